@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The small family of errors that users meet, and every sentence they are told.
+
+Each sentence says what happened and what to do about it. Knows neither Qt nor Calibre.
+"""
+
+from __future__ import annotations
+
+from .text import Text, text
+
+NOT_REACHED = text(
+    '{service} could not be reached ({reason}). Check the internet connection and the proxy of this computer, then try again.'
+)
+TOO_SLOW = text('{service} did not answer in time. Try again later.')
+BROKE_OFF = text('The connection to {service} broke off ({reason}). Check the internet connection and try again.')
+SERVER_TROUBLE = text('{service} has trouble at the moment (HTTP {status}). Try again in a few minutes.')
+TOO_MANY_REQUESTS = text('{service} asks for fewer requests. Try again in {wait}.')
+REFUSED_REQUEST = text(
+    '{service} refused the request (HTTP {status}). Check for a newer version of this plugin; '
+    'if there is none, report this with the log.'
+)
+NOT_JSON = text('{service} answered with something that is not its data, perhaps an error page. Try again in a few minutes.')
+UNEXPECTED_ANSWER = text(
+    '{service} answered in a form that this plugin does not know ({reason}). '
+    'Check for a newer version of this plugin; if there is none, report this with the log.'
+)
+TOO_LARGE = text(
+    '{service} sent more than {megabytes} MB in one answer, which was refused. '
+    'Choose a smaller page_size in the settings file, or try again later.'
+)
+CERTIFICATE = text(
+    'The certificate of {host} could not be verified ({reason}). '
+    'Check the date and time of this computer, and any antivirus or proxy that looks into encrypted connections.'
+)
+REDIRECTED_AWAY = text(
+    '{service} sent this request on to another server, {host}, which was refused to protect your account. '
+    'Check that this network does not ask you to log in first, then try again.'
+)
+NOT_ENCRYPTED = text(
+    'The address {address} is not encrypted. Change it to one that starts with https:// in the settings.'
+)
+BAD_ADDRESS = text('The address {address} cannot be used. Correct it in the settings.')
+
+EMAIL_MISSING = text('The email address of the BookFusion account is missing. Enter it in Settings, or sign in with a browser there.')
+PASSWORD_MISSING = text('The password of the BookFusion account is missing. Enter it in Settings, or sign in with a browser there.')
+SIGN_IN_REFUSED = text('BookFusion refused the email address or the password. Correct them in Settings.')
+SIGN_IN_WITHOUT_TOKEN = text('BookFusion accepted the password but gave no token. Try again later, or sign in with a browser in Settings.')
+BROWSER_ACCOUNT = text('This BookFusion account has no password for apps. Sign in with a browser in Settings.')
+SIGN_IN_AGAIN = text('The sign-in to BookFusion has expired. Sign in again in Settings.')
+SIGN_IN_DENIED = text('The sign-in was denied in the browser. Start it again and choose Allow there.')
+SIGN_IN_EXPIRED = text('The code was not entered in time. Start the sign-in again.')
+API_GONE = text('BookFusion no longer answers at the address this plugin knows. Check for a newer version of this plugin.')
+
+SETTINGS_NOT_JSON = text(
+    'The settings file was not readable and has been set aside as {path}. Enter the settings again, or repair that file and rename it.'
+)
+SETTINGS_NOT_READ = text('The settings file {path} could not be read ({reason}). Check its permissions.')
+SETTINGS_NOT_SAVED = text('The settings could not be saved to {path} ({reason}). Check the free space and the permissions there.')
+COLUMN_NOT_CHOSEN = text('No Last Read Column is chosen. Choose one under Columns in Settings.')
+COLUMN_MISSING = text('The Last Read Column {column} does not exist in this library. Create it, or choose another one in Settings.')
+COLUMN_WRONG_TYPE = text('The Last Read Column {column} is not a Date column. Choose another one in Settings.')
+
+NO_LIBRARY = text('There is no Calibre library at {path}. Check the path given with --library.')
+LIBRARY_SWITCHED = text('The library was switched while a job was running, so nothing was written. Start it again.')
+LIBRARY_NOT_WRITTEN = text('Calibre could not write to the library ({reason}). Check the free space and restart Calibre, then try again.')
+LIBRARY_NOT_READ = text('Calibre could not read the library ({reason}). Run Library maintenance > Check library, then try again.')
+CALIBRE_IS_RUNNING = text('Calibre is running. Close it first, or start this from its window.')
+RECORD_NOT_WRITTEN = text(
+    'The undo record could not be saved ({reason}), so nothing was changed. Check the free space and the permissions of {path}.'
+)
+UNEXPECTED = text('Something unexpected happened ({reason}). Report this with the log.')
+CANCELLED = text('Cancelled - nothing was written.')
+
+
+class BackSyncError(Exception):
+    """An error whose sentence says what to do; `exit_code` is the command line's."""
+
+    exit_code = 1
+
+    def __init__(self, sentence: Text, **values: object) -> None:
+        self.sentence = sentence.with_values(**values)
+        super().__init__(sentence, values)
+
+    def __str__(self) -> str:
+        return str(self.sentence)
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}({str(self)!r})'
+
+
+class ServerTrouble(BackSyncError):
+    """The network or the server failed, and trying again did not help."""
+
+
+class BadAnswer(ServerTrouble):
+    """The server answered with something that is not what its interface promises."""
+
+
+class ApiGone(ServerTrouble):
+    """The address answers 404 or 410: this interface is no longer there."""
+
+
+class SignInRefused(BackSyncError):
+    """The account, its password or its token was refused."""
+
+    exit_code = 3
+
+
+class SettingsTrouble(BackSyncError):
+    """A setting is missing or cannot be used."""
+
+    exit_code = 2
+
+
+class LibraryTrouble(BackSyncError):
+    """Calibre's library could not be read or written, or is not the one the job began with."""
+
+
+class Cancelled(BackSyncError):
+    """The user stopped the job before anything was written."""
+
+    exit_code = 4
+
+    def __init__(self, sentence: Text = CANCELLED, **values: object) -> None:
+        super().__init__(sentence, **values)

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Keeps passwords and tokens out of everything that is read by somebody.
+
+A Secret shows itself as ***; `redact` takes out of a text whatever secret still got into it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from urllib.parse import quote, quote_plus
+
+HIDDEN = '***'
+# Shorter values would blank out parts of ordinary words; they are still never printed by a Secret.
+SHORTEST_TO_REDACT = 4
+
+_known: set[str] = set()
+_pattern: re.Pattern[str] | None = None
+_lock = threading.Lock()
+
+# Whatever the value: what stands behind these names is nobody's business.
+_NAMED_SECRETS = re.compile(
+    r"""(?ix)
+    ( \b (?: access_token | refresh_token | accessToken | refreshToken | device_code | password | token )
+      ["']? \s* [=:] \s* ["']? | \b (?: Bearer | Basic ) \s+ )
+    [^\s&"',;)}\]]+
+    """
+)
+
+
+class Secret:
+    """A password or token; `reveal()` is the only way to its value."""
+
+    __slots__ = ('_value',)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+        remember(value)
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __repr__(self) -> str:
+        return HIDDEN
+
+    __str__ = __repr__
+
+    def __format__(self, specification: str) -> str:
+        return HIDDEN
+
+    def __reduce__(self) -> tuple[type[Secret], tuple[str]]:
+        raise TypeError('A secret is not written to disk by pickling.')
+
+
+def remember(value: str) -> None:
+    """From now on `redact` takes this value out, plain or as URLs and JSON write it."""
+    global _pattern
+    if len(value) < SHORTEST_TO_REDACT:
+        return
+    with _lock:
+        if value in _known:
+            return
+        _known.update({value, quote(value, safe=''), quote(value), quote_plus(value), json.dumps(value)[1:-1], repr(value)[1:-1]})
+        longest_first = sorted(_known, key=len, reverse=True)
+        _pattern = re.compile('|'.join(re.escape(known) for known in longest_first))
+
+
+def redact(message: str) -> str:
+    """The message without any known secret and without what stands behind the name of one."""
+    pattern = _pattern
+    if pattern is not None:
+        message = pattern.sub(HIDDEN, message)
+    return _NAMED_SECRETS.sub(lambda match: match.group(1) + HIDDEN, message)

@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The settings: their names, types and defaults in one table; the file they live in; what a library has of its own.
+
+Values are checked when they are read, so nobody behind this room meets one of the wrong type.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import secrets
+import stat
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, fields
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from calibre.utils.config import JSONConfig, config_dir
+
+from . import BackSyncPlugin, errors
+from .errors import SettingsTrouble
+from .redaction import Secret
+
+PLUGIN_NAME = BackSyncPlugin.name
+VERSION = '.'.join(str(part) for part in BackSyncPlugin.version)
+USER_AGENT = f'BookFusionBackSync/{VERSION} (Calibre plugin)'
+IMPORT_NAME = 'bookfusionbacksync'
+LIBRARY_NAMESPACE = 'BookFusionBackSync'
+COLUMN_KEYS = (
+    'last_read_column',
+    'completed_column',
+    'progress_column',
+    'read_time_column',
+    'status_column',
+    'rating_column',
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting, checked. The defaults here are the contract's."""
+
+    email: str = ''
+    password: Secret = Secret('')
+    device: str = ''
+    bookfusion_token: Secret = Secret('')
+    last_read_column: str = '#dateread'
+    completed_column: str = ''
+    completed_threshold: float = 99.9
+    progress_column: str = ''
+    read_time_column: str = ''
+    status_column: str = ''
+    keep_newer_date: bool = False
+    auto_sync_hours: float = 0
+    bookfusion_api_base: str = 'https://bookfusion.com/api'
+    bookfusion_user_api_base: str = 'https://www.bookfusion.com'
+    page_size: int = 100
+    hardcover_token: Secret = Secret('')
+    hardcover_api_url: str = 'https://api.hardcover.app/v1/graphql'
+    rating_column: str = 'rating'
+    hardcover_add_unshelved: bool = False
+    hardcover_clear_ratings: bool = False
+    booklore_url: str = ''
+    booklore_username: str = ''
+    booklore_password: Secret = Secret('')
+
+
+DEFAULTS = Settings()
+RANGES: dict[str, tuple[float, float]] = {
+    'completed_threshold': (0, 100),
+    'auto_sync_hours': (0, 24 * 365),
+    'page_size': (10, 5000),
+}
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The settings for one run, and a sentence for each value that could not be used."""
+
+    settings: Settings
+    problems: tuple[str, ...]
+
+
+class LibraryPreferences(Protocol):
+    """The part of Calibre's library interface that keeps preferences (`new_api`)."""
+
+    def pref(self, name: str, default: object = None, namespace: str | None = None) -> Any: ...
+
+    def set_pref(self, name: str, val: object, namespace: str | None = None) -> None: ...
+
+
+_lock = threading.RLock()
+_file: JSONConfig | None = None
+
+
+def settings_path() -> Path:
+    return Path(config_dir) / 'plugins' / f'{IMPORT_NAME}.json'
+
+
+def plugin_folder() -> Path:
+    """The plugin's own folder, made when it is missing; nobody else on this computer reads it."""
+    folder = Path(config_dir) / 'plugins' / IMPORT_NAME
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def forget() -> None:
+    """Drops what is held in memory, so that the next use reads the file again."""
+    global _file
+    with _lock:
+        _file = None
+
+
+@contextmanager
+def private_files() -> Iterator[None]:
+    """While inside, new files are readable by their owner only (the umask belongs to the whole process)."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def _set_aside(path: Path) -> Path:
+    stamp = datetime.now().strftime('%Y%m%d-%H%M%S-%f')
+    aside = path.with_name(f'{path.name}.unreadable-{stamp}')
+    os.replace(path, aside)
+    return aside
+
+
+def _check_file(path: Path) -> None:
+    """Sets a file aside that is not a JSON object: Calibre's own reader would take it for empty and overwrite it."""
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise SettingsTrouble(errors.SETTINGS_NOT_READ, path=path, reason=error.strerror) from None
+    if not raw.strip():
+        return
+    try:
+        readable = isinstance(json.loads(raw), dict)
+    except (ValueError, RecursionError):
+        readable = False
+    if not readable:
+        forget()
+        try:
+            aside = _set_aside(path)
+        except OSError as error:
+            raise SettingsTrouble(errors.SETTINGS_NOT_READ, path=path, reason=error.strerror) from None
+        raise SettingsTrouble(errors.SETTINGS_NOT_JSON, path=aside)
+
+
+def _make_private(path: Path) -> None:
+    with suppress(OSError):
+        if stat.S_IMODE(path.stat().st_mode) != 0o600:
+            path.chmod(0o600)
+
+
+def _opened() -> JSONConfig:
+    """The file as Calibre keeps it, read afresh: the command line and the window may take turns."""
+    global _file
+    path = settings_path()
+    _check_file(path)
+    _make_private(path)
+    if _file is None:
+        _file = JSONConfig(f'plugins/{IMPORT_NAME}')
+    else:
+        _file.refresh()
+    return _file
+
+
+def save(values: Mapping[str, object]) -> None:
+    """Writes these keys in one go, mode 0600; all other keys, unknown ones included, stay as they are."""
+    path = settings_path()
+    with _lock:
+        stored = _opened()
+        if all(key in stored and dict.get(stored, key) == value for key, value in values.items()):
+            return
+        try:
+            with private_files(), stored:
+                for key, value in values.items():
+                    stored[key] = value
+        except OSError as error:
+            forget()
+            raise SettingsTrouble(errors.SETTINGS_NOT_SAVED, path=path, reason=error.strerror) from None
+        _make_private(path)
+
+
+def save_columns(preferences: LibraryPreferences, columns: Mapping[str, str]) -> None:
+    """Chooses columns for a library, and as the default for libraries that have no choice of their own."""
+    for key, lookup_name in columns.items():
+        if key in COLUMN_KEYS and preferences.pref(key, None, namespace=LIBRARY_NAMESPACE) != lookup_name:
+            preferences.set_pref(key, lookup_name, namespace=LIBRARY_NAMESPACE)
+    save(columns)
+
+
+def load(preferences: LibraryPreferences | None = None) -> Loaded:
+    """The settings; with a library's preferences, its own columns win over the file's."""
+    with _lock:
+        stored = dict(_opened())
+    if preferences is not None:
+        for key in COLUMN_KEYS:
+            own = preferences.pref(key, None, namespace=LIBRARY_NAMESPACE)
+            if own is not None:
+                stored[key] = own
+    return checked(stored)
+
+
+def checked(stored: Mapping[str, object]) -> Loaded:
+    """Settings from whatever a file holds: a value of the wrong type or out of range becomes its default."""
+    values: dict[str, Any] = {}
+    problems = []
+    for each in fields(Settings):
+        default = getattr(DEFAULTS, each.name)
+        if each.name not in stored:
+            continue
+        try:
+            values[each.name] = _fit(each.name, stored[each.name], default)
+        except ValueError as error:
+            shown = repr(default) if not isinstance(default, Secret) else 'nothing'
+            problems.append(f'Setting {each.name} {error}, so {shown} is used.')
+    return Loaded(Settings(**values), tuple(problems))
+
+
+def _fit(key: str, value: object, default: object) -> object:
+    """The value in the type of its default; ValueError says in words what is wrong with it."""
+    if isinstance(default, bool):
+        if not isinstance(value, bool):
+            raise ValueError('is neither true nor false')
+        return value
+    if isinstance(default, int | float):
+        return _number(key, value, whole=isinstance(default, int) and key == 'page_size')
+    if not isinstance(value, str):
+        raise ValueError('is not a text')
+    if key == 'hardcover_token':
+        return Secret(clean_token(value))
+    if isinstance(default, Secret):
+        return Secret(value)
+    if key == 'device' and value and not re.fullmatch(r'[0-9a-f]{16}', value):
+        raise ValueError('is not 16 hexadecimal characters')
+    return value if key == 'device' else value.strip()
+
+
+def _number(key: str, value: object, whole: bool) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError('is not a number')
+    if whole and value != int(value):
+        raise ValueError('is not a whole number')
+    least, most = RANGES[key]
+    if not least <= value <= most:
+        raise ValueError(f'is not between {least} and {most}')
+    return int(value) if whole else value
+
+
+def clean_token(raw: str) -> str:
+    """A token as people paste it, without white space and without the leading word Bearer."""
+    return re.sub(r'\s+', '', re.sub(r'(?i)^\s*bearer\s+', '', raw))
+
+
+def ensure_device() -> str:
+    """The device id: 16 lower-case hexadecimal characters, made and saved before its first use, then kept."""
+    with _lock:
+        stored = dict(_opened()).get('device', '')
+        if isinstance(stored, str) and re.fullmatch(r'[0-9a-f]{16}', stored):
+            return stored
+        device = secrets.token_hex(8)
+        save({'device': device})
+        return device
