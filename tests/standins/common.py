@@ -1,0 +1,871 @@
+"""What the local stand-ins for web services share: an HTTP/1.1 server, its request log, its table of faults.
+
+It must not know any service, Calibre or the plugin: a service is a subclass of `StandIn` with an `answer` method.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import email.utils
+import functools
+import gzip
+import http
+import inspect
+import io
+import itertools
+import json
+import socket
+import ssl
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar, cast
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+JSON_HEADERS: Mapping[str, str] = {'Content-Type': 'application/json; charset=utf-8'}
+SMALLEST_COMPRESSED = 512
+LONGEST_LINE = 65536
+PIECE = 65536
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as it arrived.
+
+    `path` is percent-decoded and without the query, `target` is both as sent; `headers` has lower-case names; `when` is
+    `time.monotonic()` at arrival; `connection` counts the server's connections from 1. `status` is the status code that
+    was answered, None as long as (or when) there was none.
+    """
+
+    number: int
+    connection: int
+    method: str
+    target: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    when: float
+    status: int | None = None
+    version: str = 'HTTP/1.1'
+
+    def header(self, name: str) -> str:
+        """The header's value whatever the case of its name, '' when it is not there."""
+        return self.headers.get(name.lower(), '')
+
+    def json(self) -> Any:
+        """The body as JSON, None when it is none."""
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            return None
+
+    def wants_close(self) -> bool:
+        return self.version == 'HTTP/1.0' or self.header('Connection').lower() == 'close'
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole answer; Content-Length and Connection are added when it is sent."""
+
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b''
+
+
+def dump_json(value: Any) -> bytes:
+    """`value` as compact UTF-8 JSON; lone surrogates are escaped."""
+    text = json.dumps(value, ensure_ascii=False, separators=(',', ':'))
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(',', ':')).encode()
+
+
+def json_answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
+    return Answer(status, {**JSON_HEADERS, **(headers or {})}, dump_json(value))
+
+
+def http_date(seconds_from_now: float) -> str:
+    """An HTTP date, for a Retry-After header."""
+    return email.utils.formatdate(time.time() + seconds_from_now, usegmt=True)
+
+
+def unused_port() -> int:
+    """A port of 127.0.0.1 where nothing listens."""
+    with socket.create_server(('127.0.0.1', 0)) as server:
+        return int(server.getsockname()[1])
+
+
+class Exchange:
+    """A request and the means to answer it, handed to actions."""
+
+    def __init__(self, server: StandIn, request: Request, connection: socket.socket) -> None:
+        self.server = server
+        self.request = request
+        self.connection = connection
+        self.keep_alive = not request.wants_close()
+
+    def genuine(self) -> Answer:
+        """What the service answers when nothing is wrong, compressed where the client accepts it."""
+        return self.server.genuine_answer(self.request)
+
+    def begin(self, status: int | None) -> None:
+        """Note the status; must come before the first byte, so that the log is complete when the client reads it."""
+        self.server._note_status(self.request, status)
+
+    def finish(self) -> None:
+        """Take the request out of those in flight; must come before the last byte, see `begin`."""
+        self.server._finish(self.request)
+
+    def head(self, status: int, headers: Mapping[str, str]) -> bytes:
+        try:
+            reason = http.HTTPStatus(status).phrase
+        except ValueError:
+            reason = 'Unknown'
+        lines = [f'HTTP/1.1 {status} {reason}']
+        lines += [f'{name}: {value}' for name, value in headers.items()]
+        lines += ['Connection: ' + ('keep-alive' if self.keep_alive else 'close'), '', '']
+        return '\r\n'.join(lines).encode('utf-8')
+
+    def send(self, answer: Answer) -> None:
+        """Send a whole answer."""
+        headers = {**answer.headers, 'Content-Length': str(len(answer.body))}
+        self.begin(answer.status)
+        self.finish()
+        self.connection.sendall(self.head(answer.status, headers) + answer.body)
+
+    def stream(self, status: int, headers: Mapping[str, str], pieces: Iterable[bytes], length: int | None) -> None:
+        """Send a body in pieces: with Content-Length when `length` (bytes) is known, chunked when it is None."""
+        framing = {'Transfer-Encoding': 'chunked'} if length is None else {'Content-Length': str(length)}
+        self.begin(status)
+        self.connection.sendall(self.head(status, {**headers, **framing}))
+        last = b''
+        for piece in pieces:
+            if last:
+                self.connection.sendall(last)
+            last = piece if length is not None else chunk(piece)
+        self.finish()
+        self.connection.sendall(last if length is not None else last + chunk(b''))
+
+    def close(self, status: int | None = None) -> None:
+        """End the connection after what has been sent so far."""
+        self.keep_alive = False
+        self.begin(status)
+        self.finish()
+
+
+def chunk(data: bytes) -> bytes:
+    """`data` as one piece of a chunked body; empty data is the end of the body."""
+    return b'%x\r\n%s\r\n' % (len(data), data)
+
+
+class Action:
+    """What happens instead of the genuine answer."""
+
+    def perform(self, exchange: Exchange) -> None:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Status(Action):
+    """Any status. `body` is bytes or a JSON value; left out, it is an object with `error`."""
+
+    code: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Any = None
+
+    def perform(self, exchange: Exchange) -> None:
+        if isinstance(self.body, bytes):
+            exchange.send(Answer(self.code, self.headers, self.body))
+        else:
+            body = {'error': f'status {self.code}'} if self.body is None else self.body
+            exchange.send(json_answer(body, self.code, self.headers))
+
+
+@dataclass(frozen=True)
+class Html(Action):
+    """A web page where JSON was asked for, as proxies and outages answer."""
+
+    code: int = 200
+
+    def perform(self, exchange: Exchange) -> None:
+        page = b'<!DOCTYPE html><html><head><title>Maintenance</title></head><body>Back soon</body></html>'
+        exchange.send(Answer(self.code, {'Content-Type': 'text/html; charset=utf-8'}, page))
+
+
+@dataclass(frozen=True)
+class Empty(Action):
+    """No body at all, but said to be JSON."""
+
+    code: int = 200
+
+    def perform(self, exchange: Exchange) -> None:
+        exchange.send(Answer(self.code, JSON_HEADERS))
+
+
+@dataclass(frozen=True)
+class WrongShape(Action):
+    """Valid JSON of any shape, with status 200."""
+
+    value: Any
+
+    def perform(self, exchange: Exchange) -> None:
+        exchange.send(json_answer(self.value))
+
+
+@dataclass(frozen=True)
+class RawBody(Action):
+    """Bytes that are said to be JSON."""
+
+    body: bytes
+
+    def perform(self, exchange: Exchange) -> None:
+        exchange.send(Answer(200, JSON_HEADERS, self.body))
+
+
+@dataclass(frozen=True)
+class BadJson(RawBody):
+    """JSON that ends in the middle, in an answer that is complete."""
+
+    body: bytes = b'[{"id": 1, "book_id": '
+
+
+@dataclass(frozen=True)
+class InvalidUtf8(RawBody):
+    """JSON but for two bytes that no UTF-8 text holds."""
+
+    body: bytes = b'[{"id": 1, "title": "\xff\xfe"}]'
+
+
+@dataclass(frozen=True)
+class Deep(Action):
+    """JSON arrays nested `levels` deep: enough of them exhaust a recursive parser."""
+
+    levels: int = 100_000
+
+    def perform(self, exchange: Exchange) -> None:
+        exchange.send(Answer(200, JSON_HEADERS, b'[' * self.levels + b']' * self.levels))
+
+
+class Reset(Action):
+    """The connection is reset (RST) instead of an answer."""
+
+    def perform(self, exchange: Exchange) -> None:
+        exchange.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+        exchange.close()
+
+
+class CloseWithoutAnswer(Action):
+    """The connection is closed in good order, without an answer."""
+
+    def perform(self, exchange: Exchange) -> None:
+        exchange.close()
+
+
+class Refuse(Action):
+    """No answer, and from now on every connection is refused until `StandIn.accept_connections`."""
+
+    def perform(self, exchange: Exchange) -> None:
+        exchange.server.refuse_connections()
+        exchange.close()
+
+
+class Hang(Action):
+    """No answer, for as long as the client waits and the server runs."""
+
+    def perform(self, exchange: Exchange) -> None:
+        with contextlib.suppress(OSError):
+            while exchange.connection.recv(PIECE):
+                pass
+        exchange.close()
+
+
+@dataclass(frozen=True)
+class Hold(Action):
+    """The genuine answer, but not before `released` is set."""
+
+    released: threading.Event
+
+    def perform(self, exchange: Exchange) -> None:
+        while not self.released.wait(0.01):
+            if exchange.server.stopping.is_set():
+                return exchange.close()
+        exchange.send(exchange.genuine())
+
+
+@dataclass(frozen=True)
+class SlowBody(Action):
+    """The genuine answer at `bytes_per_second`; with `head`, status line and headers are as slow."""
+
+    bytes_per_second: float
+    head: bool = False
+
+    def perform(self, exchange: Exchange) -> None:
+        answer = exchange.genuine()
+        head = exchange.head(answer.status, {**answer.headers, 'Content-Length': str(len(answer.body))})
+        exchange.begin(answer.status)
+        if not self.head:
+            exchange.connection.sendall(head)
+        slow = head + answer.body if self.head else answer.body
+        step = max(1, int(self.bytes_per_second / 20))
+        for start in range(0, len(slow), step):
+            if not exchange.server.pause(step / self.bytes_per_second):
+                return exchange.close(answer.status)
+            if start + step >= len(slow):
+                exchange.finish()
+            exchange.connection.sendall(slow[start : start + step])
+
+
+@dataclass(frozen=True)
+class Truncated(Action):
+    """The genuine answer cut off: `keep` (0-1) of the body is sent, then the connection closes.
+
+    Without `chunked` fewer bytes come than Content-Length says; with it the body ends within a chunk.
+    """
+
+    keep: float = 0.5
+    chunked: bool = False
+
+    def perform(self, exchange: Exchange) -> None:
+        answer = exchange.genuine()
+        sent = answer.body[: int(len(answer.body) * self.keep)]
+        exchange.keep_alive = False
+        if self.chunked:
+            middle = len(sent) // 2
+            whole = chunk(sent[:middle]) if middle else b''
+            body = whole + b'%x\r\n' % (len(answer.body) - middle + 1) + sent[middle:]
+            framing = {'Transfer-Encoding': 'chunked'}
+        else:
+            body = sent
+            framing = {'Content-Length': str(max(len(answer.body), len(sent) + 1))}
+        exchange.close(answer.status)
+        exchange.connection.sendall(exchange.head(answer.status, {**answer.headers, **framing}) + body)
+
+
+@dataclass(frozen=True)
+class Huge(Action):
+    """`megabytes` of valid JSON, made as it is sent: an array of objects between `opening` and `closing`."""
+
+    megabytes: int = 200
+    content_length: bool = True
+    opening: bytes = b'['
+    closing: bytes = b']'
+
+    def perform(self, exchange: Exchange) -> None:
+        item = b'{"id":1,"filler":"%s"}' % (b'x' * (PIECE - 20))
+        items = max(1, self.megabytes * 1_000_000 // (len(item) + 1))
+        length = len(self.opening) + items * (len(item) + 1) - 1 + len(self.closing)
+        pieces = itertools.chain(
+            [self.opening, item], itertools.repeat(b',' + item, items - 1), [self.closing]
+        )
+        exchange.stream(200, JSON_HEADERS, pieces, length if self.content_length else None)
+
+
+@dataclass(frozen=True)
+class GzipBomb(Action):
+    """A small gzip body that unpacks to `megabytes` of valid JSON (an empty array with much white space)."""
+
+    megabytes: int = 1000
+
+    def perform(self, exchange: Exchange) -> None:
+        exchange.send(Answer(200, {**JSON_HEADERS, 'Content-Encoding': 'gzip'}, gzip_bomb(self.megabytes)))
+
+
+@functools.lru_cache(maxsize=2)
+def gzip_bomb(megabytes: int) -> bytes:
+    """One gzip member: a megabyte is packed once, flushed in full so that it can be repeated, and summed up."""
+    blank = b' ' * 1_000_000
+
+    def packed(data: bytes) -> bytes:
+        deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+        return deflate.compress(data) + deflate.flush(zlib.Z_FULL_FLUSH)
+
+    total = zlib.crc32(b'[')
+    for _ in range(megabytes):
+        total = zlib.crc32(blank, total)
+    total = zlib.crc32(b']', total)
+    size = (megabytes * len(blank) + 2) & 0xFFFFFFFF
+    end = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    body = packed(b'[') + packed(blank) * megabytes + end.compress(b']') + end.flush()
+    return b'\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff' + body + struct.pack('<II', total, size)
+
+
+@dataclass(frozen=True)
+class Redirect(Action):
+    """A redirect; `{target}` in the location stands for the request's own path and query."""
+
+    location: str
+    code: int = 302
+
+    def perform(self, exchange: Exchange) -> None:
+        location = self.location.replace('{target}', exchange.request.target)
+        exchange.send(Answer(self.code, {'Location': location}))
+
+
+@dataclass(frozen=True)
+class NotHttp(Action):
+    """Something that is not HTTP at all."""
+
+    garbage: bytes = b'220 mail.example ESMTP ready\r\n250 OK\r\n'
+
+    def perform(self, exchange: Exchange) -> None:
+        exchange.close()
+        exchange.connection.sendall(self.garbage)
+
+
+@dataclass
+class Fault:
+    """One row of the table of faults. `seen` counts the requests that match, `hits` those it was performed for."""
+
+    action: Action
+    path: str | None = None
+    method: str | None = None
+    after: int = 0
+    times: int | None = 1
+    when: Callable[[Request], bool] | None = None
+    seen: int = 0
+    hits: int = 0
+
+    def matches(self, request: Request) -> bool:
+        return (
+            (self.path is None or request.path.startswith(self.path))
+            and (self.method is None or request.method == self.method)
+            and (self.when is None or self.when(request))
+        )
+
+    def due(self) -> bool:
+        return self.seen > self.after and (self.times is None or self.hits < self.times)
+
+
+Self = TypeVar('Self', bound='StandIn')
+
+
+class StandIn:
+    """A service on 127.0.0.1, to be used as a context manager; subclasses say what it answers.
+
+    Options, given by keyword or set at any time (times in seconds):
+    """
+
+    latency: float = 0.0
+    """Wait before every answer."""
+    connection_latency: float = 0.0
+    """Wait before the first request of a connection is read."""
+    gzip: bool = True
+    """Compress where the client accepts it."""
+    requests_per_connection: int | None = None
+    """Close a connection after so many answers, without having said so."""
+
+    def __init__(
+        self,
+        *,
+        host: str = '127.0.0.1',
+        port: int = 0,
+        tls: bool = False,
+        tls_names: tuple[str, ...] = ('DNS:localhost', 'IP:127.0.0.1'),
+        **options: Any,
+    ) -> None:
+        self.host = host
+        self.port = port
+        self.tls = tls
+        self.certificate_file = ''
+        self.connections = 0
+        self.max_in_flight = 0
+        self.errors: list[str] = []
+        self.violations: list[str] = []
+        self.stopping = threading.Event()
+        self._tls_names = tls_names
+        self._tls_context: ssl.SSLContext | None = None
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
+        self._log: dict[int, Request] = {}
+        self._numbers = itertools.count(1)
+        self._active: dict[int, socket.socket] = {}
+        self._open: dict[int, socket.socket] = {}
+        self._threads: list[threading.Thread] = []
+        self._faults: list[Fault] = []
+        self._listener: socket.socket | None = None
+        self._compress = functools.lru_cache(maxsize=512)(functools.partial(gzip.compress, compresslevel=1))
+        self._cleanup = contextlib.ExitStack()
+        self.set_options(**options)
+
+    def answer(self, request: Request) -> Answer:
+        """The service itself: what it answers to `request`. Called from one thread per connection."""
+        raise NotImplementedError
+
+    def set_options(self, **options: Any) -> None:
+        """Set options by name; an unknown name is a TypeError."""
+        for name, value in options.items():
+            if name not in self.option_names():
+                raise TypeError(f'{type(self).__name__} has no option {name!r}')
+            setattr(self, name, value)
+
+    @classmethod
+    def option_names(cls) -> set[str]:
+        return {name for part in cls.__mro__ for name in inspect.get_annotations(part)}
+
+    @property
+    def origin(self) -> str:
+        """`http://127.0.0.1:PORT`, or https."""
+        return f'{"https" if self.tls else "http"}://{self.host}:{self.port}'
+
+    def __enter__(self: Self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        if kind is None and self.errors:
+            raise AssertionError('the stand-in itself failed:\n' + '\n'.join(self.errors))
+
+    def start(self) -> None:
+        if self.tls:
+            folder = self._cleanup.enter_context(tempfile.TemporaryDirectory(prefix='stand-in-'))
+            self.certificate_file, key_file = make_certificate(Path(folder), self._tls_names)
+            self._tls_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._tls_context.load_cert_chain(self.certificate_file, key_file)
+        self.accept_connections()
+
+    def stop(self) -> None:
+        """Stop listening, close what is open, and wait for the threads."""
+        self.stopping.set()
+        self.refuse_connections()
+        for thread in list(self._threads):
+            thread.join(timeout=10)
+        self._cleanup.close()
+
+    def accept_connections(self) -> None:
+        """Listen, again after `refuse_connections`, on the same port."""
+        if self._listener is None:
+            self._listener = socket.create_server((self.host, self.port), backlog=128)
+            self.port = self._listener.getsockname()[1]
+            self._listener.settimeout(0.1)
+            self._start_thread(self._accept, self._listener)
+
+    def refuse_connections(self) -> None:
+        """Stop listening, so that connections are refused, and end those that are open."""
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            with contextlib.suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
+        with self._lock:
+            for connection in self._open.values():
+                with contextlib.suppress(OSError):
+                    # The plain socket's method: a TLS socket's own would change its state under its thread's feet.
+                    socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+    def pause(self, seconds: float) -> bool:
+        """Wait; False when the server was stopped meanwhile."""
+        return not (self.stopping.wait(seconds) if seconds > 0 else self.stopping.is_set())
+
+    def fail(
+        self,
+        action: Action,
+        path: str | None = None,
+        method: str | None = None,
+        after: int = 0,
+        times: int | None = 1,
+        when: Callable[[Request], bool] | None = None,
+    ) -> Fault:
+        """Perform `action` for requests whose path begins with `path`, of this method, and for which `when` holds.
+
+        The first `after` of them are let through; then it happens `times` times (None: for good). Every row counts
+        every request that matches; of several rows that are due the one added first is performed.
+        """
+        fault = Fault(action, path, method, after, times, when)
+        with self._lock:
+            self._faults.append(fault)
+        return fault
+
+    def clear_faults(self) -> None:
+        with self._lock:
+            self._faults.clear()
+
+    @property
+    def requests(self) -> list[Request]:
+        """All requests so far, in order of arrival (a copy)."""
+        with self._lock:
+            return list(self._log.values())
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that are being answered and whose client still waits."""
+        with self._lock:
+            return sum(not client_gone(connection) for connection in self._active.values())
+
+    def count(self, path: str = '', method: str | None = None) -> int:
+        """How many requests came whose path begins with `path`."""
+        with self._lock:
+            return sum(
+                request.path.startswith(path) and method in (None, request.method) for request in self._log.values()
+            )
+
+    def wait_for(self, path: str = '', times: int = 1, timeout: float = 10.0) -> None:
+        """Wait until so many requests for `path` have arrived (not: been answered); TimeoutError otherwise."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self.count(path) >= times, timeout):
+                raise TimeoutError(f'{self.count(path)} of {times} requests for {path!r} in {timeout} s')
+
+    def reset_log(self) -> None:
+        """Forget requests and counts, not the faults and options."""
+        with self._lock:
+            self._log.clear()
+            self.connections = self.max_in_flight = 0
+            self.violations.clear()
+
+    def violation(self, text: str) -> None:
+        """Note something that a well-behaved client does not do."""
+        with self._lock:
+            self.violations.append(text)
+
+    def statistics(self) -> dict[str, Any]:
+        with self._lock:
+            return {
+                'requests': len(self._log),
+                'connections': self.connections,
+                'max_in_flight': self.max_in_flight,
+                'violations': list(self.violations),
+            }
+
+    def genuine_answer(self, request: Request) -> Answer:
+        """What the service answers, compressed where that is wanted."""
+        try:
+            answer = self.answer(request)
+        except Exception:
+            with self._lock:
+                self.errors.append(traceback.format_exc())
+            return json_answer({'error': 'the stand-in itself failed'}, 500)
+        accepts = self.gzip and 'gzip' in request.header('Accept-Encoding')
+        if not accepts or len(answer.body) < SMALLEST_COMPRESSED or 'Content-Encoding' in answer.headers:
+            return answer
+        headers = {**answer.headers, 'Content-Encoding': 'gzip', 'Vary': 'Accept-Encoding'}
+        return replace(answer, headers=headers, body=self._compress(answer.body))
+
+    def _start_thread(self, function: Callable[..., None], *arguments: Any) -> None:
+        thread = threading.Thread(target=function, args=arguments, daemon=True, name=type(self).__name__)
+        with self._lock:
+            self._threads = [other for other in self._threads if other.is_alive()]
+            thread.start()
+            self._threads.append(thread)
+
+    def _accept(self, listener: socket.socket) -> None:
+        while not self.stopping.is_set():
+            try:
+                connection, _ = listener.accept()
+            except TimeoutError:
+                continue
+            except OSError:
+                return
+            with self._lock:
+                if self._listener is not listener:
+                    connection.close()
+                    return
+                self.connections += 1
+                number = self.connections
+                self._open[number] = connection
+            self._start_thread(self._serve, connection, number)
+
+    def _serve(self, connection: socket.socket, number: int) -> None:
+        try:
+            with (
+                contextlib.suppress(OSError),
+                self._opened(connection, number) as opened,
+                opened.makefile('rb', PIECE) as reader,
+            ):
+                self._serve_requests(cast(io.BufferedReader, reader), opened, number)
+        except Exception:
+            with self._lock:
+                self.errors.append(traceback.format_exc())
+
+    @contextlib.contextmanager
+    def _opened(self, connection: socket.socket, number: int) -> Iterator[socket.socket]:
+        """The connection, after the wait and the TLS handshake; closed and forgotten in the end."""
+        try:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.pause(self.connection_latency)
+            if self._tls_context is not None:
+                connection = self._tls_context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+                with self._lock:
+                    self._open[number] = connection
+                connection.do_handshake()
+            yield connection
+        finally:
+            with self._lock:
+                del self._open[number]
+                connection.close()
+
+    def _serve_requests(self, reader: io.BufferedReader, connection: socket.socket, number: int) -> None:
+        answered = 0
+        while not self.stopping.is_set():
+            request = read_request(reader, next(self._numbers), number)
+            if request is None:
+                return
+            exchange = Exchange(self, request, connection)
+            try:
+                self._converse(exchange)
+            finally:
+                self._finish(request)
+            answered += 1
+            if not exchange.keep_alive or answered == self.requests_per_connection:
+                return
+
+    def _converse(self, exchange: Exchange) -> None:
+        action = self._arrived(exchange)
+        if not self.pause(self.latency):
+            return
+        if action is None:
+            exchange.send(exchange.genuine())
+        else:
+            action.perform(exchange)
+
+    def _arrived(self, exchange: Exchange) -> Action | None:
+        """Log the request, and find what is to go wrong with it."""
+        request = exchange.request
+        with self._changed:
+            self._log[request.number] = request
+            self._active[request.number] = exchange.connection
+            self.max_in_flight = max(self.max_in_flight, self.in_flight)
+            self._changed.notify_all()
+            action: Action | None = None
+            for fault in self._faults:
+                if fault.matches(request):
+                    fault.seen += 1
+                    if action is None and fault.due():
+                        fault.hits += 1
+                        action = fault.action
+            return action
+
+    def _note_status(self, request: Request, status: int | None) -> None:
+        with self._lock:
+            if request.number in self._log:
+                self._log[request.number] = replace(request, status=status)
+
+    def _finish(self, request: Request) -> None:
+        with self._lock:
+            self._active.pop(request.number, None)
+
+
+def client_gone(connection: socket.socket) -> bool:
+    """Whether the client has closed its end: on one machine that shows at once, before the serving thread wakes up.
+
+    Clients here never send ahead, so bytes that wait on a TLS connection are its closing message.
+    """
+    try:
+        waiting = socket.socket.recv(connection, 1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return not waiting or isinstance(connection, ssl.SSLSocket)
+
+
+def read_request(reader: io.BufferedReader, number: int, connection: int) -> Request | None:
+    """The next request of a connection, None at its end or when it is no HTTP request."""
+    line = reader.readline(LONGEST_LINE)
+    words = line.decode('latin-1').split()
+    if len(words) != 3:
+        return None
+    method, target, version = words
+    headers: dict[str, str] = {}
+    while (line := reader.readline(LONGEST_LINE)) not in (b'\r\n', b'\n'):
+        if not line:
+            return None
+        name, _, value = line.decode('latin-1').partition(':')
+        headers[name.strip().lower()] = value.strip()
+    digits = headers.get('content-length', '0')
+    length = int(digits) if digits.isdecimal() else 0
+    body = reader.read(length)
+    if len(body) < length:
+        return None
+    parts = urlsplit(target)
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    when = time.monotonic()
+    return Request(
+        number, connection, method, target, unquote(parts.path), query, headers, body, when, version=version
+    )
+
+
+def make_certificate(folder: Path, names: tuple[str, ...]) -> tuple[str, str]:
+    """Files of a fresh self-signed certificate for `names` (`DNS:…`, `IP:…`) and of its key, made with openssl."""
+    certificate, key = folder / 'certificate.pem', folder / 'key.pem'
+    command = ['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
+    command += ['-keyout', str(key), '-out', str(certificate), '-days', '2', '-subj', '/CN=stand-in']
+    command += ['-addext', 'subjectAltName=' + ','.join(names)]
+    command += ['-addext', 'keyUsage=critical,digitalSignature,keyCertSign']
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError('openssl made no certificate: ' + done.stderr)
+    return str(certificate), str(key)
+
+
+def serve_until_told(server: StandIn, ready: Mapping[str, Any]) -> None:
+    """Print `ready` as one line of JSON and serve until standard input closes.
+
+    Meanwhile a line on standard input is a command, answered by one line of JSON: `stats`, `reset` (the log), or
+    `set {"latency": 0.05}` (options).
+    """
+    print(json.dumps(ready), flush=True)
+    for line in sys.stdin:
+        command, _, argument = line.strip().partition(' ')
+        if command == 'reset':
+            server.reset_log()
+        elif command == 'set':
+            server.set_options(**json.loads(argument))
+        print(json.dumps(server.statistics()), flush=True)
+
+
+class StandInProcess:
+    """A stand-in in a process of its own, so that its work does not slow the client's interpreter down.
+
+    `script` is the stand-in's file, `arguments` its command line; `ready` is the line it printed.
+    """
+
+    def __init__(self, script: Path | str, *arguments: str, python: str = sys.executable) -> None:
+        self._process = subprocess.Popen(
+            [python, str(script), *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.ready: dict[str, Any] = self._read()
+
+    def __enter__(self) -> StandInProcess:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+
+    def command(self, line: str) -> dict[str, Any]:
+        """Send one command of `serve_until_told`; what it answers: `requests`, `connections`, `max_in_flight`…"""
+        assert self._process.stdin is not None
+        self._process.stdin.write(line + '\n')
+        self._process.stdin.flush()
+        return self._read()
+
+    def stop(self) -> int:
+        """Close its standard input and wait for it; its exit code."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.stdout.close()
+        try:
+            return self._process.wait(timeout=15)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
+
+    def _read(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f'the stand-in ended with exit code {self._process.wait()}')
+        return cast('dict[str, Any]', json.loads(line))
