@@ -13,8 +13,8 @@ import re
 import secrets
 import stat
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ from calibre.utils.config import JSONConfig, config_dir
 
 from . import BackSyncPlugin, errors
 from .errors import SettingsTrouble
+from .files import write_privately
 from .redaction import Secret
 
 PLUGIN_NAME = BackSyncPlugin.name
@@ -94,8 +95,18 @@ class LibraryPreferences(Protocol):
     def set_pref(self, name: str, val: object, namespace: str | None = None) -> None: ...
 
 
+class _PrivateFile(JSONConfig):
+    """Calibre's settings file, written by us: Calibre before 8.11 gives it the umask of its start, so others could read it."""
+
+    def commit(self) -> None:
+        if not self.no_commit:
+            path = Path(self.file_path)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_privately(path, self.to_raw())
+
+
 _lock = threading.RLock()
-_file: JSONConfig | None = None
+_file: _PrivateFile | None = None
 
 
 def settings_path() -> Path:
@@ -114,16 +125,6 @@ def forget() -> None:
     global _file
     with _lock:
         _file = None
-
-
-@contextmanager
-def private_files() -> Iterator[None]:
-    """While inside, new files are readable by their owner only (the umask belongs to the whole process)."""
-    before = os.umask(0o077)
-    try:
-        yield
-    finally:
-        os.umask(before)
 
 
 def _set_aside(path: Path) -> Path:
@@ -162,14 +163,14 @@ def _make_private(path: Path) -> None:
             path.chmod(0o600)
 
 
-def _opened() -> JSONConfig:
+def _opened() -> _PrivateFile:
     """The file as Calibre keeps it, read afresh: the command line and the window may take turns."""
     global _file
     path = settings_path()
     _check_file(path)
     _make_private(path)
     if _file is None:
-        _file = JSONConfig(f'plugins/{IMPORT_NAME}')
+        _file = _PrivateFile(f'plugins/{IMPORT_NAME}')
     else:
         _file.refresh()
     return _file
@@ -183,13 +184,12 @@ def save(values: Mapping[str, object]) -> None:
         if all(key in stored and dict.get(stored, key) == value for key, value in values.items()):
             return
         try:
-            with private_files(), stored:
+            with stored:
                 for key, value in values.items():
                     stored[key] = value
         except OSError as error:
             forget()
             raise SettingsTrouble(errors.SETTINGS_NOT_SAVED, path=path, reason=error.strerror) from None
-        _make_private(path)
 
 
 def save_columns(preferences: LibraryPreferences, columns: Mapping[str, str]) -> None:

@@ -1,0 +1,486 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Signing in to BookFusion and reading a library through either of its two interfaces, into ReadingRecords.
+
+Every value from the server is checked here, once. Never writes anything to BookFusion.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from urllib.parse import urlencode
+
+from calibre.utils.iso8601 import parse_iso8601
+
+from . import errors
+from .cancel import Cancel
+from .errors import ApiGone, BadAnswer, ServerTrouble, SignInRefused
+from .paging import MOST_IN_FLIGHT, Page, each, walk
+from .records import (
+    COMPLETED_LIST,
+    LAST_READ_AT,
+    PRIVATE_ID_SPACES,
+    READING_LIST,
+    USER_ID_SPACES,
+    FetchedLibrary,
+    MaybeDate,
+    ReadingRecord,
+    Unreadable,
+)
+from .redaction import Secret
+from .reporting import Reporter
+from .settings import Settings
+from .text import text
+from .transport import HttpClient, Request, Response, checked_address
+
+SERVICE = 'BookFusion'
+GONE = frozenset({404, 410})
+SIGN_IN_REFUSED = frozenset({400, 401, 403, 422})
+USER_API_MOST_PER_PAGE = 100
+USER_API_ACCEPT = 'application/json; api_version=10'
+FULL_DATE = re.compile(
+    r'\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?\s?(?:Z|UTC|[+-]\d{2}:?\d{2})?)?', re.ASCII | re.IGNORECASE
+)
+# Nobody read anything on BookFusion in 1970: that is what a zero looks like. The upper end leaves room for any time zone.
+EARLIEST, LATEST = datetime(1971, 1, 1, tzinfo=timezone.utc), datetime(9000, 1, 1, tzinfo=timezone.utc)
+LONGEST_SHOWN = 60
+LONGEST_TITLE = 1000
+ACCEPT_JSON = {'Accept': 'application/json, application/*+json'}
+NOT_A_RECORD = ReadingRecord(odd=('not an object',))
+AUTHENTICATING = text('Authenticating...')
+FETCHING = text('Fetching BookFusion library...')
+SWITCHED_NOTE = "Note: BookFusion's private interface is gone (404 or 410), so its user interface is used."
+
+
+@dataclass(frozen=True)
+class Account:
+    """What it takes to sign in; `token` is the browser sign-in's."""
+
+    email: str
+    password: Secret
+    token: Secret
+    device: str
+
+    @classmethod
+    def from_settings(cls, settings: Settings, device: str) -> Account:
+        """Raises SettingsTrouble where something is missing."""
+        if not settings.bookfusion_token:
+            if not settings.email:
+                raise errors.SettingsTrouble(errors.EMAIL_MISSING)
+            if not settings.password:
+                raise errors.SettingsTrouble(errors.PASSWORD_MISSING)
+        return cls(settings.email, settings.password, settings.bookfusion_token, device)
+
+
+def parse_id(value: object) -> str:
+    """An id as decimal text where it is a number, stripped text otherwise, '' where there is none."""
+    if isinstance(value, bool):
+        return ''
+    if isinstance(value, float) and math.isfinite(value) and value == int(value):
+        value = int(value)
+    if isinstance(value, int):
+        return str(value) if abs(value) < 10**40 else ''
+    if not isinstance(value, str) or len(value) > 100:
+        return ''
+    plain = value.strip()
+    return (plain.lstrip('0') or '0') if re.fullmatch(r'\d+', plain, re.ASCII) else plain
+
+
+def shown(value: object) -> str:
+    """A value from the server as a log line may show it: short, on one line."""
+    shortened = repr(value[:LONGEST_SHOWN] if isinstance(value, str) else value)
+    return shortened if len(shortened) <= LONGEST_SHOWN + 2 else shortened[:LONGEST_SHOWN] + '...'
+
+
+def parse_moment(value: object) -> MaybeDate:
+    """A BookFusion timestamp as an aware UTC datetime without microseconds; Unreadable without a full day in it."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    if not isinstance(value, str) or not FULL_DATE.fullmatch(value.strip()):
+        return Unreadable(shown(value))
+    try:
+        moment = parse_iso8601(value.strip(), assume_utc=True).astimezone(timezone.utc).replace(microsecond=0)
+    except (ValueError, OverflowError):
+        return Unreadable(shown(value))
+    return moment if EARLIEST <= moment < LATEST else Unreadable(shown(value))
+
+
+def parse_percentage(value: object) -> float | None:
+    """A percentage, 0-100; None where it is anything else. A rounding error above 100 is 100."""
+    number = _parse_number(value)
+    if number is None or not 0 <= number <= 100.5:
+        return None
+    return min(number, 100.0)
+
+
+def _parse_number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str) or (isinstance(value, str) and len(value) > 50):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def _title(value: object) -> str:
+    return value[:LONGEST_TITLE] if isinstance(value, str) else ''
+
+
+def _ids(*pairs: tuple[str, object]) -> tuple[tuple[str, str], ...]:
+    found = ((space, parse_id(value)) for space, value in pairs)
+    return tuple((space, value) for space, value in found if value)
+
+
+def parse_private_record(raw: object) -> ReadingRecord | None:
+    """A `BookV3` of `v3/library/books.json`; None where it is not an object."""
+    if not isinstance(raw, dict):
+        return None
+    position = _mapping(raw.get('reading_position'))
+    percentage = parse_percentage(position.get('percentage'))
+    return ReadingRecord(
+        ids=_ids(('book_id', raw.get('book_id')), ('id', raw.get('id'))),
+        title=_title(raw.get('title')),
+        last_read_at=parse_moment(raw.get(LAST_READ_AT)),
+        position_updated_at=parse_moment(position.get('updated_at')),
+        percentage=percentage,
+        odd=_odd_percentage(position, percentage),
+    )
+
+
+def parse_user_record(raw: object) -> ReadingRecord | None:
+    """A record of `api/user/books/search`; None where it is not an object."""
+    if not isinstance(raw, dict):
+        return None
+    position = _mapping(raw.get('reading_position'))
+    percentage = parse_percentage(position.get('percentage'))
+    lists = raw.get('lists')
+    read_time = _parse_number(raw.get('read_time'))
+    source = _mapping(raw.get('source'))
+    return ReadingRecord(
+        ids=_ids(('id', raw.get('id')), ('source.book_id', source.get('book_id')), ('number', raw.get('number'))),
+        title=_title(raw.get('title')),
+        last_read_at=parse_moment(raw.get(LAST_READ_AT)),
+        position_updated_at=parse_moment(position.get('updated_at')),
+        percentage=percentage,
+        read_time=int(read_time) if read_time is not None and 0 <= read_time < 10**9 else None,
+        lists=tuple(name[:100] for name in lists[:100] if isinstance(name, str)) if isinstance(lists, list) else (),
+        odd=_odd_percentage(position, percentage),
+    )
+
+
+def _odd_percentage(position: Mapping[str, object], percentage: float | None) -> tuple[str, ...]:
+    given = position.get('percentage')
+    return (f'percentage {shown(given)}',) if given is not None and percentage is None else ()
+
+
+def _record_page(
+    response: Response, parse: Callable[[object], ReadingRecord | None], key_field: str, asked: int
+) -> Page[tuple[ReadingRecord, bool]]:
+    """A page of records. What is not an object is passed over, yet counts as seen, so that it cannot end a walk."""
+    data = response.data
+    if not isinstance(data, list):
+        raise BadAnswer(errors.UNEXPECTED_ANSWER, service=SERVICE, reason=text('a list of books was expected'))
+    items = []
+    for raw in data:
+        record = parse(raw)
+        own_id = parse_id(raw.get(key_field)) if isinstance(raw, dict) else ''
+        # Without an id of its own, a record is told from others by all that it holds.
+        key = own_id or ('', hash(repr(raw)))
+        position_came = isinstance(raw, dict) and isinstance(raw.get('reading_position'), dict)
+        items.append((key, (record or NOT_A_RECORD, position_came)))
+    total = parse_id(response.headers.get('total-count', ''))
+    return Page(tuple(items), full=len(data) >= asked, total=int(total) if total.isdecimal() and len(total) < 10 else None)
+
+
+def refusal(response: Response, first: bool = True) -> ServerTrouble | SignInRefused:
+    """The error for a status that neither succeeds nor gets better by trying again.
+
+    Only a first request (`first`) that finds nothing means that the interface is gone.
+    """
+    if response.status in GONE and first:
+        return ApiGone(errors.API_GONE)
+    if response.status == 401:
+        return SignInRefused(errors.SIGN_IN_AGAIN)
+    return ServerTrouble(errors.REFUSED_REQUEST, service=SERVICE, status=response.status)
+
+
+def _ok(response: Response) -> bool:
+    return 200 <= response.status < 300
+
+
+def _token_from(response: Response) -> Secret:
+    token = _mapping(response.data).get('token')
+    if not isinstance(token, str) or not token.strip():
+        raise BadAnswer(errors.SIGN_IN_WITHOUT_TOKEN)
+    return Secret(token.strip())
+
+
+def _refuse_sign_in(response: Response) -> None:
+    """Raises for a sign-in that did not succeed: a wrong password, a vanished interface, anything else."""
+    if response.status in SIGN_IN_REFUSED:
+        raise SignInRefused(errors.SIGN_IN_REFUSED)
+    if not _ok(response):
+        raise refusal(response)
+
+
+class _SignedIn:
+    """A token that several threads use, renewed once when the server no longer takes it."""
+
+    def __init__(self, sign_in: Callable[[Cancel], Secret]) -> None:
+        self._sign_in = sign_in
+        self._lock = threading.Lock()
+        self._token = Secret('')
+        self._renewed = False
+
+    def begin(self, cancel: Cancel) -> None:
+        self._token = self._sign_in(cancel)
+
+    @property
+    def token(self) -> Secret:
+        return self._token
+
+    def renew(self, refused: Secret, cancel: Cancel) -> Secret:
+        """A new token in place of the refused one; raises SignInRefused when that was tried already."""
+        with self._lock:
+            if self._token == refused:
+                if self._renewed:
+                    raise SignInRefused(errors.SIGN_IN_AGAIN)
+                self._renewed = True
+                self._token = self._sign_in(cancel)
+            return self._token
+
+
+class PrivateApi:
+    """`v1/auth.json` and `v3/library/books.json`: email and password, the token in the query."""
+
+    interface = "BookFusion's library interface (v3)"
+    id_spaces = PRIVATE_ID_SPACES
+    has_read_time = False
+    has_lists = False
+
+    def __init__(self, client: HttpClient, base: str, account: Account) -> None:
+        checked_address(base, allow_plain=False)
+        self._client = client
+        self._base = base.rstrip('/')
+        self._account = account
+        self._signed_in = _SignedIn(self._sign_in)
+
+    def sign_in(self, cancel: Cancel) -> None:
+        """Raises SignInRefused, ApiGone, ServerTrouble, Cancelled."""
+        self._signed_in.begin(cancel)
+
+    def _sign_in(self, cancel: Cancel) -> Secret:
+        payload = {
+            'device': self._account.device,
+            'login': self._account.email,
+            'password': self._account.password.reveal(),
+        }
+        response = self._client.send(Request('POST', f'{self._base}/v1/auth.json', ACCEPT_JSON, payload), cancel)
+        _refuse_sign_in(response)
+        return _token_from(response)
+
+    def page_response(self, number: int, per_page: int, cancel: Cancel) -> Response:
+        """One page as it came, signed in again once if the token is no longer taken."""
+        token = self._signed_in.token
+        response = self._ask(number, per_page, token, cancel)
+        if response.status == 401:
+            response = self._ask(number, per_page, self._signed_in.renew(token, cancel), cancel)
+        if not _ok(response):
+            raise refusal(response, first=number == 1)
+        return response
+
+    def _ask(self, number: int, per_page: int, token: Secret, cancel: Cancel) -> Response:
+        query = urlencode(
+            {'device': self._account.device, 'token': token.reveal(), 'page': number, 'per_page': per_page}
+        )
+        return self._client.send(Request('GET', f'{self._base}/v3/library/books.json?{query}', ACCEPT_JSON), cancel)
+
+    def page(self, number: int, per_page: int, cancel: Cancel) -> Page[tuple[ReadingRecord, bool]]:
+        return _record_page(self.page_response(number, per_page, cancel), parse_private_record, 'id', per_page)
+
+    def complete(
+        self, records: list[tuple[ReadingRecord, bool]], cancel: Cancel, reporter: Reporter, need_percentage: bool
+    ) -> list[ReadingRecord]:
+        """The records; this interface always sends positions with them."""
+        return [record for record, _position_came in records]
+
+
+class UserApi:
+    """`api/user/books/search`: the interface of BookFusion's own apps, with a token from either kind of sign-in."""
+
+    interface = "BookFusion's user interface (version 10)"
+    id_spaces = USER_ID_SPACES
+    has_read_time = True
+    has_lists = True
+
+    def __init__(self, client: HttpClient, base: str, account: Account) -> None:
+        checked_address(base, allow_plain=False)
+        self._client = client
+        self._base = base.rstrip('/')
+        self._account = account
+        self._signed_in = _SignedIn(self._sign_in)
+
+    def sign_in(self, cancel: Cancel) -> None:
+        """Raises SignInRefused, ApiGone, ServerTrouble, Cancelled. Asks nobody where there is a browser's token."""
+        if not self._account.token:
+            self._signed_in.begin(cancel)
+
+    def _sign_in(self, cancel: Cancel) -> Secret:
+        payload = {'email': self._account.email, 'password': self._account.password.reveal()}
+        headers = {'Accept': USER_API_ACCEPT}
+        response = self._client.send(Request('POST', f'{self._base}/api/v3/auth.json', headers, payload), cancel)
+        _refuse_sign_in(response)
+        if _mapping(response.data).get('type') == 'web':
+            raise SignInRefused(errors.BROWSER_ACCOUNT)
+        return _token_from(response)
+
+    def _headers(self, token: Secret) -> dict[str, str]:
+        if self._account.token:
+            return {'Accept': USER_API_ACCEPT, 'Authorization': f'Bearer {self._account.token.reveal()}'}
+        return {'Accept': USER_API_ACCEPT, 'X-Token': token.reveal(), 'X-Device': self._account.device}
+
+    def _send(self, method: str, path: str, payload: object, cancel: Cancel) -> Response:
+        token = self._signed_in.token
+        url = self._base + path
+        response = self._client.send(Request(method, url, self._headers(token), payload), cancel)
+        if response.status == 401 and not self._account.token:
+            renewed = self._signed_in.renew(token, cancel)
+            response = self._client.send(Request(method, url, self._headers(renewed), payload), cancel)
+        return response
+
+    def page_response(self, number: int, per_page: int, cancel: Cancel) -> Response:
+        """One page as it came."""
+        payload = {
+            'page': number,
+            'per_page': min(per_page, USER_API_MOST_PER_PAGE),
+            'sort': 'added_at-asc',
+            'list': 'all',
+        }
+        response = self._send('POST', '/api/user/books/search', payload, cancel)
+        if not _ok(response):
+            raise refusal(response, first=number == 1)
+        return response
+
+    def page(self, number: int, per_page: int, cancel: Cancel) -> Page[tuple[ReadingRecord, bool]]:
+        asked = min(per_page, USER_API_MOST_PER_PAGE)
+        return _record_page(self.page_response(number, per_page, cancel), parse_user_record, 'id', asked)
+
+    def position(self, book_id: str, cancel: Cancel) -> Mapping[str, object]:
+        """The reading position of one book, {} where it has none. Reads only: a POST to this address would write."""
+        response = self._send('GET', f'/api/user/books/{book_id}/reading_position', None, cancel)
+        if response.status == 404:
+            return {}
+        if not _ok(response):
+            raise refusal(response, first=False)
+        return _mapping(response.data)
+
+    def complete(
+        self, records: list[tuple[ReadingRecord, bool]], cancel: Cancel, reporter: Reporter, need_percentage: bool
+    ) -> list[ReadingRecord]:
+        """The records, with positions fetched singly for those that came without one and are worth a request."""
+        complete = [record for record, _position_came in records]
+        wanted = [
+            place for place, (record, came) in enumerate(records) if not came and worth_a_request(record, need_percentage)
+        ]
+        if not wanted:
+            return complete
+        reporter.log(f'{len(wanted)} of {len(records)} books came without a reading position; asking for each of them.')
+
+        def fill(place: int) -> None:
+            record = complete[place]
+            complete[place] = with_position(record, self.position(dict(record.ids)['id'], cancel))
+
+        each(fill, wanted, cancel, reporter.progress)
+        return complete
+
+
+def worth_a_request(record: ReadingRecord, need_percentage: bool) -> bool:
+    """Whether a book without a reading position is worth asking for it: something says that it was read."""
+    if not re.fullmatch(r'\d+', dict(record.ids).get('id', ''), re.ASCII):
+        return False
+    if record.last_read_at is not None and not need_percentage:
+        return False
+    return record.last_read_at is not None or COMPLETED_LIST in record.lists or READING_LIST in record.lists
+
+
+def with_position(record: ReadingRecord, position: Mapping[str, object]) -> ReadingRecord:
+    """The record with what a reading position of its own says."""
+    percentage = parse_percentage(position.get('percentage'))
+    return replace(
+        record,
+        position_updated_at=parse_moment(position.get('updated_at')),
+        percentage=percentage,
+        odd=record.odd + _odd_percentage(position, percentage),
+    )
+
+
+def connect(client: HttpClient, settings: Settings, account: Account, cancel: Cancel, note: Callable[[str], None]) -> PrivateApi | UserApi:
+    """The interface that this account uses, signed in and known to answer its first page.
+
+    With a browser's token the user interface; with email and password the private one, or the user interface
+    where the private one is gone.
+    """
+    user_api = UserApi(client, settings.bookfusion_user_api_base, account)
+    if account.token:
+        return user_api
+    private_api = PrivateApi(client, settings.bookfusion_api_base, account)
+    try:
+        private_api.sign_in(cancel)
+        return private_api
+    except ApiGone:
+        note(SWITCHED_NOTE)
+    user_api.sign_in(cancel)
+    return user_api
+
+
+def fetch_library(
+    client: HttpClient, settings: Settings, account: Account, reporter: Reporter, cancel: Cancel, need_percentage: bool = True
+) -> FetchedLibrary:
+    """Signs in and reads the whole library. Raises SignInRefused, ServerTrouble, SettingsTrouble, Cancelled."""
+    reporter.status(AUTHENTICATING)
+    api = connect(client, settings, account, cancel, reporter.log)
+    reporter.status(FETCHING)
+    try:
+        return _read_all(client, api, settings.page_size, reporter, cancel, need_percentage)
+    except ApiGone:
+        if isinstance(api, UserApi):
+            raise
+        reporter.log(SWITCHED_NOTE)
+    user_api = UserApi(client, settings.bookfusion_user_api_base, account)
+    user_api.sign_in(cancel)
+    return _read_all(client, user_api, settings.page_size, reporter, cancel, need_percentage)
+
+
+def _read_all(
+    client: HttpClient,
+    api: PrivateApi | UserApi,
+    page_size: int,
+    reporter: Reporter,
+    cancel: Cancel,
+    need_percentage: bool,
+) -> FetchedLibrary:
+    found = walk(
+        lambda number, scope: api.page(number, page_size, scope),
+        cancel,
+        lambda: 1 if client.strained else MOST_IN_FLIGHT,
+        reporter.progress,
+    )
+    records = api.complete(_usable(found, reporter), cancel, reporter, need_percentage)
+    return FetchedLibrary(tuple(records), api.id_spaces, api.interface, api.has_read_time, api.has_lists)
+
+
+def _usable(found: list[tuple[ReadingRecord, bool]], reporter: Reporter) -> list[tuple[ReadingRecord, bool]]:
+    """The records that are records; the rest is counted in the log."""
+    usable = [(record, came) for record, came in found if record is not NOT_A_RECORD]
+    if len(usable) < len(found):
+        reporter.log(f'Note: {len(found) - len(usable)} entries of the BookFusion library are not books and were passed over.')
+    return usable
