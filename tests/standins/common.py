@@ -1,6 +1,7 @@
 """What the local stand-ins for web services share: an HTTP/1.1 server, its request log, its table of faults.
 
-It must not know any service, Calibre or the plugin: a service is a subclass of `StandIn` with an `answer` method.
+A service is a subclass of `StandIn` with an `answer` method; what can go wrong is in `faults`. This file must not know
+any service, Calibre or the plugin.
 """
 
 from __future__ import annotations
@@ -16,14 +17,12 @@ import itertools
 import json
 import socket
 import ssl
-import struct
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 import traceback
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -170,257 +169,10 @@ def chunk(data: bytes) -> bytes:
 
 
 class Action:
-    """What happens instead of the genuine answer."""
+    """What happens instead of the genuine answer: see `faults`."""
 
     def perform(self, exchange: Exchange) -> None:
         raise NotImplementedError
-
-
-@dataclass(frozen=True)
-class Status(Action):
-    """Any status. `body` is bytes or a JSON value; left out, it is an object with `error`."""
-
-    code: int
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: Any = None
-
-    def perform(self, exchange: Exchange) -> None:
-        if isinstance(self.body, bytes):
-            exchange.send(Answer(self.code, self.headers, self.body))
-        else:
-            body = {'error': f'status {self.code}'} if self.body is None else self.body
-            exchange.send(json_answer(body, self.code, self.headers))
-
-
-@dataclass(frozen=True)
-class Html(Action):
-    """A web page where JSON was asked for, as proxies and outages answer."""
-
-    code: int = 200
-
-    def perform(self, exchange: Exchange) -> None:
-        page = b'<!DOCTYPE html><html><head><title>Maintenance</title></head><body>Back soon</body></html>'
-        exchange.send(Answer(self.code, {'Content-Type': 'text/html; charset=utf-8'}, page))
-
-
-@dataclass(frozen=True)
-class Empty(Action):
-    """No body at all, but said to be JSON."""
-
-    code: int = 200
-
-    def perform(self, exchange: Exchange) -> None:
-        exchange.send(Answer(self.code, JSON_HEADERS))
-
-
-@dataclass(frozen=True)
-class WrongShape(Action):
-    """Valid JSON of any shape, with status 200."""
-
-    value: Any
-
-    def perform(self, exchange: Exchange) -> None:
-        exchange.send(json_answer(self.value))
-
-
-@dataclass(frozen=True)
-class RawBody(Action):
-    """Bytes that are said to be JSON."""
-
-    body: bytes
-
-    def perform(self, exchange: Exchange) -> None:
-        exchange.send(Answer(200, JSON_HEADERS, self.body))
-
-
-@dataclass(frozen=True)
-class BadJson(RawBody):
-    """JSON that ends in the middle, in an answer that is complete."""
-
-    body: bytes = b'[{"id": 1, "book_id": '
-
-
-@dataclass(frozen=True)
-class InvalidUtf8(RawBody):
-    """JSON but for two bytes that no UTF-8 text holds."""
-
-    body: bytes = b'[{"id": 1, "title": "\xff\xfe"}]'
-
-
-@dataclass(frozen=True)
-class Deep(Action):
-    """JSON arrays nested `levels` deep: enough of them exhaust a recursive parser."""
-
-    levels: int = 100_000
-
-    def perform(self, exchange: Exchange) -> None:
-        exchange.send(Answer(200, JSON_HEADERS, b'[' * self.levels + b']' * self.levels))
-
-
-class Reset(Action):
-    """The connection is reset (RST) instead of an answer."""
-
-    def perform(self, exchange: Exchange) -> None:
-        exchange.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
-        exchange.close()
-
-
-class CloseWithoutAnswer(Action):
-    """The connection is closed in good order, without an answer."""
-
-    def perform(self, exchange: Exchange) -> None:
-        exchange.close()
-
-
-class Refuse(Action):
-    """No answer, and from now on every connection is refused until `StandIn.accept_connections`."""
-
-    def perform(self, exchange: Exchange) -> None:
-        exchange.server.refuse_connections()
-        exchange.close()
-
-
-class Hang(Action):
-    """No answer, for as long as the client waits and the server runs."""
-
-    def perform(self, exchange: Exchange) -> None:
-        with contextlib.suppress(OSError):
-            while exchange.connection.recv(PIECE):
-                pass
-        exchange.close()
-
-
-@dataclass(frozen=True)
-class Hold(Action):
-    """The genuine answer, but not before `released` is set."""
-
-    released: threading.Event
-
-    def perform(self, exchange: Exchange) -> None:
-        while not self.released.wait(0.01):
-            if exchange.server.stopping.is_set():
-                return exchange.close()
-        exchange.send(exchange.genuine())
-
-
-@dataclass(frozen=True)
-class SlowBody(Action):
-    """The genuine answer at `bytes_per_second`; with `head`, status line and headers are as slow."""
-
-    bytes_per_second: float
-    head: bool = False
-
-    def perform(self, exchange: Exchange) -> None:
-        answer = exchange.genuine()
-        head = exchange.head(answer.status, {**answer.headers, 'Content-Length': str(len(answer.body))})
-        exchange.begin(answer.status)
-        if not self.head:
-            exchange.connection.sendall(head)
-        slow = head + answer.body if self.head else answer.body
-        step = max(1, int(self.bytes_per_second / 20))
-        for start in range(0, len(slow), step):
-            if not exchange.server.pause(step / self.bytes_per_second):
-                return exchange.close(answer.status)
-            if start + step >= len(slow):
-                exchange.finish()
-            exchange.connection.sendall(slow[start : start + step])
-
-
-@dataclass(frozen=True)
-class Truncated(Action):
-    """The genuine answer cut off: `keep` (0-1) of the body is sent, then the connection closes.
-
-    Without `chunked` fewer bytes come than Content-Length says; with it the body ends within a chunk.
-    """
-
-    keep: float = 0.5
-    chunked: bool = False
-
-    def perform(self, exchange: Exchange) -> None:
-        answer = exchange.genuine()
-        sent = answer.body[: int(len(answer.body) * self.keep)]
-        exchange.keep_alive = False
-        if self.chunked:
-            middle = len(sent) // 2
-            whole = chunk(sent[:middle]) if middle else b''
-            body = whole + b'%x\r\n' % (len(answer.body) - middle + 1) + sent[middle:]
-            framing = {'Transfer-Encoding': 'chunked'}
-        else:
-            body = sent
-            framing = {'Content-Length': str(max(len(answer.body), len(sent) + 1))}
-        exchange.close(answer.status)
-        exchange.connection.sendall(exchange.head(answer.status, {**answer.headers, **framing}) + body)
-
-
-@dataclass(frozen=True)
-class Huge(Action):
-    """`megabytes` of valid JSON, made as it is sent: an array of objects between `opening` and `closing`."""
-
-    megabytes: int = 200
-    content_length: bool = True
-    opening: bytes = b'['
-    closing: bytes = b']'
-
-    def perform(self, exchange: Exchange) -> None:
-        item = b'{"id":1,"filler":"%s"}' % (b'x' * (PIECE - 20))
-        items = max(1, self.megabytes * 1_000_000 // (len(item) + 1))
-        length = len(self.opening) + items * (len(item) + 1) - 1 + len(self.closing)
-        pieces = itertools.chain(
-            [self.opening, item], itertools.repeat(b',' + item, items - 1), [self.closing]
-        )
-        exchange.stream(200, JSON_HEADERS, pieces, length if self.content_length else None)
-
-
-@dataclass(frozen=True)
-class GzipBomb(Action):
-    """A small gzip body that unpacks to `megabytes` of valid JSON (an empty array with much white space)."""
-
-    megabytes: int = 1000
-
-    def perform(self, exchange: Exchange) -> None:
-        exchange.send(Answer(200, {**JSON_HEADERS, 'Content-Encoding': 'gzip'}, gzip_bomb(self.megabytes)))
-
-
-@functools.lru_cache(maxsize=2)
-def gzip_bomb(megabytes: int) -> bytes:
-    """One gzip member: a megabyte is packed once, flushed in full so that it can be repeated, and summed up."""
-    blank = b' ' * 1_000_000
-
-    def packed(data: bytes) -> bytes:
-        deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-        return deflate.compress(data) + deflate.flush(zlib.Z_FULL_FLUSH)
-
-    total = zlib.crc32(b'[')
-    for _ in range(megabytes):
-        total = zlib.crc32(blank, total)
-    total = zlib.crc32(b']', total)
-    size = (megabytes * len(blank) + 2) & 0xFFFFFFFF
-    end = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    body = packed(b'[') + packed(blank) * megabytes + end.compress(b']') + end.flush()
-    return b'\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff' + body + struct.pack('<II', total, size)
-
-
-@dataclass(frozen=True)
-class Redirect(Action):
-    """A redirect; `{target}` in the location stands for the request's own path and query."""
-
-    location: str
-    code: int = 302
-
-    def perform(self, exchange: Exchange) -> None:
-        location = self.location.replace('{target}', exchange.request.target)
-        exchange.send(Answer(self.code, {'Location': location}))
-
-
-@dataclass(frozen=True)
-class NotHttp(Action):
-    """Something that is not HTTP at all."""
-
-    garbage: bytes = b'220 mail.example ESMTP ready\r\n250 OK\r\n'
-
-    def perform(self, exchange: Exchange) -> None:
-        exchange.close()
-        exchange.connection.sendall(self.garbage)
 
 
 @dataclass
