@@ -1,0 +1,240 @@
+"""Starts Calibre for the tests and gives them libraries, commands, the whole GUI and the stand-in services.
+
+See docs of each fixture; the parts are in tests/harness.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+# Nothing of Calibre may be imported before this.
+from harness.start import IMPORT_NAME, start
+
+SESSION = start()
+
+from calibre.db.legacy import LibraryDatabase
+from calibre.utils.config import config_dir
+from harness.commands import Finished, Settings, calibre_environment, plugin_command, run, write_settings
+from harness.evidence import Evidence
+from harness.gui import GuiRun, run_calibre
+from harness.libraries import DEFAULT_COLUMNS, Book, Columns, LibraryMaker
+from harness.lock import CalibreLock
+
+if TYPE_CHECKING:
+    from standins.bookfusion import BookFusionStandIn
+
+EVIDENCE = Evidence(SESSION.evidence)
+LAST_MODULE = 'test_secrets_everywhere.py'
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The search for secrets comes last, when everything has been written."""
+    items.sort(key=lambda item: item.path.name == LAST_MODULE)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Keeps what each phase of each test printed and logged."""
+    for title, text in report.sections:
+        EVIDENCE.add_output(report.nodeid, title, text)
+
+
+@pytest.fixture(scope='session')
+def qapp_cls() -> type:
+    """pytest-qt makes Calibre's own application, with its icons, fonts and palette."""
+    from calibre.gui2 import Application
+
+    return Application
+
+
+@pytest.fixture(scope='session')
+def qapp_args() -> list[str]:
+    return []
+
+
+@pytest.fixture(scope='session')
+def evidence() -> Evidence:
+    """Everything the tests have made the plugin write so far."""
+    return EVIDENCE
+
+
+@pytest.fixture(scope='session')
+def calibre_lock() -> CalibreLock:
+    return CalibreLock(SESSION.isolated)
+
+
+@pytest.fixture
+def calibre_is_running(calibre_lock: CalibreLock) -> Iterator[None]:
+    """Holds Calibre's per-user lock, as a running Calibre does, for the length of the test."""
+    with calibre_lock.hold():
+        yield
+
+
+@pytest.fixture(scope='session')
+def plugin_zip() -> Path:
+    """The zip that was built for, and is installed in, this run."""
+    return SESSION.zip
+
+
+@pytest.fixture(autouse=True)
+def clean_settings(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Each test starts with the plugin's default settings, without its log, its undo record and its caches."""
+    folder = Path(config_dir, 'plugins', IMPORT_NAME)
+    shutil.rmtree(folder, ignore_errors=True)
+    for left in Path(config_dir, 'plugins').glob(f'{IMPORT_NAME}.json*'):
+        left.unlink()
+    settings = sys.modules.get(f'calibre_plugins.{IMPORT_NAME}.settings')
+    if settings is not None and hasattr(settings, 'forget'):
+        settings.forget()
+    yield
+    if folder.exists():
+        EVIDENCE.add_folder(request.node.nodeid, folder)
+
+
+class MakeLibrary(Protocol):
+    def __call__(self, books: Sequence[Book] = ..., columns: Columns = ...) -> Path: ...
+
+
+@pytest.fixture(scope='session')
+def library_maker(tmp_path_factory: pytest.TempPathFactory) -> LibraryMaker:
+    return LibraryMaker(tmp_path_factory.mktemp('library-templates'))
+
+
+@pytest.fixture
+def make_library(library_maker: LibraryMaker, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[MakeLibrary]:
+    """`make_library(books, columns)` makes a real Calibre library and returns its folder; see LibraryMaker.make.
+
+    Without `columns` it has #dateread (a date) and #completed (yes/no); {"#note": "text"} or, with more arguments of
+    create_custom_column, {"#state": {"datatype": "enumeration", "display": {"enum_values": ["Read"]}}} replace them.
+    """
+    made: list[Path] = []
+
+    def make(books: Sequence[Book] = (), columns: Columns = DEFAULT_COLUMNS) -> Path:
+        made.append(library_maker.make(tmp_path / f'Library {len(made) + 1}', books, columns))
+        return made[-1]
+
+    yield make
+    for folder in made:
+        EVIDENCE.add_folder(request.node.nodeid, folder)
+
+
+@pytest.fixture
+def open_library() -> Iterator[Callable[[Path], LibraryDatabase]]:
+    """`open_library(folder)` gives Calibre's LibraryDatabase, closed after the test; `.new_api` is its cache."""
+    opened: list[LibraryDatabase] = []
+
+    def open_it(folder: Path) -> LibraryDatabase:
+        opened.append(LibraryDatabase(str(folder)))
+        return opened[-1]
+
+    yield open_it
+    for database in reversed(opened):
+        database.close()
+
+
+@pytest.fixture(scope='session')
+def config_template() -> Path:
+    """This process's configuration as it was right after the plugin was installed."""
+    template = SESSION.folder / 'config-template'
+    shutil.copytree(SESSION.config, template, ignore=shutil.ignore_patterns(f'{IMPORT_NAME}*'))
+    return template
+
+
+@pytest.fixture
+def config_folder(config_template: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A configuration folder for this test's subprocesses, with the plugin installed and no settings yet."""
+    folder = tmp_path / 'calibre-config'
+    shutil.copytree(config_template, folder)
+    yield folder
+    EVIDENCE.add_folder(request.node.nodeid, folder)
+
+
+class RunCommand(Protocol):
+    def __call__(
+        self,
+        *arguments: str | Path,
+        settings: Settings | None = None,
+        env: Mapping[str, str] | None = None,
+        stdin: str | None = None,
+        timeout: float = 60,
+    ) -> Finished: ...
+
+
+@pytest.fixture
+def run_cli(config_folder: Path, calibre_lock: CalibreLock, request: pytest.FixtureRequest) -> RunCommand:
+    """`run_cli("sync", "--library", folder, settings={...})` runs the installed plugin's command line.
+
+    `settings` replaces the settings file first; without it the file stays as the last call left it. `env` is added
+    to the environment. The configuration is the test's `config_folder`.
+    """
+
+    def run_it(
+        *arguments: str | Path,
+        settings: Settings | None = None,
+        env: Mapping[str, str] | None = None,
+        stdin: str | None = None,
+        timeout: float = 60,
+    ) -> Finished:
+        if settings is not None:
+            write_settings(config_folder, settings)
+        with calibre_lock.free_for_subprocess(), calibre_environment(config_folder, env) as environment:
+            done = run(plugin_command(*map(str, arguments)), environment, timeout, stdin)
+            EVIDENCE.add_folder(request.node.nodeid, Path(environment['CALIBRE_TEMP_DIR']))
+        EVIDENCE.add_output(request.node.nodeid, 'command-stdout', done.stdout)
+        EVIDENCE.add_output(request.node.nodeid, 'command-stderr', done.stderr)
+        return done
+
+    return run_it
+
+
+class RunGui(Protocol):
+    def __call__(
+        self,
+        script: str | Path,
+        library: Path,
+        *,
+        settings: Settings | None = None,
+        argument: Any = None,
+        env: Mapping[str, str] | None = None,
+        timeout: float = 60,
+    ) -> GuiRun: ...
+
+
+@pytest.fixture
+def run_gui(config_folder: Path, calibre_lock: CalibreLock, request: pytest.FixtureRequest) -> RunGui:
+    """`run_gui(script, library, settings={...})` starts the whole of Calibre and drives it; see gui.run_calibre."""
+
+    def run_it(
+        script: str | Path,
+        library: Path,
+        *,
+        settings: Settings | None = None,
+        argument: Any = None,
+        env: Mapping[str, str] | None = None,
+        timeout: float = 60,
+    ) -> GuiRun:
+        if settings is not None:
+            write_settings(config_folder, settings)
+        with calibre_lock.free_for_subprocess():
+            done = run_calibre(script, library, config_folder, argument=argument, environment=env, timeout=timeout)
+        EVIDENCE.add_output(request.node.nodeid, 'gui-stdout', done.stdout)
+        EVIDENCE.add_output(request.node.nodeid, 'gui-stderr', done.stderr)
+        return done
+
+    return run_it
+
+
+@pytest.fixture
+def bookfusion() -> Iterator[BookFusionStandIn]:
+    """A local stand-in for BookFusion, running in a thread of this process."""
+    from standins.bookfusion import BookFusionStandIn
+
+    with BookFusionStandIn() as service:
+        yield service

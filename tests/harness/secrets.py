@@ -1,0 +1,60 @@
+"""The secrets that all tests use, and how to recognise them in whatever form they leak.
+
+They look random and occur nowhere else, so that finding one in an output means that it leaked.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from urllib.parse import quote, quote_plus
+
+# With characters that a URL, JSON and HTML each write differently.
+TEST_PASSWORD = 'pW7&kR%2+zü xV9#tL4m'
+# The shapes as the services hand them out.
+TEST_TOKEN = '9f41c07be5d2a86340bb17ce5a90d3f2'
+TEST_USER_TOKEN = 'bfu_Q4xN8sVw2LkT7yZc1RmH6dJp9GfE3aBo'
+TEST_HARDCOVER_TOKEN = 'hc_pat_5uYb1WqE8rKz3NvX6mDs9TgLc2HjP4oA'
+TEST_BOOKLORE_PASSWORD = 'bL3/nQ8?vS=5 jF1äK6w'
+TEST_BOOKLORE_TOKEN = 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ0ZXN0ZXIifQ.xT4pW9cK2mVb7RzN1sYq6LdG8hJf3EoA5uXi0BvQwCk'
+TEST_DEVICE_CODE = 'dc-6Zt2Kp9Wm4Xr7Vb1Nq8Ys3Lf5Hd'
+
+ALL = (
+    TEST_PASSWORD,
+    TEST_TOKEN,
+    TEST_USER_TOKEN,
+    TEST_HARDCOVER_TOKEN,
+    TEST_BOOKLORE_PASSWORD,
+    TEST_BOOKLORE_TOKEN,
+    TEST_DEVICE_CODE,
+)
+
+
+def forms(secret: str) -> set[bytes]:
+    """The ways in which one secret may stand in a file: as it is, in a URL, in JSON, in a repr, in base64."""
+    raw = secret.encode('utf-8')
+    written = {raw, secret.encode('utf-16-le'), secret.encode('latin-1')}
+    for text in (
+        quote(secret),
+        quote(secret, safe=''),
+        quote_plus(secret),
+        json.dumps(secret)[1:-1],
+        ascii(secret)[1:-1],
+    ):
+        written.add(text.encode('ascii'))
+    # Inside a longer base64 text a secret starts at one of three offsets; the outermost letters depend on neighbours.
+    for offset in range(3):
+        encoded = base64.b64encode(b'\0' * offset + raw)
+        written.add(encoded[-(-offset * 8 // 6) : len(encoded) - 4])
+    return written
+
+
+KNOWN = {form: secret for secret in ALL for form in forms(secret)}
+
+
+def leaks(data: bytes) -> Iterator[str]:
+    """The beginnings of the secrets that stand in the data in any form."""
+    for form, secret in KNOWN.items():
+        if form in data:
+            yield f'{secret[:6]}...'

@@ -1,0 +1,138 @@
+"""Starts Calibre's interpreter for the tests: throw-away folders, a network of its own, the plugin installed.
+
+Must be called before anything imports calibre. Works in Debian's Python and inside `calibre-debug` alike.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import importlib
+import os
+import shutil
+import socket
+import struct
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+IMPORT_NAME = 'bookfusionbacksync'
+PLUGIN_NAME = 'BookFusion Back Sync'
+
+CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
+SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 0x1
+
+
+@dataclass(frozen=True)
+class Session:
+    """Where this run of the tests keeps its things, and whether other Calibres of this user can disturb it."""
+
+    folder: Path
+    isolated: bool
+
+    @property
+    def config(self) -> Path:
+        """The configuration folder of this process, with the plugin installed; also the template for subprocesses."""
+        return self.folder / 'config'
+
+    @property
+    def zip(self) -> Path:
+        """The plugin as built for this run."""
+        return self.folder / 'BookfusionBackSync.zip'
+
+    @property
+    def evidence(self) -> Path:
+        return self.folder / 'evidence'
+
+
+def _enter_network_namespace() -> bool:
+    """Moves this process into a network namespace with nothing but a loopback; False where the system refuses."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    user, group = os.geteuid(), os.getegid()
+    if libc.unshare(CLONE_NEWNET if user == 0 else CLONE_NEWUSER | CLONE_NEWNET) != 0:
+        return False
+    try:
+        if user != 0:
+            Path('/proc/self/setgroups').write_text('deny')
+            Path('/proc/self/uid_map').write_text(f'{user} {user} 1')
+            Path('/proc/self/gid_map').write_text(f'{group} {group} 1')
+        import fcntl
+
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+            request = struct.pack('16sh14x', b'lo', 0)
+            (flags,) = struct.unpack('16xh14x', fcntl.ioctl(control, SIOCGIFFLAGS, request))
+            fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack('16sh14x', b'lo', flags | IFF_UP))
+    except OSError:
+        return False
+    return True
+
+
+def own_network() -> bool:
+    """Gives the tests a network of their own, where Linux allows it; says whether it did.
+
+    Calibre's lock is an abstract socket, one a user and network namespace: in its own namespace a test run neither
+    disturbs the user's Calibre nor another test run. It also proves that no test speaks to the world outside.
+    """
+    if not sys.platform.startswith('linux'):
+        return False
+    # A refusal can come half-way (some systems allow the namespace but no rights in it), so a child tries first.
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if _enter_network_namespace() else 1)
+    return os.waitpid(child, 0)[1] == 0 and _enter_network_namespace()
+
+
+def _set_environment(folder: Path) -> None:
+    for name in ('config', 'calibre-temp', 'cache'):
+        folder.joinpath(name).mkdir()
+    os.environ.update(
+        CALIBRE_CONFIG_DIRECTORY=str(folder / 'config'),
+        CALIBRE_TEMP_DIR=str(folder / 'calibre-temp'),
+        CALIBRE_CACHE_DIRECTORY=str(folder / 'cache'),
+        CALIBRE_OVERRIDE_LANG='en',
+        PYTEST_QT_API='pyqt6',
+    )
+    os.environ.setdefault('QT_QPA_PLATFORM', 'offscreen')
+    # A proxy or a debugging switch of the developer's own must not change what the tests see.
+    for name in list(os.environ):
+        if name.lower() in {
+            'http_proxy',
+            'https_proxy',
+            'all_proxy',
+            'no_proxy',
+            'calibre_debug',
+            'calibre_develop_from',
+        }:
+            del os.environ[name]
+
+
+def _find_calibre() -> None:
+    """Lets a plain Python import calibre, as the first lines of Debian's `calibre-debug` do."""
+    if not hasattr(sys, 'resources_location'):
+        sys.path.insert(0, os.environ.get('CALIBRE_PYTHON_PATH', '/usr/lib/calibre'))
+        sys.resources_location = '/usr/share/calibre'  # type: ignore[attr-defined]
+        sys.extensions_location = '/usr/lib/calibre/calibre/plugins'  # type: ignore[attr-defined]
+        sys.executables_location = '/usr/bin'  # type: ignore[attr-defined]
+        sys.system_plugins_location = None  # type: ignore[attr-defined]
+
+
+def _install_plugin(zip_path: Path) -> None:
+    sys.path.insert(0, str(ROOT / 'tools'))
+    importlib.import_module('build_zip').build(zip_path)
+    importlib.import_module('calibre.startup')
+    importlib.import_module('calibre.customize.ui').add_plugin(str(zip_path))
+
+
+def start() -> Session:
+    """Once per process, before anything imports calibre: everything a test module needs at its top."""
+    folder = Path(tempfile.mkdtemp(prefix='backsync-tests-'))
+    owner = os.getpid()
+    # A forked child that leaves by the front door must not take the folder with it.
+    atexit.register(lambda: os.getpid() == owner and shutil.rmtree(folder, ignore_errors=True))
+    _set_environment(folder)
+    session = Session(folder, own_network())
+    _find_calibre()
+    _install_plugin(session.zip)
+    return session

@@ -1,0 +1,195 @@
+#!/usr/bin/env python3
+"""Builds BookfusionBackSync.zip, the file that Calibre installs, from an explicit list of files.
+
+Standard library only. The result depends on nothing but the files' contents: the same sources give the same bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ZIP_NAME = 'BookfusionBackSync.zip'
+IMPORT_NAME = 'bookfusionbacksync'
+
+# Every top-level module of the repository belongs here; the build fails while one is missing on either side.
+MODULES = (
+    '__init__',
+    'bookfusion',
+    'cancel',
+    'errors',
+    'files',
+    'paging',
+    'records',
+    'redaction',
+    'reporting',
+    'settings',
+    'text',
+    'titles',
+    'transport',
+)
+PLAIN_FILES = (f'plugin-import-name-{IMPORT_NAME}.txt', 'LICENSE', 'CHANGELOG.md')
+IMAGE_SUFFIXES = {'.png', '.svg'}
+
+README = 'README.md'
+HELP = 'help.md'
+HELP_BEGIN, HELP_END = '<!-- help -->', '<!-- /help -->'
+
+# What Calibre's plugin index reads from the syntax tree, and the type each must have.
+METADATA = {
+    'name': str,
+    'version': tuple,
+    'author': str,
+    'description': str,
+    'minimum_calibre_version': tuple,
+    'supported_platforms': list,
+}
+# Zip files know no earlier time; any fixed one will do.
+TIMESTAMP = (1980, 1, 1, 0, 0, 0)
+
+
+class BuildError(Exception):
+    """A sentence that says what to do before the zip can be built."""
+
+
+def check_modules(root: Path) -> None:
+    """Every top-level module must be listed, and every listed module must be there."""
+    present = {path.stem for path in root.glob('*.py')}
+    if unlisted := sorted(present - set(MODULES)):
+        raise BuildError(f'Add to MODULES in tools/build_zip.py: {", ".join(unlisted)}.')
+    if absent := sorted(set(MODULES) - present):
+        raise BuildError(f'Listed in MODULES in tools/build_zip.py, but not there: {", ".join(absent)}.')
+
+
+def wrapper_class(tree: ast.Module) -> ast.ClassDef:
+    """The class of ``__init__.py`` that Calibre takes for the plugin: the one that sets ``name``."""
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and 'name' in assignments(node):
+            return node
+    raise BuildError('__init__.py has no class that sets `name`: Calibre would find no plugin in the zip.')
+
+
+def assignments(node: ast.ClassDef) -> dict[str, ast.expr]:
+    """The values assigned in the body of a class, by name."""
+    found: dict[str, ast.expr] = {}
+    for statement in node.body:
+        if isinstance(statement, ast.Assign):
+            found.update((target.id, statement.value) for target in statement.targets if isinstance(target, ast.Name))
+        elif isinstance(statement, ast.AnnAssign) and statement.value and isinstance(statement.target, ast.Name):
+            found[statement.target.id] = statement.value
+    return found
+
+
+def literal(field: str, node: ast.expr) -> object:
+    """The value of a metadata field; ``description`` may be wrapped in ``_()``, as Calibre's own index unwraps it."""
+    if field == 'description' and isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords:
+        node = node.args[0]
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        raise BuildError(
+            f"`{field}` in __init__.py must be a literal: Calibre's plugin index cannot read it."
+        ) from None
+
+
+def read_metadata(source: str) -> dict[str, object]:
+    """Name, version and so on as Calibre's plugin index reads them: from the syntax tree, without running anything."""
+    given = assignments(wrapper_class(ast.parse(source)))
+    found: dict[str, object] = {}
+    for field, kind in METADATA.items():
+        if field not in given:
+            raise BuildError(f'`{field}` is missing in __init__.py.')
+        value = literal(field, given[field])
+        if not isinstance(value, kind):
+            raise BuildError(f'`{field}` in __init__.py must be a {kind.__name__}, not {value!r}.')
+        found[field] = value
+    return found
+
+
+def help_text(readme: str) -> str:
+    """The user's part of the README: what stands between the two markers, without what only a web page can show."""
+    begin, end = readme.find(HELP_BEGIN), readme.find(HELP_END)
+    if begin < 0 or end < begin:
+        raise BuildError(f"{README} needs the markers {HELP_BEGIN} and {HELP_END} around the user's part.")
+    part = readme[begin + len(HELP_BEGIN) : end]
+    # Pictures are not shipped, and a link to a file of the repository leads nowhere from inside Calibre.
+    part = re.sub(r'!\[[^\]]*\]\([^)]*\)\n?', '', part)
+    part = re.sub(r'\[([^\]]*)\]\((?!https?:|#)[^)]*\)', r'\1', part)
+    return part.strip() + '\n'
+
+
+def compile_translations(folder: Path) -> dict[str, bytes]:
+    """The ``.mo`` of every ``.po`` in a folder, by its name in the zip; compiled by Calibre's own msgfmt."""
+    sources = sorted(folder.glob('*.po'))
+    if not sources:
+        return {}
+    with tempfile.TemporaryDirectory() as scratch:
+        results = {source: Path(scratch, source.stem + '.mo') for source in sources}
+        program = "import sys; sys.argv[1:] = ['STDIN']; from calibre.translations.msgfmt import main; main()"
+        answer = subprocess.run(
+            ['calibre-debug', '-c', program],
+            input=json.dumps([[str(source), str(result)] for source, result in results.items()]).encode(),
+            capture_output=True,
+            check=False,
+        )
+        if missing := [source.name for source, result in results.items() if not result.exists()]:
+            details = answer.stderr.decode(errors='replace').strip()
+            raise BuildError(f"Calibre's msgfmt cannot compile {', '.join(missing)}: {details}")
+        return {f'translations/{result.name}': result.read_bytes() for result in results.values()}
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    """Everything that goes into the zip, by its name there."""
+    check_modules(root)
+    files = {name: root / name for name in (*(f'{module}.py' for module in MODULES), *PLAIN_FILES)}
+    for path in sorted((root / 'images').glob('*')):
+        if path.suffix not in IMAGE_SUFFIXES:
+            raise BuildError(f'images/{path.name} is not an image; the folder is shipped whole.')
+        files[f'images/{path.name}'] = path
+    if absent := sorted(name for name, path in {**files, README: root / README}.items() if not path.is_file()):
+        raise BuildError(f'Missing in the repository: {", ".join(absent)}.')
+    read_metadata(files['__init__.py'].read_text(encoding='utf-8'))
+    found = {name: path.read_bytes() for name, path in files.items()}
+    found[HELP] = help_text((root / README).read_text(encoding='utf-8')).encode('utf-8')
+    return found | compile_translations(root / 'translations')
+
+
+def build(target: Path, root: Path = ROOT) -> Path:
+    """Writes the zip and returns its path; raises BuildError when the list and the repository disagree."""
+    found = contents(root)
+    with zipfile.ZipFile(target, 'w') as archive:
+        for name in sorted(found):
+            entry = zipfile.ZipInfo(name, TIMESTAMP)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            # Unix, and an ordinary file of mode 0644, whatever system builds it.
+            entry.create_system = 3
+            entry.external_attr = 0o100644 << 16
+            archive.writestr(entry, found[name])
+    return target
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('target', nargs='?', type=Path, default=ROOT / ZIP_NAME, help='default: %(default)s')
+    target: Path = parser.parse_args(arguments).target
+    try:
+        build(target)
+    except BuildError as error:
+        print(f'build_zip: {error}', file=sys.stderr)
+        return 1
+    version = read_metadata((ROOT / '__init__.py').read_text(encoding='utf-8'))['version']
+    assert isinstance(version, tuple)
+    print(f'{target} ({target.stat().st_size:,} bytes, version {".".join(map(str, version))})')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Sets up what `make` needs and is not there yet: Calibre and friends by apt, the test tools in .venv.
+# Does nothing, quickly, when nothing is missing.  Usage: setup.sh [calibre|tests]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+wanted=${1:-tests}
+system_python=/usr/bin/python3
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+
+missing_packages() {
+    command -v calibre-debug >/dev/null && command -v calibredb >/dev/null || echo calibre
+    command -v xvfb-run >/dev/null || echo xvfb
+    command -v xauth >/dev/null || echo xauth
+    # Calibre's GUI does not draw a letter without a font.
+    fc-list 2>/dev/null | grep -q . || echo fonts-dejavu-core
+    { [ -x "$system_python" ] && "$system_python" -c 'import ensurepip, venv' 2>/dev/null; } || echo python3-venv
+}
+
+install_packages() {
+    if ! command -v apt-get >/dev/null; then
+        say "Missing: $*. This is neither Debian nor Ubuntu, so install by yourself: Calibre 6.2.1 or later with" \
+            "its command line tools on PATH, Xvfb with xvfb-run and xauth, Python 3 with venv."
+        exit 2
+    fi
+    local as_root=()
+    if [ "$(id -u)" != 0 ]; then
+        if ! command -v sudo >/dev/null; then
+            say "Missing: $*. Run as root: apt-get update && apt-get install $*"
+            exit 2
+        fi
+        as_root=(sudo)
+    fi
+    say "installing by apt: $* (and what they depend on)"
+    "${as_root[@]}" apt-get update -q
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@"
+}
+
+# The environment sees Calibre's Python modules, so it must be made with the Python that Debian's Calibre runs on;
+# the first python3 on PATH may be another one.
+make_environment() {
+    local fingerprint
+    fingerprint=$(cat tests/requirements.txt; "$system_python" --version; pwd)
+    if [ -f .venv/set-up ] && [ "$(cat .venv/set-up)" = "$fingerprint" ]; then
+        return
+    fi
+    say "making .venv with the tools of tests/requirements.txt"
+    "$system_python" -m venv --clear --system-site-packages .venv
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/requirements.txt
+    printf '%s\n' "$fingerprint" >.venv/set-up
+}
+
+mapfile -t packages < <(missing_packages)
+[ ${#packages[@]} = 0 ] || install_packages "${packages[@]}"
+[ "$wanted" = calibre ] || make_environment
