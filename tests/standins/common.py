@@ -31,6 +31,7 @@ from typing import Any, TypeVar, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 JSON_HEADERS: Mapping[str, str] = {'Content-Type': 'application/json; charset=utf-8'}
+COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(',', ':'))
 SMALLEST_COMPRESSED = 512
 LONGEST_LINE = 65536
 PIECE = 65536
@@ -83,11 +84,10 @@ class Answer:
 
 def dump_json(value: Any) -> bytes:
     """`value` as compact UTF-8 JSON; lone surrogates are escaped."""
-    text = json.dumps(value, ensure_ascii=False, separators=(',', ':'))
     try:
-        return text.encode()
+        return COMPACT.encode(value).encode()
     except UnicodeEncodeError:
-        return json.dumps(value, separators=(',', ':')).encode()
+        return json.dumps(value).encode()
 
 
 def json_answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
@@ -395,7 +395,7 @@ class StandIn:
         """What the service answers, compressed where that is wanted."""
         try:
             answer = self.answer(request)
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever it is, `__exit__` brings it to light
             with self._lock:
                 self.errors.append(traceback.format_exc())
             return json_answer({'error': 'the stand-in itself failed'}, 500)
@@ -437,7 +437,7 @@ class StandIn:
                 opened.makefile('rb', PIECE) as reader,
             ):
                 self._serve_requests(cast(io.BufferedReader, reader), opened, number)
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever it is, `__exit__` brings it to light
             with self._lock:
                 self.errors.append(traceback.format_exc())
 
@@ -544,9 +544,7 @@ def read_request(reader: io.BufferedReader, number: int, connection: int) -> Req
     parts = urlsplit(target)
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
     when = time.monotonic()
-    return Request(
-        number, connection, method, target, unquote(parts.path), query, headers, body, when, version=version
-    )
+    return Request(number, connection, method, target, unquote(parts.path), query, headers, body, when, version=version)
 
 
 def make_certificate(folder: Path, names: tuple[str, ...]) -> tuple[str, str]:
@@ -609,6 +607,13 @@ class StandInProcess:
         assert self._process.stdout is not None
         self._process.stdin.close()
         self._process.stdout.close()
+        return self.wait()
+
+    def send_signal(self, number: int) -> None:
+        self._process.send_signal(number)
+
+    def wait(self) -> int:
+        """Wait for its end, 15 s at most; its exit code."""
         try:
             return self._process.wait(timeout=15)
         except subprocess.TimeoutExpired:

@@ -142,7 +142,8 @@ class Hold(Action):
     def perform(self, exchange: Exchange) -> None:
         while not self.released.wait(0.01):
             if exchange.server.stopping.is_set():
-                return exchange.close()
+                exchange.close()
+                return
         exchange.send(exchange.genuine())
 
 
@@ -163,7 +164,8 @@ class SlowBody(Action):
         step = max(1, int(self.bytes_per_second / 20))
         for start in range(0, len(slow), step):
             if not exchange.server.pause(step / self.bytes_per_second):
-                return exchange.close(answer.status)
+                exchange.close(answer.status)
+                return
             if start + step >= len(slow):
                 exchange.finish()
             exchange.connection.sendall(slow[start : start + step])
@@ -208,9 +210,7 @@ class Huge(Action):
         item = b'{"id":1,"filler":"%s"}' % (b'x' * (PIECE - 20))
         items = max(1, self.megabytes * 1_000_000 // (len(item) + 1))
         length = len(self.opening) + items * (len(item) + 1) - 1 + len(self.closing)
-        pieces = itertools.chain(
-            [self.opening, item], itertools.repeat(b',' + item, items - 1), [self.closing]
-        )
+        pieces = itertools.chain([self.opening, item], itertools.repeat(b',' + item, items - 1), [self.closing])
         exchange.stream(200, JSON_HEADERS, pieces, length if self.content_length else None)
 
 
