@@ -30,6 +30,7 @@ from .records import (
     MaybeDate,
     ReadingRecord,
     Unreadable,
+    parse_id,
 )
 from .redaction import Secret
 from .reporting import Reporter
@@ -74,20 +75,6 @@ class Account:
             if not settings.password:
                 raise errors.SettingsTrouble(errors.PASSWORD_MISSING)
         return cls(settings.email, settings.password, settings.bookfusion_token, device)
-
-
-def parse_id(value: object) -> str:
-    """An id as decimal text where it is a number, stripped text otherwise, '' where there is none."""
-    if isinstance(value, bool):
-        return ''
-    if isinstance(value, float) and math.isfinite(value) and value == int(value):
-        value = int(value)
-    if isinstance(value, int):
-        return str(value) if abs(value) < 10**40 else ''
-    if not isinstance(value, str) or len(value) > 100:
-        return ''
-    plain = value.strip()
-    return (plain.lstrip('0') or '0') if re.fullmatch(r'\d+', plain, re.ASCII) else plain
 
 
 def shown(value: object) -> str:

@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What BookFusion knows of one book, in the shape that the rest of the plugin works with.
+"""What BookFusion and Calibre know of a book, in the shape that the rest of the plugin works with.
 
-Pure data: the services fill it, the plan reads it.
+Pure data: the services and the library fill it, the plan reads it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Union
+
+IDENTIFIER = 'bookfusion'
 
 # The id spaces of the two interfaces, in the order in which identifiers are looked up in them.
 PRIVATE_ID_SPACES = ('book_id', 'id')
@@ -74,3 +79,27 @@ class FetchedLibrary:
     interface: str
     has_read_time: bool = False
     has_lists: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CalibreBook:
+    """One book of a Calibre library, as far as matching needs it."""
+
+    book_id: int
+    title: str
+    authors: tuple[str, ...] = ()
+    identifiers: Mapping[str, str] = field(default_factory=dict)
+
+
+def parse_id(value: object) -> str:
+    """An id as decimal text where it is a number, stripped text otherwise, '' where there is none."""
+    if isinstance(value, bool):
+        return ''
+    if isinstance(value, float) and math.isfinite(value) and value == int(value):
+        value = int(value)
+    if isinstance(value, int):
+        return str(value) if abs(value) < 10**40 else ''
+    if not isinstance(value, str) or len(value) > 100:
+        return ''
+    plain = value.strip()
+    return (plain.lstrip('0') or '0') if re.fullmatch(r'\d+', plain, re.ASCII) else plain

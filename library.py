@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The only room that reads and writes a Calibre library, and that can put back what a sync replaced.
+
+Knows nothing of BookFusion or Hardcover: it is told which cells get which values.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import apsw
+from calibre.utils.date import as_local_time, is_date_undefined, utc_tz
+
+from . import errors
+from .errors import LibraryTrouble
+from .plan import Value
+from .records import CalibreBook
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ColumnInfo:
+    """A column of the library: lookup name (`#read`), heading, Calibre's datatype, an enumeration's values."""
+
+    name: str
+    heading: str
+    datatype: str
+    is_multiple: bool = False
+    enum_values: tuple[str, ...] = ()
+    half_stars: bool = False
+
+    @property
+    def label(self) -> str:
+        return f'{self.name} ({self.heading})'
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A value that replaces another: `new` is written only where the library still holds `old`."""
+
+    book_id: int
+    column: str
+    old: Value
+    new: Value
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a write did: the cells that hold their new value now, and those left alone and why."""
+
+    cells: tuple[Cell, ...] = ()
+    edited: tuple[Cell, ...] = ()
+    gone: tuple[Cell, ...] = ()
+
+    @property
+    def book_ids(self) -> frozenset[int]:
+        return frozenset(cell.book_id for cell in self.cells)
+
+
+def local_day(moment: datetime) -> date:
+    """The day that Calibre shows for a moment."""
+    return as_local_time(moment).date()
+
+
+def _clean(value: Any) -> Value:
+    """A value as a plan compares it: undefined dates are empty, dates are aware and without microseconds."""
+    if isinstance(value, datetime):
+        if is_date_undefined(value):
+            return None
+        if value.tzinfo is None:
+            value = value.replace(tzinfo=utc_tz)
+        return value.replace(microsecond=0)
+    return value  # type: ignore[no-any-return]
+
+
+class Library:
+    """A library that is open in this process, behind Calibre's thread-safe interface (`db.new_api`).
+
+    May be used from any thread. Once `retire`d (the window switches libraries) it refuses to write.
+    """
+
+    def __init__(self, new_api: Any) -> None:
+        self.api = new_api
+        self.library_id: str = new_api.library_id
+        self._retired = False
+
+    def retire(self) -> None:
+        """From now on nothing is written; waits for a write that has begun."""
+        with self.api.write_lock:
+            self._retired = True
+
+    @property
+    def name(self) -> str:
+        return os.path.basename(self.api.backend.library_path)
+
+    def columns(self) -> dict[str, ColumnInfo]:
+        """The custom columns by lookup name."""
+        found = {}
+        for name, data in self.api.field_metadata.custom_field_metadata(include_composites=False).items():
+            display = data.get('display') or {}
+            found[name] = ColumnInfo(
+                name=name,
+                heading=data['name'],
+                datatype=data['datatype'],
+                is_multiple=bool(data.get('is_multiple')),
+                enum_values=tuple(display.get('enum_values') or ()),
+                half_stars=bool(display.get('allow_half_stars')),
+            )
+        return found
+
+    def books(self, ids: Iterable[int] | None = None) -> dict[int, CalibreBook]:
+        """Titles, authors and identifiers of these books, or of all. Raises LibraryTrouble."""
+        with _reading():
+            wanted = self.api.all_book_ids() if ids is None else [i for i in ids if self.api.has_id(i)]
+            titles = self.api.all_field_for('title', wanted)
+            authors = self.api.all_field_for('authors', wanted)
+            identifiers = self.api.all_field_for('identifiers', wanted)
+            return {
+                book_id: CalibreBook(
+                    book_id, titles[book_id] or '', tuple(authors[book_id] or ()), dict(identifiers[book_id] or {})
+                )
+                for book_id in wanted
+                if book_id in titles and book_id in authors and book_id in identifiers
+            }
+
+    def identifiers(self, key: str, ids: Collection[int] | None = None) -> dict[int, str]:
+        """The values of one identifier by book id, of the books that have it. Raises LibraryTrouble."""
+        with _reading():
+            wanted = self.api.all_book_ids() if ids is None else ids
+            found = self.api.all_field_for('identifiers', wanted)
+            return {book_id: given[key] for book_id, given in found.items() if given and given.get(key)}
+
+    def titles(self, ids: Collection[int]) -> dict[int, str]:
+        with _reading():
+            return {book_id: title or '' for book_id, title in self.api.all_field_for('title', ids).items()}
+
+    def values(self, column: str, ids: Collection[int]) -> dict[int, Value]:
+        """A column's values by book id, None where empty; dates aware, without microseconds. Raises LibraryTrouble."""
+        with _reading():
+            return {book_id: _clean(value) for book_id, value in self.api.all_field_for(column, ids).items()}
+
+    def _sort(self, cells: Iterable[Cell]) -> Written:
+        """Which cells can be written now: their book and column exist, and nobody has edited them."""
+        by_column: dict[str, list[Cell]] = {}
+        for cell in cells:
+            by_column.setdefault(cell.column, []).append(cell)
+        ready, edited, gone = [], [], []
+        for column, its_cells in by_column.items():
+            if column not in self.api.field_metadata:
+                gone.extend(its_cells)
+                continue
+            current = self.values(column, [cell.book_id for cell in its_cells])
+            for cell in its_cells:
+                if not self.api.has_id(cell.book_id) or cell.book_id not in current:
+                    gone.append(cell)
+                elif current[cell.book_id] != cell.old:
+                    edited.append(cell)
+                else:
+                    ready.append(cell)
+        return Written(tuple(ready), tuple(edited), tuple(gone))
+
+    def write(self, cells: Collection[Cell], before_write: Callable[[tuple[Cell, ...]], None] | None = None) -> Written:
+        """Writes the cells, one call a column, all in one transaction; all or nothing, whatever happens.
+
+        `before_write` gets the cells about to be written (for the undo record); what it raises stops the write.
+        Cells of deleted books and cells edited meanwhile are left alone. Raises LibraryTrouble.
+        """
+        ready = self._sort(cells).cells
+        if ready and before_write is not None:
+            before_write(ready)
+        with self.api.write_lock:
+            self._check_open()
+            written = self._sort(cells)
+            # Only what is on record may be written: a cell that became writable in between is not.
+            recorded = set(ready)
+            written = Written(tuple(cell for cell in written.cells if cell in recorded), written.edited, written.gone)
+            self._set_fields(_by_column(written.cells))
+        return written
+
+    def _check_open(self) -> None:
+        if self._retired or self.api.is_closed or self.api.library_id != self.library_id:
+            raise LibraryTrouble(errors.LIBRARY_SWITCHED)
+
+    def _set_fields(self, fields: Mapping[str, Mapping[int, object]]) -> None:
+        """{field: {book id: value}} in one transaction, under the write lock that the caller holds."""
+        if not fields:
+            return
+        try:
+            with self.api.backend.conn:
+                for name, values in fields.items():
+                    self.api.set_field(name, values)
+        except (apsw.Error, OSError) as error:
+            logger.exception('Writing to the library failed')
+            # SQLite has rolled back, Calibre's memory has not.
+            with _reading():
+                self.api.reload_from_db()
+            raise LibraryTrouble(errors.LIBRARY_NOT_WRITTEN, reason=str(error)[:200]) from None
+
+    def store_identifiers(
+        self, changes: Mapping[int, Mapping[str, str]], removals: Mapping[int, Mapping[str, str]] | None = None
+    ) -> set[int]:
+        """Sets single identifiers, and removes those that still hold the given value; all others stay as they are.
+
+        Returns the ids of the books that changed. Raises LibraryTrouble.
+        """
+        removals = removals or {}
+        with self.api.write_lock:
+            self._check_open()
+            wanted = [book_id for book_id in {*changes, *removals} if self.api.has_id(book_id)]
+            current = self.api.all_field_for('identifiers', wanted)
+            values = {}
+            for book_id in wanted:
+                before = dict(current.get(book_id) or {})
+                after = {
+                    key: value
+                    for key, value in before.items()
+                    if key not in removals.get(book_id, {}) or removals[book_id][key] != value
+                }
+                after.update(changes.get(book_id, {}))
+                if after != before:
+                    values[book_id] = after
+            self._set_fields({'identifiers': values} if values else {})
+            return set(values)
+
+
+def _by_column(cells: Iterable[Cell]) -> dict[str, dict[int, Value]]:
+    values: dict[str, dict[int, Value]] = {}
+    for cell in cells:
+        values.setdefault(cell.column, {})[cell.book_id] = cell.new
+    return values
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    try:
+        yield
+    except (apsw.Error, OSError) as error:
+        logger.exception('Reading the library failed')
+        raise LibraryTrouble(errors.LIBRARY_NOT_READ, reason=str(error)[:200]) from None
+
+
+@contextmanager
+def opened(path: str, read_only: bool = False) -> Iterator[Library]:
+    """A library on disk, for the command line. `read_only` works on a copy, so that nothing can be changed.
+
+    Raises LibraryTrouble where there is none, and, unless read-only, while Calibre is running: the lock that is
+    held meanwhile is the one that Calibre itself takes, one for each user of this computer.
+    """
+    from calibre.library import db as open_database
+    from calibre.utils.lock import SingleInstance
+
+    path = os.path.abspath(os.path.expanduser(path))
+    if not os.path.exists(os.path.join(path, 'metadata.db')):
+        raise LibraryTrouble(errors.NO_LIBRARY, path=path)
+    if read_only:
+        with _open_database(open_database, path, True) as library:
+            yield library
+        return
+    with SingleInstance('db') as alone:
+        if not alone:
+            raise LibraryTrouble(errors.CALIBRE_IS_RUNNING)
+        with _open_database(open_database, path, False) as library:
+            yield library
+
+
+@contextmanager
+def _open_database(open_database: Callable[..., Any], path: str, read_only: bool) -> Iterator[Library]:
+    with _reading():
+        database = open_database(path, read_only=read_only)
+    try:
+        yield Library(database.new_api)
+    finally:
+        database.close()

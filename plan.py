@@ -1,0 +1,367 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a sync changes in Calibre, and why: records and a snapshot in, changes, skips and notes out.
+
+Pure: no Qt, no Calibre, no network, no clock. The rules of the sync live here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from .records import (
+    COMPLETED_LIST,
+    PLANNED_LIST,
+    READING_LIST,
+    FetchedLibrary,
+    ReadingRecord,
+    Unreadable,
+    parse_id,
+)
+from .titles import nothing_in_common
+
+# What a cell of a column can hold.
+Value = datetime | bool | float | int | str | None
+
+STATUS_COMPLETED, STATUS_READING, STATUS_PLANNED = 'Completed', 'Reading', 'Planned'
+
+NOT_ON_BOOKFUSION = 'not in the BookFusion library'
+NOTHING_READ = 'nothing to write from BookFusion'
+UNREADABLE_DATE = 'unreadable date'
+TITLES_CONTRADICT = 'claimed by two records whose titles contradict it'
+
+MOST_NAMED_IN_A_NOTE = 10
+# Marks that would turn around or break the rest of a line, and characters that have no picture.
+_UNSHOWABLE = re.compile('[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+')
+
+
+@dataclass(frozen=True)
+class Column:
+    """A custom column that a sync writes: its lookup name, Calibre's datatype, an enumeration's values."""
+
+    name: str
+    datatype: str
+    enum_values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SyncRules:
+    """Which columns are written, and how. `threshold` is a percentage, 0-100."""
+
+    last_read: Column
+    completed: Column | None = None
+    progress: Column | None = None
+    read_time: Column | None = None
+    status: Column | None = None
+    threshold: float = 99.9
+    keep_newer_date: bool = False
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        chosen = (self.last_read, self.completed, self.progress, self.read_time, self.status)
+        return tuple(column for column in chosen if column is not None)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Calibre's side: titles and `bookfusion` identifiers by book id, and the columns' values, None where empty."""
+
+    titles: Mapping[int, str]
+    identifiers: Mapping[int, str]
+    values: Mapping[str, Mapping[int, Value]]
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The record that a book's identifier leads to, and the id space in which it was found."""
+
+    record: ReadingRecord
+    space: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One cell that gets a new value. `source` says in the log's words where the value comes from."""
+
+    book_id: int
+    title: str
+    column: str
+    role: str
+    old: Value
+    new: Value
+    source: str
+    space: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A book for which there is nothing to write, or a date that cannot be read; `detail` is '' where nobody is told."""
+
+    book_id: int
+    title: str
+    reason: str
+    detail: str = ''
+
+
+@dataclass(frozen=True)
+class SyncPlan:
+    """The changes, newest read date first, the books that get none and why, and what else the log should say."""
+
+    changes: tuple[Change, ...]
+    entries: tuple[Change | Skip, ...]
+    notes: tuple[str, ...]
+    skipped: Mapping[int, str]
+    unchanged: frozenset[int]
+
+    @property
+    def updated(self) -> frozenset[int]:
+        return frozenset(change.book_id for change in self.changes)
+
+    def of_role(self, role: str) -> int:
+        """How many changes play this role (`last_read`, `completed`, `progress`, `read_time`, `status`)."""
+        return sum(change.role == role for change in self.changes)
+
+
+def plain(title: str) -> str:
+    """A title as a line of a log can show it."""
+    return _UNSHOWABLE.sub(' ', title).strip() or '(no title)'
+
+
+class RecordIndex:
+    """Finds the records that claim an identifier: one map for each id space, never mixed."""
+
+    def __init__(self, records: Iterable[ReadingRecord], id_spaces: Sequence[str]) -> None:
+        self._spaces = tuple(id_spaces)
+        self._maps: dict[str, dict[str, list[ReadingRecord]]] = {space: {} for space in id_spaces}
+        for record in records:
+            for space, value in record.ids:
+                claims = self._maps[space].setdefault(value, [])
+                if record not in claims:
+                    claims.append(record)
+
+    def claims(self, identifier: str) -> list[Match]:
+        """All records that claim the identifier, each once, the one to take first.
+
+        The id spaces count in their order; within one, the newest date wins.
+        """
+        found: list[Match] = []
+        for space in self._spaces:
+            records = self._maps[space].get(identifier, ())
+            if len(records) > 1:
+                records = sorted(records, key=_age)
+            found.extend(Match(record, space) for record in records if all(record != known.record for known in found))
+        return found
+
+
+def _age(record: ReadingRecord) -> tuple[bool, float]:
+    """Sorts the newest date first, records without a date last."""
+    return (True, 0.0) if record.known_date is None else (False, -record.known_date.timestamp())
+
+
+def make_plan(
+    fetched: FetchedLibrary, snapshot: Snapshot, rules: SyncRules, tick: Callable[[int, int], None] = lambda done, total: None
+) -> SyncPlan:
+    """The plan of a sync. `tick(done, total)` is called now and then while books are matched."""
+    index = RecordIndex(fetched.records, fetched.id_spaces)
+    plan = _Planner(snapshot, rules)
+    total = len(snapshot.identifiers)
+    for number, (book_id, identifier) in enumerate(snapshot.identifiers.items()):
+        if number % 500 == 0:
+            tick(number, total)
+        plan.add(book_id, parse_id(identifier), index.claims(parse_id(identifier)))
+    tick(total, total)
+    return plan.finished()
+
+
+class _Planner:
+    """Gathers what is to be done, book by book."""
+
+    def __init__(self, snapshot: Snapshot, rules: SyncRules) -> None:
+        self._snapshot = snapshot
+        self._rules = rules
+        self._entries: list[tuple[tuple[bool, float, str, int], Change | Skip]] = []
+        self._skipped: dict[int, str] = {}
+        self._unchanged: set[int] = set()
+        self._notes: list[str] = []
+        self._books_of: dict[str, list[int]] = {}
+        self._odd_identifiers: list[int] = []
+        self._lacking: Counter[str] = Counter()
+
+    def add(self, book_id: int, identifier: str, claims: Sequence[Match]) -> None:
+        if not claims:
+            self._skipped[book_id] = NOT_ON_BOOKFUSION
+            if not identifier.isdecimal():
+                self._odd_identifiers.append(book_id)
+            return
+        self._books_of.setdefault(identifier, []).append(book_id)
+        if len(claims) > 1 and not self._settle(book_id, identifier, claims):
+            return
+        self._take(book_id, claims[0])
+
+    def _title(self, book_id: int) -> str:
+        return plain(self._snapshot.titles.get(book_id, ''))
+
+    def _settle(self, book_id: int, identifier: str, claims: Sequence[Match]) -> bool:
+        """Says which of several records is taken, or that none is because the title contradicts it."""
+        title, chosen = self._title(book_id), claims[0]
+        if nothing_in_common(title, chosen.record.title):
+            theirs = ', '.join(repr(plain(match.record.title)) for match in claims[:3])
+            detail = f'two BookFusion records claim it ({theirs}) and the titles contradict it (match={chosen.space})'
+            self._skip(book_id, Skip(book_id, title, TITLES_CONTRADICT, detail), chosen.record)
+            self._skipped[book_id] = TITLES_CONTRADICT
+            return False
+        rivals = {match.space for match in claims[1:]}
+        how = 'the newest date wins' if chosen.space in rivals else f'{chosen.space} goes before {" and ".join(sorted(rivals))}'
+        self._notes.append(f'Note: {title}: {len(claims)} BookFusion records claim identifier {identifier}; {how} (match={chosen.space})')
+        return True
+
+    def _take(self, book_id: int, match: Match) -> None:
+        record, title = match.record, self._title(book_id)
+        for odd in record.odd:
+            self._notes.append(f'Note: {title}: {odd} cannot be used (match={match.space})')
+        read_date, field = record.read_date
+        if isinstance(read_date, Unreadable):
+            detail = f'unreadable date {read_date.shown} (from {field}, match={match.space})'
+            self._skip(book_id, Skip(book_id, title, UNREADABLE_DATE, detail), record)
+        wanted = list(self._wanted(record))
+        changed = False
+        for column, role, new, source in wanted:
+            old = self._snapshot.values.get(column.name, {}).get(book_id)
+            if _differs(old, new) and not (role == 'last_read' and self._keeps(old, new)):
+                changed = True
+                change = Change(book_id, title, column.name, role, old, new, source, match.space)
+                self._entries.append((self._place(book_id, title, record), change))
+        if not wanted:
+            self._skipped[book_id] = UNREADABLE_DATE if isinstance(read_date, Unreadable) else NOTHING_READ
+        elif not changed:
+            self._unchanged.add(book_id)
+
+    def _keeps(self, old: Value, new: Value) -> bool:
+        return self._rules.keep_newer_date and isinstance(old, datetime) and isinstance(new, datetime) and old > new
+
+    def _skip(self, book_id: int, skip: Skip, record: ReadingRecord) -> None:
+        self._entries.append((self._place(book_id, skip.title, record), skip))
+
+    @staticmethod
+    def _place(book_id: int, title: str, record: ReadingRecord) -> tuple[bool, float, str, int]:
+        return (*_age(record), title, book_id)
+
+    def _wanted(self, record: ReadingRecord) -> Iterator[tuple[Column, str, Value, str]]:
+        """(column, role, value, source) for everything that the record justifies; never a None and never a False."""
+        rules = self._rules
+        read_date, field = record.read_date
+        if isinstance(read_date, datetime):
+            yield rules.last_read, 'last_read', read_date, f'from {field}'
+        finished = completion(record, rules.threshold)
+        if rules.completed is not None and finished:
+            yield rules.completed, 'completed', True, finished
+        if rules.progress is not None and record.percentage is not None:
+            yield rules.progress, 'progress', as_progress(record.percentage, rules.progress), 'from reading_position.percentage'
+        if rules.read_time is not None and record.read_time:
+            yield rules.read_time, 'read_time', as_read_time(record.read_time, rules.read_time), 'from read_time'
+        if rules.status is not None:
+            yield from self._wanted_status(record, rules.status, finished)
+
+    def _wanted_status(self, record: ReadingRecord, column: Column, finished: str) -> Iterator[tuple[Column, str, Value, str]]:
+        status, source = reading_status(record, finished)
+        value = as_status(status, column)
+        if value:
+            yield column, 'status', value, source
+        elif status:
+            self._lacking[status] += 1
+
+    def finished(self) -> SyncPlan:
+        entries = tuple(entry for _place, entry in sorted(self._entries, key=lambda placed: placed[0]))
+        return SyncPlan(
+            changes=tuple(entry for entry in entries if isinstance(entry, Change)),
+            entries=entries,
+            notes=tuple(self._notes) + tuple(self._closing_notes()),
+            skipped=self._skipped,
+            unchanged=frozenset(self._unchanged),
+        )
+
+    def _closing_notes(self) -> Iterator[str]:
+        for identifier, book_ids in self._books_of.items():
+            if len(book_ids) > 1:
+                yield f'Note: {len(book_ids)} books share identifier {identifier} and get the same values: {self._named(book_ids)}'
+        if self._odd_identifiers:
+            count = len(self._odd_identifiers)
+            yield f'Note: {count} bookfusion identifiers are not numbers and match nothing: {self._named(self._odd_identifiers)}'
+        for status, count in sorted(self._lacking.items()):
+            assert self._rules.status is not None
+            yield f'Note: column {self._rules.status.name} has no value {status!r}; {count} books keep theirs. Add it to the column.'
+
+    def _named(self, book_ids: Sequence[int]) -> str:
+        names = [self._title(book_id) for book_id in book_ids[:MOST_NAMED_IN_A_NOTE]]
+        rest = len(book_ids) - len(names)
+        return ', '.join(names) + (f' and {rest} more' if rest else '')
+
+
+def _differs(old: Value, new: Value) -> bool:
+    # True == 1 and 1.0 == 1: Calibre's values of one column are all of one type, so that plain equality is right.
+    return old != new
+
+
+def completion(record: ReadingRecord, threshold: float) -> str:
+    """Why the book counts as completed, in the log's words; '' where it does not."""
+    if record.percentage is not None and record.percentage >= threshold:
+        return f'percentage={record.percentage:.3f}, threshold={threshold:.2f}'
+    return f'lists={COMPLETED_LIST}' if COMPLETED_LIST in record.lists else ''
+
+
+def reading_status(record: ReadingRecord, finished: str) -> tuple[str, str]:
+    """The reading status and where it comes from; ('', '') where BookFusion says nothing."""
+    if finished:
+        return STATUS_COMPLETED, finished
+    if READING_LIST in record.lists:
+        return STATUS_READING, f'lists={READING_LIST}'
+    if record.percentage:
+        return STATUS_READING, f'percentage={record.percentage:.3f}'
+    if PLANNED_LIST in record.lists:
+        return STATUS_PLANNED, f'lists={PLANNED_LIST}'
+    return '', ''
+
+
+def as_progress(percentage: float, column: Column) -> float:
+    """Percent as the column keeps it: two decimals, or whole and rounded down (99.9 is not yet 100)."""
+    return int(percentage) if column.datatype == 'int' else round(percentage, 2)
+
+
+def as_read_time(seconds: int, column: Column) -> float:
+    """Whole minutes in an int column, hours with two decimals in a float column."""
+    return round(seconds / 60) if column.datatype == 'int' else round(seconds / 3600, 2)
+
+
+def as_status(status: str, column: Column) -> str:
+    """The status as the column can hold it; an enumeration's own spelling wins, '' where it lacks the value."""
+    if column.datatype != 'enumeration':
+        return status
+    return next((value for value in column.enum_values if value.casefold() == status.casefold()), '')
+
+
+def log_line(entry: Change | Skip, local_day: Callable[[datetime], date]) -> str:
+    """The line of the log for a change or a skip; `local_day` gives the day that Calibre shows for a moment."""
+    if isinstance(entry, Skip):
+        return f'SKIP {entry.title} -> {entry.detail}'
+    return f'OK {entry.title} -> {_shown_value(entry, local_day)} ({entry.source}, match={entry.space})'
+
+
+ROLE_NAMES = {'completed': 'Completed', 'progress': 'Progress', 'read_time': 'Reading time', 'status': 'Status'}
+
+
+def _shown_value(change: Change, local_day: Callable[[datetime], date]) -> str:
+    if isinstance(change.new, datetime):
+        return local_day(change.new).isoformat()
+    return f'{ROLE_NAMES[change.role]}={change.new}'
+
+
+def summary_lines(plan: SyncPlan) -> Iterator[str]:
+    """The lines after a run: how many books already held everything, and how many were skipped for which reason."""
+    if plan.unchanged:
+        yield f'{len(plan.unchanged)} books already held every value.'
+    if plan.skipped:
+        reasons = Counter(plan.skipped.values())
+        yield 'Skipped: ' + ', '.join(f'{count} {reason}' for reason, count in reasons.most_common()) + '.'
