@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The log file: rotated, readable by its owner only, without secrets whatever was logged.
+
+Everything below the plugin's package logs here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import deque
+from contextlib import suppress
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+from .redaction import redact
+from .settings import plugin_folder
+
+FILE_NAME = 'sync.log'
+LARGEST, KEPT = 1024 * 1024, 2
+
+_root = logging.getLogger(__package__)
+# Calibre shows its own root logger on the console; ours must not go there unredacted.
+_root.propagate = False
+
+
+class _RedactingFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
+
+
+class _PrivateRotatingHandler(RotatingFileHandler):
+    def _open(self):  # type: ignore[no-untyped-def]  # the base class's own type differs between Python versions
+        handle = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with suppress(OSError):
+            os.chmod(self.baseFilename, 0o600)
+        return os.fdopen(handle, 'a', encoding='utf-8', errors='backslashreplace')
+
+
+def log_path() -> Path:
+    return plugin_folder() / FILE_NAME
+
+
+def start(verbose: bool = False) -> None:
+    """Opens the log file, once; a folder that cannot be written is no reason not to sync."""
+    _root.setLevel(logging.DEBUG if verbose else logging.INFO)
+    if any(isinstance(handler, _PrivateRotatingHandler) for handler in _root.handlers):
+        return
+    try:
+        handler = _PrivateRotatingHandler(log_path(), maxBytes=LARGEST, backupCount=KEPT)
+    except OSError:
+        _root.addHandler(logging.NullHandler())
+        return
+    handler.setFormatter(_RedactingFormatter('%(asctime)s %(levelname)s %(message)s'))
+    _root.addHandler(handler)
+
+
+def stop() -> None:
+    """Closes the log file, so that an updated or removed plugin leaves nothing open."""
+    for handler in list(_root.handlers):
+        _root.removeHandler(handler)
+        handler.close()
+
+
+def last_lines(count: int) -> list[str]:
+    """The end of the log file, for a bug report; empty where there is none."""
+    try:
+        with open(log_path(), encoding='utf-8', errors='replace') as file:
+            return [redact(line.rstrip('\n')) for line in deque(file, maxlen=count)]
+    except OSError:
+        return []

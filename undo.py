@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The undo record: what each sync replaced, one file a sync, the last ten of each library.
+
+A record is on disk before the library is touched, so that whatever happens in between can be put back.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from . import errors
+from .errors import LibraryTrouble
+from .files import write_privately
+from .library import Cell, Library, Written
+from .plan import Value
+
+logger = logging.getLogger(__name__)
+
+RECORDS_KEPT = 10
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class UndoOutcome:
+    """What an undo did: the cells put back, those the user changed since, those of books or columns that are gone.
+
+    `when` is the moment of the sync that was undone, None where there was nothing left to undo.
+    """
+
+    when: datetime | None
+    put_back: tuple[Cell, ...] = ()
+    changed_since: int = 0
+    gone: int = 0
+
+    @property
+    def book_ids(self) -> frozenset[int]:
+        return frozenset(cell.book_id for cell in self.put_back)
+
+
+@dataclass(frozen=True)
+class UndoRecord:
+    """What one sync replaced, and the file that says so."""
+
+    path: Path
+    when: datetime
+    cells: tuple[Cell, ...]
+
+
+class UndoRecords:
+    """The records of one library, in a folder of its own below `folder`."""
+
+    def __init__(self, folder: Path, library_id: str) -> None:
+        self._folder = folder / 'undo' / re.sub(r'[^0-9A-Za-z-]', '_', library_id)
+
+    def add(self, cells: Sequence[Cell]) -> None:
+        """Keeps a record of what is about to be written. Raises LibraryTrouble where it cannot be kept."""
+        when = datetime.now(timezone.utc)
+        record = {'format': FORMAT, 'when': when.isoformat(), 'cells': [_as_json(cell) for cell in cells]}
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            name = f'{self._next_number():08d}-{when:%Y%m%dT%H%M%SZ}.json'
+            write_privately(self._folder / name, json.dumps(record).encode())
+        except OSError as error:
+            raise LibraryTrouble(errors.RECORD_NOT_WRITTEN, reason=error.strerror, path=self._folder) from None
+        for old in self._paths()[:-RECORDS_KEPT]:
+            with suppress(OSError):
+                old.unlink()
+
+    def _paths(self) -> list[Path]:
+        """The records, oldest first."""
+        with suppress(OSError):
+            return sorted(path for path in self._folder.iterdir() if re.fullmatch(r'\d{8}-.*\.json', path.name))
+        return []
+
+    def _next_number(self) -> int:
+        paths = self._paths()
+        return int(paths[-1].name[:8]) + 1 if paths else 1
+
+    def newest_first(self) -> Iterator[UndoRecord]:
+        """The records that can be read; one that cannot is passed over and logged."""
+        for path in reversed(self._paths()):
+            try:
+                data = json.loads(path.read_bytes())
+                cells = tuple(_from_json(cell) for cell in data['cells'])
+                yield UndoRecord(path, datetime.fromisoformat(data['when']), cells)
+            except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+                logger.warning('Undo record %s cannot be read: %s', path.name, type(error).__name__)
+
+    def undo_last(self, library: Library) -> UndoOutcome:
+        """Puts back what the last sync that changed something replaced, where the library still holds what it wrote.
+
+        A record whose sync never came to write (the old values are all still there) is dropped, and the one
+        before it taken. Raises LibraryTrouble.
+        """
+        for record in self.newest_first():
+            backwards = [Cell(cell.book_id, cell.column, cell.new, cell.old) for cell in record.cells]
+            possible, impossible = _possible(library, backwards)
+            written = library.write(possible)
+            never_written = not written.cells and not impossible and _all_hold_old_values(library, written)
+            with suppress(OSError):
+                record.path.unlink()
+            if not never_written:
+                changed_since = len(written.edited) + len(impossible)
+                return UndoOutcome(record.when, written.cells, changed_since, len(written.gone))
+        return UndoOutcome(None)
+
+
+def _possible(library: Library, cells: Sequence[Cell]) -> tuple[list[Cell], list[Cell]]:
+    """The cells that can be put back, and those whose old value the column no longer takes.
+
+    Calibre silently drops a value that is not among an enumeration's.
+    """
+    columns = library.columns()
+    possible, impossible = [], []
+    for cell in cells:
+        column = columns.get(cell.column)
+        lost = column is not None and column.datatype == 'enumeration' and cell.new not in (None, *column.enum_values)
+        (impossible if lost else possible).append(cell)
+    return possible, impossible
+
+
+def _all_hold_old_values(library: Library, untouched: Written) -> bool:
+    """Whether every cell that could not be put back holds its old value already: nothing was ever written."""
+    by_column: dict[str, dict[int, Value]] = {}
+    for cell in untouched.edited:
+        by_column.setdefault(cell.column, {})[cell.book_id] = cell.new
+    return all(
+        library.values(column, list(old_values)) == old_values for column, old_values in by_column.items()
+    )
+
+
+def _as_json(cell: Cell) -> list[object]:
+    return [cell.book_id, cell.column, _value_as_json(cell.old), _value_as_json(cell.new)]
+
+
+def _value_as_json(value: Value) -> object:
+    return {'date': value.isoformat()} if isinstance(value, datetime) else value
+
+
+def _from_json(data: Sequence[object]) -> Cell:
+    book_id, column, old, new = data
+    if not isinstance(book_id, int) or not isinstance(column, str):
+        raise TypeError('not a cell')
+    return Cell(book_id, column, _value_from_json(old), _value_from_json(new))
+
+
+def _value_from_json(data: object) -> Value:
+    if isinstance(data, dict):
+        return datetime.fromisoformat(data['date'])
+    if data is None or isinstance(data, bool | int | float | str):
+        return data
+    raise TypeError('not a value')
