@@ -27,14 +27,19 @@ MODULES = (
     'cancel',
     'errors',
     'files',
+    'library',
+    'logs',
     'paging',
+    'plan',
     'records',
     'redaction',
     'reporting',
     'settings',
+    'steps',
     'text',
     'titles',
     'transport',
+    'undo',
 )
 PLAIN_FILES = (f'plugin-import-name-{IMPORT_NAME}.txt', 'LICENSE', 'CHANGELOG.md')
 IMAGE_SUFFIXES = {'.png', '.svg'}
@@ -181,7 +186,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('target', nargs='?', type=Path, default=ROOT / ZIP_NAME, help='default: %(default)s')
     target: Path = parser.parse_args(arguments).target
     try:
-        build(target)
+        build(target, ROOT)
     except BuildError as error:
         print(f'build_zip: {error}', file=sys.stderr)
         return 1

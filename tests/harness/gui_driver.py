@@ -35,13 +35,11 @@ TURN_MILLISECONDS = 10
 def texts(widget: QWidget) -> list[str]:
     """What a window says: its title, labels, text fields and buttons."""
     found = [widget.windowTitle()]
-    for kind, read in (
-        (QLabel, 'text'),
-        (QAbstractButton, 'text'),
-        (QPlainTextEdit, 'toPlainText'),
-        (QTextEdit, 'toPlainText'),
-    ):
-        found += [getattr(child, read)() for child in widget.findChildren(kind) if child.isVisible()]
+    for child in widget.findChildren(QWidget):
+        if isinstance(child, (QLabel, QAbstractButton)) and child.isVisible():
+            found.append(child.text())
+        elif isinstance(child, (QPlainTextEdit, QTextEdit)) and child.isVisible():
+            found.append(child.toPlainText())
     return [text for text in found if text.strip()]
 
 

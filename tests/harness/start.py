@@ -125,12 +125,16 @@ def _install_plugin(zip_path: Path) -> None:
     importlib.import_module('calibre.customize.ui').add_plugin(str(zip_path))
 
 
+def _remove_folder(folder: Path, owner: int) -> None:
+    # A forked child that leaves by the front door must not take the folder with it.
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def start() -> Session:
     """Once per process, before anything imports calibre: everything a test module needs at its top."""
     folder = Path(tempfile.mkdtemp(prefix='backsync-tests-'))
-    owner = os.getpid()
-    # A forked child that leaves by the front door must not take the folder with it.
-    atexit.register(lambda: os.getpid() == owner and shutil.rmtree(folder, ignore_errors=True))
+    atexit.register(_remove_folder, folder, os.getpid())
     _set_environment(folder)
     session = Session(folder, own_network())
     _find_calibre()

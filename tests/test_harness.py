@@ -1,0 +1,120 @@
+"""The tests' own tools: libraries, the search for secrets, the network of their own."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import socket
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from calibre.db.legacy import LibraryDatabase
+from calibre.utils.config import config_dir
+from harness import secrets
+from harness.commands import calibre_environment, executable, run, settings_path, write_settings
+from harness.evidence import Evidence
+from harness.lock import CalibreLock
+
+OpenLibrary = Callable[[Path], LibraryDatabase]
+
+
+def test_library_holds_what_was_asked_for(make_library: Any, open_library: OpenLibrary) -> None:
+    read = datetime(2024, 11, 3, 22, 30, tzinfo=timezone.utc)
+    folder = make_library(
+        [
+            {'title': 'Emma', 'authors': ['Jane Austen'], 'identifiers': {'bookfusion': 8902995}, '#dateread': read},
+            {'title': 'Dracula', 'rating': 8, '#completed': True},
+        ]
+    )
+    cache = open_library(folder).new_api
+    assert cache.all_field_for('title', [1, 2]) == {1: 'Emma', 2: 'Dracula'}
+    assert cache.field_for('authors', 1) == ('Jane Austen',)
+    assert cache.field_for('identifiers', 1) == {'bookfusion': '8902995'}
+    assert cache.field_for('rating', 2) == 8
+    assert cache.all_field_for('#dateread', [1, 2]) == {1: read, 2: None}
+    assert cache.all_field_for('#completed', [1, 2]) == {1: None, 2: True}
+
+
+def test_libraries_have_columns_and_an_id_of_their_own(make_library: Any, open_library: OpenLibrary) -> None:
+    enumeration = {'datatype': 'enumeration', 'display': {'enum_values': ['Reading', 'Read']}}
+    plain, other = make_library(), make_library(columns={'#note': 'text', '#state': enumeration})
+    first, second = open_library(plain).new_api, open_library(other).new_api
+    assert set(first.field_metadata.custom_field_keys()) == {'#dateread', '#completed'}
+    assert set(second.field_metadata.custom_field_keys()) == {'#note', '#state'}
+    assert second.field_metadata['#state']['display']['enum_values'] == ['Reading', 'Read']
+    assert first.library_id != second.library_id
+    assert first.library_id != open_library(make_library()).new_api.library_id
+
+
+@pytest.mark.parametrize(
+    'write',
+    [
+        lambda secret: f'token={secret}',
+        lambda secret: json.dumps({'password': secret}),
+        lambda secret: urlencode({'token': secret}),
+        repr,
+        ascii,
+        lambda secret: base64.b64encode(f'me@example.org:{secret}'.encode()).decode(),
+        lambda secret: base64.b64encode(f'you@example.org:{secret}!'.encode()).decode(),
+        lambda secret: base64.b64encode(f'x:{secret} and more'.encode()).decode(),
+    ],
+)
+@pytest.mark.parametrize('secret', secrets.ALL, ids=lambda secret: secret[:6])
+def test_a_leaked_secret_is_found(write: Callable[[str], str], secret: str, tmp_path: Path) -> None:
+    evidence = Evidence(tmp_path / 'evidence')
+    evidence.add_output('test', 'stdout', 'nothing here')
+    evidence.add_output('test', 'stdout', write(secret))
+    assert evidence.leaks() == {'000001-test-stdout': [f'{secret[:6]}...']}
+
+
+def test_secrets_are_allowed_where_they_belong_only(tmp_path: Path) -> None:
+    folder = tmp_path / 'config'
+    write_settings(folder, {'password': secrets.TEST_PASSWORD})
+    folder.joinpath('plugins', 'sync.log').write_text(f'signing in with {secrets.TEST_TOKEN}', encoding='utf-8')
+    evidence = Evidence(tmp_path / 'evidence')
+    evidence.add_folder('test', folder)
+    assert evidence.leaks() == {'000000-test-sync.log': [f'{secrets.TEST_TOKEN[:6]}...']}
+
+
+@pytest.mark.parametrize('time', ['first', 'second'])
+def test_settings_of_one_test_do_not_reach_the_next(time: str) -> None:
+    path = settings_path(Path(config_dir))
+    own_folder = path.with_suffix('')
+    assert not path.exists()
+    assert not own_folder.exists()
+    write_settings(Path(config_dir), {'email': f'{time}@example.org'})
+    own_folder.mkdir()
+
+
+def test_calibre_leaves_the_users_folders_alone() -> None:
+    assert not Path(config_dir).is_relative_to(Path.home() / '.config')
+    assert os.environ['CALIBRE_CONFIG_DIRECTORY'] == str(Path(config_dir))
+
+
+def test_no_way_out_of_the_tests_own_network(calibre_lock: CalibreLock) -> None:
+    if not calibre_lock.isolated:
+        pytest.skip('this system gives an ordinary user no network namespace')
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as outside, pytest.raises(OSError, match='unreachable'):
+        # A documentation address: no host ever answers there.
+        outside.connect(('192.0.2.1', 443))
+
+
+def test_lock_is_seen_by_other_processes(calibre_is_running: None, config_folder: Path, make_library: Any) -> None:
+    command = [executable('calibredb'), 'list', '--library-path', str(make_library())]
+    with calibre_environment(config_folder) as environment:
+        done = run(command, environment, 60)
+    assert done.returncode == 1, done
+    assert 'Another calibre program' in done.stderr
+
+
+def test_lock_is_free_otherwise(config_folder: Path, make_library: Any) -> None:
+    command = [executable('calibredb'), 'list', '--library-path', str(make_library([{'title': 'Emma'}]))]
+    with calibre_environment(config_folder) as environment:
+        done = run(command, environment, 60)
+    assert done.returncode == 0, done
+    assert 'Emma' in done.stdout

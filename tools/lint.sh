@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Style, types and syntax of everything in the repository: ruff, mypy, and a real Python 3.10 where there is one.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+bin=.venv/bin
+failed=0
+
+check() {
+    printf '== %s\n' "$1"
+    shift
+    "$@" || failed=1
+}
+
+# The repository is the package calibre_plugins.bookfusionbacksync, whatever the folder is called; mypy, which takes
+# a module's name from its path, gets to see it under that name.
+types() {
+    local package=.lint/calibre_plugins/bookfusionbacksync module
+    rm -rf .lint
+    mkdir -p "$package"
+    for module in *.py; do
+        ln -s "../../../$module" "$package/$module"
+    done
+    $bin/mypy "$package" tests tools | sed "s|^$package/||"
+}
+
+# Official builds of Calibre up to 6.29 run Python 3.10, and no newer Python can tell what it refuses.
+find_python310() {
+    local candidate
+    for candidate in python3.10 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.10.*/bin/python3.10; do
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 10))' 2>/dev/null; then
+            printf '%s\n' "$candidate"
+            return
+        fi
+    done
+}
+
+compile_310() {
+    "$1" -c '
+import sys
+for name in sys.argv[1:]:
+    with open(name, encoding="utf-8") as source:
+        compile(source.read(), name, "exec", dont_inherit=True)
+' ./*.py
+}
+
+check 'ruff check' $bin/ruff check .
+check 'ruff format' $bin/ruff format --check .
+check 'mypy' types
+python310=$(find_python310)
+if [ -n "$python310" ]; then
+    check "compiled by Python 3.10" compile_310 "$python310"
+else
+    echo '== no Python 3.10 found: only ruff and mypy looked after its syntax'
+fi
+exit $failed
