@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The jobs without a window: `calibre-debug -r "BookFusion Back Sync" -- COMMAND`.
+
+Log lines and results go to standard output, progress and errors to standard error. English, for scripts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from datetime import datetime
+from types import FrameType
+
+from calibre.utils.config import prefs
+
+from . import errors, logs
+from .cancel import Cancel
+from .errors import BackSyncError, LibraryTrouble
+from .library import Library, opened
+from .plan import Change, Value
+from .redaction import redact
+from .settings import PLUGIN_NAME, VERSION
+from .steps import SyncJob, SyncOutcome, undo_last
+from .text import Text
+
+logger = logging.getLogger(__name__)
+
+DONE, FAILED, WRONG_USAGE = 0, 1, 2
+
+
+class TerminalReporter:
+    """Log lines to standard output; what goes on to standard error, and only where somebody watches."""
+
+    def __init__(self) -> None:
+        self._watched = sys.stderr is not None and sys.stderr.isatty()
+        self._last = ''
+        self._lock = threading.Lock()
+
+    def status(self, sentence: Text) -> None:
+        self._last = str(sentence)
+        if self._watched:
+            with self._lock:
+                print(f'\r\x1b[K{self._last}', end='', file=sys.stderr, flush=True)
+
+    def progress(self, done: int, total: int | None) -> None:
+        pass
+
+    def log(self, line: str) -> None:
+        logger.info('%s', line)
+        with self._lock:
+            self._clear()
+            print(redact(line), flush=True)
+
+    def finish(self) -> None:
+        """Prints the last status as a result."""
+        with self._lock:
+            self._clear()
+            print(redact(self._last), flush=True)
+        logger.info('%s', self._last)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._clear()
+
+    def _clear(self) -> None:
+        if self._watched:
+            print('\r\x1b[K', end='', file=sys.stderr, flush=True)
+
+
+@contextmanager
+def stopped_by_signals(cancel: Cancel) -> Iterator[None]:
+    """While inside, Ctrl-C and a polite kill stop the job instead of the process."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        cancel.set()
+
+    before = {}
+    for name in ('SIGINT', 'SIGTERM'):
+        with suppress(ValueError):
+            before[name] = signal.signal(getattr(signal, name), stop)
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(getattr(signal, name), handler)
+
+
+def library_opener(arguments: argparse.Namespace, read_only: bool) -> Callable[[], AbstractContextManager[Library]]:
+    """Opens the library of the command; by default the one that Calibre opened last."""
+    path = arguments.library or prefs['library_path']
+    if not path:
+        raise LibraryTrouble(errors.NO_LIBRARY, path='(none)')
+    return lambda: opened(path, read_only)
+
+
+def as_json(value: Value) -> object:
+    return value.astimezone().isoformat() if isinstance(value, datetime) else value
+
+
+def change_as_json(change: Change) -> dict[str, object]:
+    return {
+        'book_id': change.book_id,
+        'title': change.title,
+        'column': change.column,
+        'old': as_json(change.old),
+        'new': as_json(change.new),
+    }
+
+
+def sync_as_json(outcome: SyncOutcome) -> dict[str, object]:
+    return {
+        'updated': outcome.updated,
+        'unchanged': outcome.unchanged,
+        'skipped': outcome.skipped,
+        'completed': outcome.completed,
+        'seconds': outcome.seconds,
+        'requests': outcome.requests,
+        'changes': [change_as_json(change) for change in outcome.changes],
+    }
+
+
+def print_json(result: object) -> None:
+    print(json.dumps(result, ensure_ascii=False), flush=True)
+
+
+def run_sync(arguments: argparse.Namespace, reporter: TerminalReporter, cancel: Cancel) -> int:
+    open_library = library_opener(arguments, read_only=arguments.dry_run)
+    outcome = SyncJob(open_library, reporter, cancel).run(dry_run=arguments.dry_run)
+    if arguments.dry_run:
+        reporter.log('Dry run: nothing was written.')
+    reporter.finish()
+    if arguments.json:
+        print_json(sync_as_json(outcome))
+    return DONE
+
+
+def run_undo(arguments: argparse.Namespace, reporter: TerminalReporter, cancel: Cancel) -> int:
+    with library_opener(arguments, read_only=False)() as library:
+        undo_last(library, reporter)
+    return DONE
+
+
+# The Hardcover and the sign-in commands bring their own options; see their modules.
+Command = Callable[[argparse.Namespace, TerminalReporter, Cancel], int]
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f'calibre-debug -r "{PLUGIN_NAME}" --',
+        description='Brings last-read dates from BookFusion into Calibre, and ratings on to Hardcover.',
+        allow_abbrev=False,
+    )
+    parser.add_argument('--version', action='version', version=f'{PLUGIN_NAME} {VERSION}')
+    commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
+    sync = add_command(commands, 'sync', run_sync, 'one sync of dates, flags and the other chosen columns')
+    sync.add_argument('--dry-run', action='store_true', help='write nothing, say what would be written')
+    sync.add_argument('--json', action='store_true', help='print the result as JSON in the last line')
+    add_command(commands, 'undo', run_undo, 'put back what the last sync replaced')
+    return parser
+
+
+def add_command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, run: Command, words: str
+) -> argparse.ArgumentParser:
+    """A command on a library."""
+    parser = commands.add_parser(name, help=words, description=words, allow_abbrev=False)
+    parser.add_argument('--library', metavar='PATH', default='', help='folder of the library, by default the last one opened')
+    parser.set_defaults(run=run, json=False)
+    return parser
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs one command and returns its exit code. Prints errors as one line; a traceback only goes to the log."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, ValueError):
+            stream.reconfigure(errors='backslashreplace')
+    try:
+        arguments = build_parser().parse_args(list(argv))
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else WRONG_USAGE
+    cancel = Cancel()
+    reporter = TerminalReporter()
+    logs.start(verbose=bool(os.environ.get('CALIBRE_DEBUG')))
+    with stopped_by_signals(cancel):
+        try:
+            return arguments.run(arguments, reporter, cancel)  # type: ignore[no-any-return]
+        except BrokenPipeError:
+            return FAILED
+        except Exception as error:
+            return _failed(error, arguments.json, reporter)
+        finally:
+            logs.stop()
+
+
+def _failed(error: Exception, wants_json: bool, reporter: TerminalReporter) -> int:
+    known = error if isinstance(error, BackSyncError) else BackSyncError(errors.UNEXPECTED, reason=type(error).__name__)
+    sentence = redact(str(known))
+    logger.error('%s', sentence, exc_info=None if isinstance(error, BackSyncError) else error)
+    reporter.clear()
+    if os.environ.get('CALIBRE_DEBUG'):
+        print(redact(''.join(traceback.format_exception(error))), file=sys.stderr)
+    print(sentence if sentence.startswith('Cancelled') else f'Error: {sentence}', file=sys.stderr, flush=True)
+    if wants_json:
+        print_json({'error': sentence})
+    return known.exit_code

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs a job on a thread of its own and turns what it reports into signals.
+
+Owns no widget. Whoever starts a worker connects to its signals and, before the end of Calibre, stops it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from qt.core import QThread, pyqtSignal
+
+from . import errors
+from .cancel import Cancel
+from .errors import BackSyncError, Cancelled
+from .redaction import redact
+from .text import Text
+
+logger = logging.getLogger(__name__)
+
+# The window paints a status at most this often, however many pages arrive.
+SHORTEST_BETWEEN_REPORTS = 0.05
+# Lines travel to the window in bundles: one signal a line would keep its event loop busy.
+LINES_A_BUNDLE = 500
+
+Job = Callable[[Any, Cancel], Any]
+
+
+class Worker(QThread):
+    """A job `job(reporter, cancel)` on its own thread; the worker itself is the reporter.
+
+    `status_changed(Text)`, `progress_changed(done, total)` (total 0: nobody knows), `lines_logged(list of str)`;
+    then exactly one of `succeeded(result)` and `failed(BackSyncError)`, and Qt's own `finished`.
+    """
+
+    status_changed = pyqtSignal(object)
+    progress_changed = pyqtSignal(int, int)
+    lines_logged = pyqtSignal(list)
+    succeeded = pyqtSignal(object)
+    failed = pyqtSignal(object)
+
+    def __init__(self, job: Job) -> None:
+        super().__init__()
+        self.cancel = Cancel()
+        self._job = job
+        self._lock = threading.Lock()
+        self._lines: list[str] = []
+        self._lines_sent = 0.0
+        self._last_status = ('', 0.0)
+        self._last_progress = 0.0
+
+    def run(self) -> None:
+        try:
+            result = self._job(self, self.cancel)
+        except BackSyncError as error:
+            logger.log(logging.INFO if isinstance(error, Cancelled) else logging.ERROR, '%s', error)
+            self._send_lines()
+            self.failed.emit(error)
+        except Exception as error:
+            logger.exception('A job failed unexpectedly')
+            self._send_lines()
+            self.failed.emit(BackSyncError(errors.UNEXPECTED, reason=type(error).__name__))
+        else:
+            self._send_lines()
+            self.succeeded.emit(result)
+
+    def status(self, sentence: Text) -> None:
+        template, when = self._last_status
+        now = time.monotonic()
+        if sentence.template != template or now - when >= SHORTEST_BETWEEN_REPORTS:
+            self._last_status = (sentence.template, now)
+            self.status_changed.emit(sentence)
+
+    def progress(self, done: int, total: int | None) -> None:
+        now = time.monotonic()
+        if done == (total or 0) or now - self._last_progress >= SHORTEST_BETWEEN_REPORTS:
+            self._last_progress = now
+            self.progress_changed.emit(done, total or 0)
+
+    def log(self, line: str) -> None:
+        shown = redact(line)
+        logger.info('%s', shown)
+        with self._lock:
+            self._lines.append(shown)
+            full = len(self._lines) >= LINES_A_BUNDLE or time.monotonic() - self._lines_sent >= SHORTEST_BETWEEN_REPORTS
+        if full:
+            self._send_lines()
+
+    def _send_lines(self) -> None:
+        with self._lock:
+            lines, self._lines = self._lines, []
+            self._lines_sent = time.monotonic()
+        if lines:
+            self.lines_logged.emit(lines)
+
+    def stop(self, milliseconds: int) -> bool:
+        """Cancels and waits; True when the thread has ended. A write that has begun is waited for."""
+        self.cancel.set()
+        return self.wait(milliseconds)
+
+
+class SyncWorker(Worker):
+    """The worker of a sync: a cancel ends it within moments, whatever the server does."""
