@@ -173,6 +173,12 @@ class SyncJob:
                 return self.outcome(prepared.plan, prepared.plan.changes)
             return self.apply(library, prepared)
 
+    def run_to_preview(self) -> PreparedSync:
+        """Reads and plans only, for a window that shows the plan before `apply`. Raises BackSyncError."""
+        fetched = self.fetch()
+        with self._open_library() as library:
+            return self.prepare(library, fetched)
+
     def fetch(self) -> FetchedLibrary:
         """BookFusion's side, after a look at whether there is a column to write it to."""
         with self._open_library() as library:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from qt.core import QThread, pyqtSignal
@@ -18,6 +18,8 @@ from . import errors
 from .cancel import Cancel
 from .errors import BackSyncError, Cancelled
 from .redaction import redact
+from .reporting import Reporter
+from .steps import OpenLibrary, PreparedSync, SyncJob, SyncOutcome
 from .text import Text
 
 logger = logging.getLogger(__name__)
@@ -104,4 +106,14 @@ class Worker(QThread):
 
 
 class SyncWorker(Worker):
-    """The worker of a sync: a cancel ends it within moments, whatever the server does."""
+    """The worker of a sync; with `preview` it ends with a PreparedSync and writes nothing.
+
+    A cancel ends it within moments, whatever the server does; once writing has begun it ends with that.
+    """
+
+    def __init__(self, open_library: OpenLibrary, only: Collection[int] | None = None, preview: bool = False) -> None:
+        def run(reporter: Reporter, cancel: Cancel) -> SyncOutcome | PreparedSync:
+            job = SyncJob(open_library, reporter, cancel, only)
+            return job.run_to_preview() if preview else job.run()
+
+        super().__init__(run)
