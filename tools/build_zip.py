@@ -28,6 +28,7 @@ MODULES = (
     'cli',
     'errors',
     'files',
+    'hardcover_operations',
     'library',
     'logs',
     'paging',

@@ -41,13 +41,15 @@ install_packages() {
 # the first python3 on PATH may be another one.
 make_environment() {
     local fingerprint
-    fingerprint=$(cat tests/requirements.txt; "$system_python" --version; pwd)
+    fingerprint=$(cat tests/requirements.txt tests/typing/requirements.txt; "$system_python" --version; pwd)
     if [ -f .venv/set-up ] && [ "$(cat .venv/set-up)" = "$fingerprint" ]; then
         return
     fi
     say "making .venv with the tools of tests/requirements.txt"
     "$system_python" -m venv --clear --system-site-packages .venv
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/requirements.txt
+    local install=(.venv/bin/python -m pip install --quiet --disable-pip-version-check)
+    "${install[@]}" --requirement tests/requirements.txt
+    "${install[@]}" --no-deps --target .venv/qt-stubs --requirement tests/typing/requirements.txt
     printf '%s\n' "$fingerprint" >.venv/set-up
 }
 
