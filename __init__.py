@@ -15,7 +15,9 @@ class BackSyncPlugin(InterfaceActionBase):
     """What Calibre sees of the plugin; the values are literals because its plugin index reads them unexecuted."""
 
     name = 'BookFusion Back Sync'
-    description = 'Brings last-read dates and reading progress from BookFusion into Calibre, and ratings on to Hardcover.'
+    description = (
+        'Brings last-read dates and reading progress from BookFusion into Calibre, and ratings on to Hardcover.'
+    )
     supported_platforms = ['windows', 'osx', 'linux']
     author = 'BookFusion Back Sync developers'
     version = (0, 1, 0)

@@ -44,7 +44,8 @@ SIGN_IN_REFUSED = frozenset({400, 401, 403, 422})
 USER_API_MOST_PER_PAGE = 100
 USER_API_ACCEPT = 'application/json; api_version=10'
 FULL_DATE = re.compile(
-    r'\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?\s?(?:Z|UTC|[+-]\d{2}:?\d{2})?)?', re.ASCII | re.IGNORECASE
+    r'\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?\s?(?:Z|UTC|[+-]\d{2}:?\d{2})?)?',
+    re.ASCII | re.IGNORECASE,
 )
 # Nobody read anything on BookFusion in 1970: that is what a zero looks like. The upper end leaves room for any time zone.
 EARLIEST, LATEST = datetime(1971, 1, 1, tzinfo=timezone.utc), datetime(9000, 1, 1, tzinfo=timezone.utc)
@@ -105,7 +106,11 @@ def parse_percentage(value: object) -> float | None:
 
 
 def _parse_number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str) or (isinstance(value, str) and len(value) > 50):
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float | str)
+        or (isinstance(value, str) and len(value) > 50)
+    ):
         return None
     try:
         number = float(value)
@@ -185,7 +190,9 @@ def _record_page(
         position_came = isinstance(raw, dict) and isinstance(raw.get('reading_position'), dict)
         items.append((key, (record or NOT_A_RECORD, position_came)))
     total = parse_id(response.headers.get('total-count', ''))
-    return Page(tuple(items), full=len(data) >= asked, total=int(total) if total.isdecimal() and len(total) < 10 else None)
+    return Page(
+        tuple(items), full=len(data) >= asked, total=int(total) if total.isdecimal() and len(total) < 10 else None
+    )
 
 
 def refusal(response: Response, first: bool = True) -> ServerTrouble | SignInRefused:
@@ -376,7 +383,9 @@ class UserApi:
         """The records, with positions fetched singly for those that came without one and are worth a request."""
         complete = [record for record, _position_came in records]
         wanted = [
-            place for place, (record, came) in enumerate(records) if not came and worth_a_request(record, need_percentage)
+            place
+            for place, (record, came) in enumerate(records)
+            if not came and worth_a_request(record, need_percentage)
         ]
         if not wanted:
             return complete
@@ -410,7 +419,9 @@ def with_position(record: ReadingRecord, position: Mapping[str, object]) -> Read
     )
 
 
-def connect(client: HttpClient, settings: Settings, account: Account, cancel: Cancel, note: Callable[[str], None]) -> PrivateApi | UserApi:
+def connect(
+    client: HttpClient, settings: Settings, account: Account, cancel: Cancel, note: Callable[[str], None]
+) -> PrivateApi | UserApi:
     """The interface that this account uses, signed in and known to answer its first page.
 
     With a browser's token the user interface; with email and password the private one, or the user interface
@@ -430,7 +441,12 @@ def connect(client: HttpClient, settings: Settings, account: Account, cancel: Ca
 
 
 def fetch_library(
-    client: HttpClient, settings: Settings, account: Account, reporter: Reporter, cancel: Cancel, need_percentage: bool = True
+    client: HttpClient,
+    settings: Settings,
+    account: Account,
+    reporter: Reporter,
+    cancel: Cancel,
+    need_percentage: bool = True,
 ) -> FetchedLibrary:
     """Signs in and reads the whole library. Raises SignInRefused, ServerTrouble, SettingsTrouble, Cancelled."""
     reporter.status(AUTHENTICATING)
@@ -469,5 +485,7 @@ def _usable(found: list[tuple[ReadingRecord, bool]], reporter: Reporter) -> list
     """The records that are records; the rest is counted in the log."""
     usable = [(record, came) for record, came in found if record is not NOT_A_RECORD]
     if len(usable) < len(found):
-        reporter.log(f'Note: {len(found) - len(usable)} entries of the BookFusion library are not books and were passed over.')
+        reporter.log(
+            f'Note: {len(found) - len(usable)} entries of the BookFusion library are not books and were passed over.'
+        )
     return usable

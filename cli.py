@@ -172,7 +172,9 @@ def add_command(
 ) -> argparse.ArgumentParser:
     """A command on a library."""
     parser = commands.add_parser(name, help=words, description=words, allow_abbrev=False)
-    parser.add_argument('--library', metavar='PATH', default='', help='folder of the library, by default the last one opened')
+    parser.add_argument(
+        '--library', metavar='PATH', default='', help='folder of the library, by default the last one opened'
+    )
     parser.set_defaults(run=run, json=False)
     return parser
 
@@ -181,7 +183,7 @@ def main(argv: Sequence[str]) -> int:
     """Runs one command and returns its exit code. Prints errors as one line; a traceback only goes to the log."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError):
-            stream.reconfigure(errors='backslashreplace')
+            stream.reconfigure(errors='backslashreplace')  # type: ignore[union-attr]
     try:
         arguments = build_parser().parse_args(list(argv))
     except SystemExit as leaving:
@@ -191,7 +193,7 @@ def main(argv: Sequence[str]) -> int:
     logs.start(verbose=bool(os.environ.get('CALIBRE_DEBUG')))
     with stopped_by_signals(cancel):
         try:
-            return arguments.run(arguments, reporter, cancel)  # type: ignore[no-any-return]
+            return arguments.run(arguments, reporter, cancel)
         except BrokenPipeError:
             return FAILED
         except Exception as error:

@@ -19,7 +19,9 @@ REFUSED_REQUEST = text(
     '{service} refused the request (HTTP {status}). Check for a newer version of this plugin; '
     'if there is none, report this with the log.'
 )
-NOT_JSON = text('{service} answered with something that is not its data, perhaps an error page. Try again in a few minutes.')
+NOT_JSON = text(
+    '{service} answered with something that is not its data, perhaps an error page. Try again in a few minutes.'
+)
 UNEXPECTED_ANSWER = text(
     '{service} answered in a form that this plugin does not know ({reason}). '
     'Check for a newer version of this plugin; if there is none, report this with the log.'
@@ -41,35 +43,82 @@ NOT_ENCRYPTED = text(
 )
 BAD_ADDRESS = text('The address {address} cannot be used. Correct it in the settings.')
 
-EMAIL_MISSING = text('The email address of the BookFusion account is missing. Enter it in Settings, or sign in with a browser there.')
-PASSWORD_MISSING = text('The password of the BookFusion account is missing. Enter it in Settings, or sign in with a browser there.')
+EMAIL_MISSING = text(
+    'The email address of the BookFusion account is missing. Enter it in Settings, or sign in with a browser there.'
+)
+PASSWORD_MISSING = text(
+    'The password of the BookFusion account is missing. Enter it in Settings, or sign in with a browser there.'
+)
 SIGN_IN_REFUSED = text('BookFusion refused the email address or the password. Correct them in Settings.')
-SIGN_IN_WITHOUT_TOKEN = text('BookFusion accepted the password but gave no token. Try again later, or sign in with a browser in Settings.')
+SIGN_IN_WITHOUT_TOKEN = text(
+    'BookFusion accepted the password but gave no token. Try again later, or sign in with a browser in Settings.'
+)
 BROWSER_ACCOUNT = text('This BookFusion account has no password for apps. Sign in with a browser in Settings.')
 SIGN_IN_AGAIN = text('The sign-in to BookFusion has expired. Sign in again in Settings.')
 SIGN_IN_DENIED = text('The sign-in was denied in the browser. Start it again and choose Allow there.')
 SIGN_IN_EXPIRED = text('The code was not entered in time. Start the sign-in again.')
-API_GONE = text('BookFusion no longer answers at the address this plugin knows. Check for a newer version of this plugin.')
+API_GONE = text(
+    'BookFusion no longer answers at the address this plugin knows. Check for a newer version of this plugin.'
+)
 
 SETTINGS_NOT_JSON = text(
     'The settings file was not readable and has been set aside as {path}. Enter the settings again, or repair that file and rename it.'
 )
 SETTINGS_NOT_READ = text('The settings file {path} could not be read ({reason}). Check its permissions.')
-SETTINGS_NOT_SAVED = text('The settings could not be saved to {path} ({reason}). Check the free space and the permissions there.')
+SETTINGS_NOT_SAVED = text(
+    'The settings could not be saved to {path} ({reason}). Check the free space and the permissions there.'
+)
 COLUMN_NOT_CHOSEN = text('No Last Read Column is chosen. Choose one under Columns in Settings.')
-COLUMN_MISSING = text('The Last Read Column {column} does not exist in this library. Create it, or choose another one in Settings.')
+COLUMN_MISSING = text(
+    'The Last Read Column {column} does not exist in this library. Create it, or choose another one in Settings.'
+)
 COLUMN_WRONG_TYPE = text('The Last Read Column {column} is not a Date column. Choose another one in Settings.')
 
 NO_LIBRARY = text('There is no Calibre library at {path}. Check the path given with --library.')
 LIBRARY_SWITCHED = text('The library was switched while a job was running, so nothing was written. Start it again.')
-LIBRARY_NOT_WRITTEN = text('Calibre could not write to the library ({reason}). Check the free space and restart Calibre, then try again.')
-LIBRARY_NOT_READ = text('Calibre could not read the library ({reason}). Run Library maintenance > Check library, then try again.')
+LIBRARY_NOT_WRITTEN = text(
+    'Calibre could not write to the library ({reason}). Check the free space and restart Calibre, then try again.'
+)
+LIBRARY_NOT_READ = text(
+    'Calibre could not read the library ({reason}). Run Library maintenance > Check library, then try again.'
+)
 CALIBRE_IS_RUNNING = text('Calibre is running. Close it first, or start this from its window.')
 RECORD_NOT_WRITTEN = text(
     'The undo record could not be saved ({reason}), so nothing was changed. Check the free space and the permissions of {path}.'
 )
 UNEXPECTED = text('Something unexpected happened ({reason}). Report this with the log.')
 CANCELLED = text('Cancelled - nothing was written.')
+
+HARDCOVER_KEY_MISSING = text('No Hardcover account is set up. Choose Configure Hardcover Account in the menu of this plugin.')
+HARDCOVER_KEY_REFUSED = text(
+    'Hardcover did not accept the key: it is wrong or has expired. Make a new one at hardcover.app/account/api '
+    'and choose Configure Hardcover Account in the menu of this plugin.'
+)
+HARDCOVER_SCOPE_MISSING = text(
+    'The Hardcover key lacks the permission {scope}. Make a new one with the link in Configure Hardcover Account, '
+    'which has every permission ticked that this plugin needs.'
+)
+HARDCOVER_NOT_ACCEPTED = text(
+    'Hardcover did not accept a request ({reason}). Make a new key with the link in Configure Hardcover Account, '
+    'in case this one lacks the permission {scope}; if that does not help, check for a newer version of this plugin.'
+)
+HARDCOVER_LIMIT = text(
+    'Hardcover refused a request as too large or no longer allowed ({reason}). Check for a newer version of this plugin; '
+    'if there is none, report this with the log.'
+)
+HARDCOVER_QUOTA_SPENT = text("Hardcover's quota is used up ({sent}). Start this again after {when}; what was done is kept.")
+HARDCOVER_KEY_FILE_MISSING = text(
+    'There is no Hardcover key at {path}. Save the key there, alone on one line, choose another file or paste it.'
+)
+HARDCOVER_KEY_FILE_EMPTY = text('The file {path} is empty. Save the Hardcover key there, alone on one line.')
+HARDCOVER_KEY_FILE_ODD = text(
+    'The file {path} does not look like a Hardcover key. Save the key there, alone on one line, as Hardcover shows it.'
+)
+HARDCOVER_KEY_FILE_UNREADABLE = text('The file {path} could not be read ({reason}). Check its permissions.')
+HARDCOVER_WRITE_FAILED = text('Hardcover did not do it: {reason}')
+RATING_COLUMN_MISSING = text('The rating column {column} does not exist in this library. Choose another one in Settings.')
+RATING_COLUMN_WRONG_TYPE = text('The column {column} does not hold ratings. Choose another one in Settings.')
+CANCELLED_KEPT = text('Cancelled - what was done before is kept.')
 
 
 class BackSyncError(Exception):
@@ -104,6 +153,23 @@ class SignInRefused(BackSyncError):
     """The account, its password or its token was refused."""
 
     exit_code = 3
+
+
+class TimedOut(ServerTrouble):
+    """The server gave up on a request that took it too long; a smaller one may do."""
+
+
+class QuotaSpent(ServerTrouble):
+    """The service takes nothing more for now. `seconds` until it does, `when` in words."""
+
+    def __init__(self, seconds: float, when: str, sent: Text) -> None:
+        super().__init__(HARDCOVER_QUOTA_SPENT, sent=sent, when=when)
+        self.seconds = seconds
+        self.when = when
+
+
+class ScopeMissing(SignInRefused):
+    """The token is good, but not for this."""
 
 
 class SettingsTrouble(BackSyncError):

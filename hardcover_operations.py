@@ -135,7 +135,9 @@ def _several(name: str, count: int, variables: Mapping[str, str], field: str, an
 
     `field` is the field with its arguments, where `%` stands for the number.
     """
-    declared = ', '.join(f'${variable}{number}: {kind}' for number in range(count) for variable, kind in variables.items())
+    declared = ', '.join(
+        f'${variable}{number}: {kind}' for number in range(count) for variable, kind in variables.items()
+    )
     aliases = tuple(f'r{number}' for number in range(count))
     body = ' '.join(
         f'{alias}: {field.replace("%", str(number))} {{ {answer} }}' for number, alias in enumerate(aliases)

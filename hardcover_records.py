@@ -241,7 +241,10 @@ class Cost:
     @property
     def words(self) -> Text:
         return counted(
-            '{count} request, about {wait}', '{count} requests, about {wait}', self.requests, wait=duration_words(self.seconds)
+            '{count} request, about {wait}',
+            '{count} requests, about {wait}',
+            self.requests,
+            wait=duration_words(self.seconds),
         )
 
 

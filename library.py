@@ -77,7 +77,7 @@ def _clean(value: Any) -> Value:
         if value.tzinfo is None:
             value = value.replace(tzinfo=utc_tz)
         return value.replace(microsecond=0)
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 class Library:

@@ -162,7 +162,10 @@ def _age(record: ReadingRecord) -> tuple[bool, float]:
 
 
 def make_plan(
-    fetched: FetchedLibrary, snapshot: Snapshot, rules: SyncRules, tick: Callable[[int, int], None] = lambda done, total: None
+    fetched: FetchedLibrary,
+    snapshot: Snapshot,
+    rules: SyncRules,
+    tick: Callable[[int, int], None] = lambda done, total: None,
 ) -> SyncPlan:
     """The plan of a sync. `tick(done, total)` is called now and then while books are matched."""
     index = RecordIndex(fetched.records, fetched.id_spaces)
@@ -214,8 +217,14 @@ class _Planner:
             self._skipped[book_id] = TITLES_CONTRADICT
             return False
         rivals = {match.space for match in claims[1:]}
-        how = 'the newest date wins' if chosen.space in rivals else f'{chosen.space} goes before {" and ".join(sorted(rivals))}'
-        self._notes.append(f'Note: {title}: {len(claims)} BookFusion records claim identifier {identifier}; {how} (match={chosen.space})')
+        how = (
+            'the newest date wins'
+            if chosen.space in rivals
+            else f'{chosen.space} goes before {" and ".join(sorted(rivals))}'
+        )
+        self._notes.append(
+            f'Note: {title}: {len(claims)} BookFusion records claim identifier {identifier}; {how} (match={chosen.space})'
+        )
         return True
 
     def _take(self, book_id: int, match: Match) -> None:
@@ -259,13 +268,20 @@ class _Planner:
         if rules.completed is not None and finished:
             yield rules.completed, 'completed', True, finished
         if rules.progress is not None and record.percentage is not None:
-            yield rules.progress, 'progress', as_progress(record.percentage, rules.progress), 'from reading_position.percentage'
+            yield (
+                rules.progress,
+                'progress',
+                as_progress(record.percentage, rules.progress),
+                'from reading_position.percentage',
+            )
         if rules.read_time is not None and record.read_time:
             yield rules.read_time, 'read_time', as_read_time(record.read_time, rules.read_time), 'from read_time'
         if rules.status is not None:
             yield from self._wanted_status(record, rules.status, finished)
 
-    def _wanted_status(self, record: ReadingRecord, column: Column, finished: str) -> Iterator[tuple[Column, str, Value, str]]:
+    def _wanted_status(
+        self, record: ReadingRecord, column: Column, finished: str
+    ) -> Iterator[tuple[Column, str, Value, str]]:
         status, source = reading_status(record, finished)
         value = as_status(status, column)
         if value:

@@ -70,7 +70,9 @@ def remember(value: str) -> None:
     with _lock:
         if value in _known:
             return
-        _known.update({value, quote(value, safe=''), quote(value), quote_plus(value), json.dumps(value)[1:-1], repr(value)[1:-1]})
+        _known.update(
+            {value, quote(value, safe=''), quote(value), quote_plus(value), json.dumps(value)[1:-1], repr(value)[1:-1]}
+        )
         longest_first = sorted(_known, key=len, reverse=True)
         _pattern = re.compile('|'.join(re.escape(known) for known in longest_first))
 

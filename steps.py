@@ -119,7 +119,9 @@ def _optional_column(columns: dict[str, ColumnInfo], key: str, name: str, proble
         problems.append(f'Note: the {words} column {name} does not exist in this library, so it is left out.')
         return None
     if columns[name] not in usable_columns(columns, key):
-        problems.append(f'Note: the {words} column {name} has the wrong type ({columns[name].datatype}), so it is left out.')
+        problems.append(
+            f'Note: the {words} column {name} has the wrong type ({columns[name].datatype}), so it is left out.'
+        )
         return None
     return Column(name, columns[name].datatype, columns[name].enum_values)
 
@@ -278,9 +280,13 @@ def _untold(rules: SyncRules, fetched: FetchedLibrary) -> list[str]:
     """A line for every chosen column that the interface in use cannot fill."""
     lines = []
     if rules.read_time is not None and not fetched.has_read_time:
-        lines.append(f'Note: {rules.read_time.name} stays as it is: {fetched.interface} does not tell the reading time.')
+        lines.append(
+            f'Note: {rules.read_time.name} stays as it is: {fetched.interface} does not tell the reading time.'
+        )
     if rules.status is not None and not fetched.has_lists:
-        lines.append(f'Note: {rules.status.name} follows the percentage alone: {fetched.interface} does not tell the lists.')
+        lines.append(
+            f'Note: {rules.status.name} follows the percentage alone: {fetched.interface} does not tell the lists.'
+        )
     return lines
 
 

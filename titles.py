@@ -15,7 +15,9 @@ LITTLE_WORDS = frozenset(
     'der die das ein eine und von im le la les un une des du de et el los las una y il lo gli i e o os as um uma'.split()
 )
 # Scripts written without spaces: every character counts as a word.
-_UNSPACED = re.compile(r'[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]')
+_UNSPACED = re.compile(
+    r'[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]'
+)
 
 
 @lru_cache(maxsize=4096)

@@ -26,6 +26,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
+from typing import Any
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 from . import errors
@@ -163,7 +164,11 @@ class HttpClient:
                 raise self._final(trouble) from None
             seconds = max(trouble.retry_after, 0.0)
         self._report_wait(
-            text('{service} is not answering as it should. Trying again in {wait}...', service=self.service, wait=duration(seconds))
+            text(
+                '{service} is not answering as it should. Trying again in {wait}...',
+                service=self.service,
+                wait=duration(seconds),
+            )
         )
         cancel.wait(seconds)
 
@@ -369,7 +374,11 @@ class _Line:
         expected = None if answer.chunked else answer.length
         if expected is not None and expected > self._limits.body:
             raise _TooLarge
-        inflate = zlib.decompressobj(16 + zlib.MAX_WBITS) if headers.get('content-encoding', '').strip().lower() == 'gzip' else None
+        inflate = (
+            zlib.decompressobj(16 + zlib.MAX_WBITS)
+            if headers.get('content-encoding', '').strip().lower() == 'gzip'
+            else None
+        )
         body = bytearray()
         received = 0
         while expected is None or received < expected:
@@ -419,7 +428,7 @@ class _Line:
         """Puts TLS on the connection. The handshake comes after the socket is in its place, where cut() finds it."""
         connection.sock = self._tls.wrap_socket(sock, server_hostname=self.host, do_handshake_on_connect=False)
         self._cancel.check()
-        connection.sock.do_handshake()  # type: ignore[attr-defined]
+        connection.sock.do_handshake()
 
 
 class _PlainConnection(http.client.HTTPConnection):
@@ -464,7 +473,7 @@ def _proxy_for(origin: tuple[str, str, int]) -> _Proxy | None:
     return _Proxy(address.hostname, address.port or 8080, headers)
 
 
-def _look_up(address: tuple[str, int], deadline: float, cancel: Cancel) -> list[tuple]:  # type: ignore[type-arg]
+def _look_up(address: tuple[str, int], deadline: float, cancel: Cancel) -> list[tuple[Any, ...]]:
     """getaddrinfo, which cannot be interrupted, on a thread that can be left behind."""
     outcome: list[object] = []
     done = threading.Event()
@@ -494,7 +503,7 @@ def _look_up(address: tuple[str, int], deadline: float, cancel: Cancel) -> list[
     return found
 
 
-def _connect(sock: socket.socket, place: object, deadline: float, cancel: Cancel) -> None:
+def _connect(sock: socket.socket, place: tuple[Any, ...], deadline: float, cancel: Cancel) -> None:
     sock.setblocking(False)
     code = sock.connect_ex(place)
     if code not in (0, errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, 'WSAEWOULDBLOCK', 0)):
@@ -556,7 +565,11 @@ def same_service(url: str, target: str) -> bool:
         return False
     if here == there:
         return True
-    return here[0] == there[0] == 'https' and here[2] == there[2] and here[1].removeprefix('www.') == there[1].removeprefix('www.')
+    return (
+        here[0] == there[0] == 'https'
+        and here[2] == there[2]
+        and here[1].removeprefix('www.') == there[1].removeprefix('www.')
+    )
 
 
 def parse_retry_after(value: str) -> float | None:

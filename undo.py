@@ -118,7 +118,8 @@ def _possible(library: Library, cells: Sequence[Cell]) -> tuple[list[Cell], list
     Calibre silently drops a value that is not among an enumeration's.
     """
     columns = library.columns()
-    possible, impossible = [], []
+    possible: list[Cell] = []
+    impossible: list[Cell] = []
     for cell in cells:
         column = columns.get(cell.column)
         lost = column is not None and column.datatype == 'enumeration' and cell.new not in (None, *column.enum_values)
@@ -131,9 +132,7 @@ def _all_hold_old_values(library: Library, untouched: Written) -> bool:
     by_column: dict[str, dict[int, Value]] = {}
     for cell in untouched.edited:
         by_column.setdefault(cell.column, {})[cell.book_id] = cell.new
-    return all(
-        library.values(column, list(old_values)) == old_values for column, old_values in by_column.items()
-    )
+    return all(library.values(column, list(old_values)) == old_values for column, old_values in by_column.items())
 
 
 def _as_json(cell: Cell) -> list[object]:
