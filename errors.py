@@ -89,7 +89,9 @@ RECORD_NOT_WRITTEN = text(
 UNEXPECTED = text('Something unexpected happened ({reason}). Report this with the log.')
 CANCELLED = text('Cancelled - nothing was written.')
 
-HARDCOVER_KEY_MISSING = text('No Hardcover account is set up. Choose Configure Hardcover Account in the menu of this plugin.')
+HARDCOVER_KEY_MISSING = text(
+    'No Hardcover account is set up. Choose Configure Hardcover Account in the menu of this plugin.'
+)
 HARDCOVER_KEY_REFUSED = text(
     'Hardcover did not accept the key: it is wrong or has expired. Make a new one at hardcover.app/account/api '
     'and choose Configure Hardcover Account in the menu of this plugin.'
@@ -103,10 +105,12 @@ HARDCOVER_NOT_ACCEPTED = text(
     'in case this one lacks the permission {scope}; if that does not help, check for a newer version of this plugin.'
 )
 HARDCOVER_LIMIT = text(
-    'Hardcover refused a request as too large or no longer allowed ({reason}). Check for a newer version of this plugin; '
-    'if there is none, report this with the log.'
+    'Hardcover refused a request as too large or no longer allowed ({reason}). '
+    'Check for a newer version of this plugin; if there is none, report this with the log.'
 )
-HARDCOVER_QUOTA_SPENT = text("Hardcover's quota is used up ({sent}). Start this again after {when}; what was done is kept.")
+HARDCOVER_QUOTA_SPENT = text(
+    "Hardcover's quota is used up ({sent}). Start this again after {when}; what was done is kept."
+)
 HARDCOVER_KEY_FILE_MISSING = text(
     'There is no Hardcover key at {path}. Save the key there, alone on one line, choose another file or paste it.'
 )
@@ -116,7 +120,9 @@ HARDCOVER_KEY_FILE_ODD = text(
 )
 HARDCOVER_KEY_FILE_UNREADABLE = text('The file {path} could not be read ({reason}). Check its permissions.')
 HARDCOVER_WRITE_FAILED = text('Hardcover did not do it: {reason}')
-RATING_COLUMN_MISSING = text('The rating column {column} does not exist in this library. Choose another one in Settings.')
+RATING_COLUMN_MISSING = text(
+    'The rating column {column} does not exist in this library. Choose another one in Settings.'
+)
 RATING_COLUMN_WRONG_TYPE = text('The column {column} does not hold ratings. Choose another one in Settings.')
 CANCELLED_KEPT = text('Cancelled - what was done before is kept.')
 

@@ -29,7 +29,7 @@ class Kind(enum.Enum):
 
 @dataclass(frozen=True)
 class Operation:
-    """One GraphQL document. `fields` are the keys of its answer, one unit of the quota each; `scope` is what it needs."""
+    """One GraphQL document. `fields` are the keys of its answer, each one unit of the quota; `scope` is needed for it."""
 
     name: str
     kind: Kind

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What Hardcover knows of books, the questions to put to the user, and how the Hardcover jobs end.
 
-Pure data. A window needs `Question`, `Candidate` and `Verdict` to choose a match, `RatingChange` and `RatingPlan` to show
-ratings before they are sent, and the outcomes to show what came of it.
+Pure data. A window needs `Question`, `Candidate` and `Verdict` to choose a match, `PlannedPush` and `RatingChange` to
+show ratings before they are sent, and the outcomes to show what came of it.
 """
 
 from __future__ import annotations
