@@ -68,6 +68,10 @@ class Request:
     payload: object = field(default=None, repr=False)
     # False for a write that must not happen twice: it is tried again only when it surely was not carried out.
     repeatable: bool = True
+    # Statuses that the service deals with by itself, although another try might mend them.
+    hand_back: frozenset[int] = frozenset()
+    # True for what is not JSON, a picture: `data` is the body then.
+    raw: bool = False
 
 
 @dataclass(frozen=True)
@@ -178,7 +182,7 @@ class HttpClient:
             answer = self._exchange(request, url, cancel)
             location = answer.headers.get('location', '')
             if answer.status not in REDIRECTS or not location:
-                return self._understood(answer)
+                return self._understood(answer, request)
             target = urljoin(url, location)
             if not same_service(url, target):
                 raise ServerTrouble(
@@ -187,11 +191,13 @@ class HttpClient:
             url = target
         raise ServerTrouble(errors.UNEXPECTED_ANSWER, service=self.service, reason='too many redirects')
 
-    def _understood(self, answer: _RawAnswer) -> Response:
+    def _understood(self, answer: _RawAnswer, request: Request) -> Response:
         """The answer with its JSON parsed; raises _Transient for what another try may mend."""
         status = answer.status
-        if status in TRANSIENT_STATUSES:
+        if status in TRANSIENT_STATUSES - request.hand_back:
             raise self._server_says_later(answer)
+        if request.raw:
+            return Response(status, answer.headers, answer.body)
         try:
             data = json.loads(answer.body)
         except (ValueError, RecursionError):
