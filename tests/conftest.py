@@ -27,6 +27,7 @@ from harness.evidence import Evidence
 from harness.gui import GuiRun, run_calibre
 from harness.libraries import DEFAULT_COLUMNS, Book, Columns, LibraryMaker
 from harness.lock import CalibreLock
+from harness.secrets import TEST_PASSWORD, TEST_USER_TOKEN
 
 if TYPE_CHECKING:
     from standins.bookfusion import BookFusionStandIn
@@ -233,8 +234,9 @@ def run_gui(config_folder: Path, calibre_lock: CalibreLock, request: pytest.Fixt
 
 @pytest.fixture
 def bookfusion() -> Iterator[BookFusionStandIn]:
-    """A local stand-in for BookFusion, running in a thread of this process."""
+    """A local stand-in for BookFusion, running in a thread of this process; its account has the tests' secrets."""
     from standins.bookfusion import BookFusionStandIn
 
-    with BookFusionStandIn() as service:
+    with BookFusionStandIn(password=TEST_PASSWORD, token=TEST_USER_TOKEN) as service:
         yield service
+        EVIDENCE.add_secrets(service.secrets)

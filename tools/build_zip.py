@@ -29,8 +29,12 @@ MODULES = (
     'errors',
     'files',
     'hardcover_operations',
+    'hardcover_pace',
+    'hardcover_records',
+    'jobs',
     'library',
     'logs',
+    'main',
     'paging',
     'plan',
     'records',
@@ -42,6 +46,7 @@ MODULES = (
     'text',
     'titles',
     'transport',
+    'ui',
     'undo',
 )
 PLAIN_FILES = (f'plugin-import-name-{IMPORT_NAME}.txt', 'LICENSE', 'CHANGELOG.md')

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import itertools
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
-from harness.secrets import leaks
+from harness.secrets import ALL, leaks
 
 # The settings (also when set aside because they are not JSON) and the file a user puts the Hardcover token into.
 SECRET_BY_DESIGN = ('bookfusionbacksync.json', 'hardcover.token')
@@ -24,11 +25,16 @@ class Evidence:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.numbers = itertools.count()
+        self.secrets = set(ALL)
         folder.mkdir(parents=True, exist_ok=True)
 
     def _place(self, source: str, name: str) -> Path:
         safe = ''.join(letter if letter.isalnum() or letter in '-_.' else '_' for letter in f'{source}-{name}')
         return self.folder / f'{next(self.numbers):06}-{safe[-150:]}'
+
+    def add_secrets(self, secrets: Iterable[str]) -> None:
+        """Makes further secrets known: what a service gave out while a test ran."""
+        self.secrets.update(secrets)
 
     def add_output(self, source: str, name: str, text: str) -> None:
         """Keeps an output: of a command, of a test, of a logger."""
@@ -47,5 +53,5 @@ class Evidence:
 
     def leaks(self) -> dict[str, list[str]]:
         """The files in which a secret stands, and the beginnings of the secrets."""
-        found = {path.name: sorted(set(leaks(path.read_bytes()))) for path in self.files()}
+        found = {path.name: leaks(path.read_bytes(), self.secrets) for path in self.files()}
         return {name: secrets for name, secrets in found.items() if secrets}

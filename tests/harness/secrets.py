@@ -6,8 +6,9 @@ They look random and occur nowhere else, so that finding one in an output means 
 from __future__ import annotations
 
 import base64
+import functools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable
 from urllib.parse import quote, quote_plus
 
 # With characters that a URL, JSON and HTML each write differently.
@@ -31,6 +32,7 @@ ALL = (
 )
 
 
+@functools.cache
 def forms(secret: str) -> set[bytes]:
     """The ways in which one secret may stand in a file: as it is, in a URL, in JSON, in a repr, in base64."""
     raw = secret.encode('utf-8')
@@ -50,11 +52,6 @@ def forms(secret: str) -> set[bytes]:
     return written
 
 
-KNOWN = {form: secret for secret in ALL for form in forms(secret)}
-
-
-def leaks(data: bytes) -> Iterator[str]:
-    """The beginnings of the secrets that stand in the data in any form."""
-    for form, secret in KNOWN.items():
-        if form in data:
-            yield f'{secret[:6]}...'
+def leaks(data: bytes, secrets: Iterable[str]) -> list[str]:
+    """The beginnings of those of the secrets that stand in the data in any form."""
+    return sorted(f'{secret[:6]}...' for secret in secrets if any(form in data for form in forms(secret)))

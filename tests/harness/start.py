@@ -84,7 +84,8 @@ def own_network() -> bool:
     return os.waitpid(child, 0)[1] == 0 and _enter_network_namespace()
 
 
-def _set_environment(folder: Path) -> None:
+def set_environment(folder: Path) -> None:
+    """Points this process and its children to a new configuration, temporary folder and cache below the folder."""
     for name in ('config', 'calibre-temp', 'cache'):
         folder.joinpath(name).mkdir()
     os.environ.update(
@@ -92,10 +93,8 @@ def _set_environment(folder: Path) -> None:
         CALIBRE_TEMP_DIR=str(folder / 'calibre-temp'),
         CALIBRE_CACHE_DIRECTORY=str(folder / 'cache'),
         CALIBRE_OVERRIDE_LANG='en',
-        PYTEST_QT_API='pyqt6',
     )
-    os.environ.setdefault('QT_QPA_PLATFORM', 'offscreen')
-    # A proxy or a debugging switch of the developer's own must not change what the tests see.
+    # A proxy or a debugging switch of the developer's own must not change what happens.
     for name in list(os.environ):
         if name.lower() in {
             'http_proxy',
@@ -108,7 +107,7 @@ def _set_environment(folder: Path) -> None:
             del os.environ[name]
 
 
-def _find_calibre() -> None:
+def find_calibre() -> None:
     """Lets a plain Python import calibre, as the first lines of Debian's `calibre-debug` do."""
     if not hasattr(sys, 'resources_location'):
         sys.path.insert(0, os.environ.get('CALIBRE_PYTHON_PATH', '/usr/lib/calibre'))
@@ -116,27 +115,35 @@ def _find_calibre() -> None:
         sys.extensions_location = '/usr/lib/calibre/calibre/plugins'  # type: ignore[attr-defined]
         sys.executables_location = '/usr/bin'  # type: ignore[attr-defined]
         sys.system_plugins_location = None  # type: ignore[attr-defined]
-
-
-def _install_plugin(zip_path: Path) -> None:
-    sys.path.insert(0, str(ROOT / 'tools'))
-    importlib.import_module('build_zip').build(zip_path)
     importlib.import_module('calibre.startup')
+
+
+def install_plugin(zip_path: Path) -> None:
     importlib.import_module('calibre.customize.ui').add_plugin(str(zip_path))
 
 
-def _remove_folder(folder: Path, owner: int) -> None:
-    # A forked child that leaves by the front door must not take the folder with it.
+def remove_folder(folder: Path, owner: int) -> None:
+    """Removes it, unless this process is a forked child that leaves by the front door."""
     if os.getpid() == owner:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def temporary_folder(prefix: str) -> Path:
+    """A new folder that is gone when the process is."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    atexit.register(remove_folder, folder, os.getpid())
+    return folder
+
+
 def start() -> Session:
     """Once per process, before anything imports calibre: everything a test module needs at its top."""
-    folder = Path(tempfile.mkdtemp(prefix='backsync-tests-'))
-    atexit.register(_remove_folder, folder, os.getpid())
-    _set_environment(folder)
+    folder = temporary_folder('backsync-tests-')
+    set_environment(folder)
+    os.environ['PYTEST_QT_API'] = 'pyqt6'
+    os.environ.setdefault('QT_QPA_PLATFORM', 'offscreen')
     session = Session(folder, own_network())
-    _find_calibre()
-    _install_plugin(session.zip)
+    sys.path.insert(0, str(ROOT / 'tools'))
+    importlib.import_module('build_zip').build(session.zip)
+    find_calibre()
+    install_plugin(session.zip)
     return session
