@@ -126,6 +126,29 @@ RATING_COLUMN_MISSING = text(
 RATING_COLUMN_WRONG_TYPE = text('The column {column} does not hold ratings. Choose another one in Settings.')
 CANCELLED_KEPT = text('Cancelled - what was done before is kept.')
 
+BOOKLORE_ADDRESS = text(
+    'The BookLore address {address} cannot be used. '
+    'Write it with http:// or https:// in front, as in http://192.168.1.20:6060.'
+)
+BOOKLORE_INCOMPLETE = text('The user name or the password for BookLore is missing. Enter them in Settings.')
+BOOKLORE_REFUSED = text(
+    'BookLore refused the user name or the password. Correct them in Settings: '
+    'after five failures BookLore locks this computer out for 15 minutes.'
+)
+BOOKLORE_LOCKED = text(
+    'BookLore lets nobody log in from this computer for a while, after too many failures. '
+    'Wait 15 minutes, and correct the user name and the password in Settings.'
+)
+BOOKLORE_NOT_THERE = text(
+    'There is no BookLore at {address} (HTTP {status}). Enter the address in Settings as it shows in the browser.'
+)
+BOOKLORE_MOVED = text(
+    'BookLore sends this request on to {address}. Enter that address in Settings, if it is yours.'
+)
+BOOKLORE_NOT_ALLOWED = text(
+    'BookLore does not show its books to this user (HTTP {status}). Give the user access to a library in BookLore.'
+)
+
 
 class BackSyncError(Exception):
     """An error whose sentence says what to do; `exit_code` is the command line's."""
