@@ -24,6 +24,7 @@ IMPORT_NAME = 'bookfusionbacksync'
 MODULES = (
     '__init__',
     'bookfusion',
+    'booklore',
     'cancel',
     'cli',
     'errors',
@@ -31,6 +32,7 @@ MODULES = (
     'hardcover_operations',
     'hardcover_pace',
     'hardcover_records',
+    'isbn',
     'jobs',
     'library',
     'logs',
