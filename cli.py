@@ -79,7 +79,7 @@ class TerminalReporter:
 def stopped_by_signals(cancel: Cancel) -> Iterator[None]:
     """While inside, Ctrl-C and a polite kill stop the job instead of the process."""
 
-    def stop(number: int, frame: FrameType | None) -> None:
+    def stop(_number: int, _frame: FrameType | None) -> None:
         cancel.set()
 
     before = {}

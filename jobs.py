@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one job that may run at a time, the library it works on, and what becomes of both when Calibre moves on.
+
+Belongs to the toolbar action; dialogs ask it to start jobs and forget about threads.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from qt.core import QObject, pyqtSignal
+
+from .library import Library
+from .sync_worker import Worker
+
+logger = logging.getLogger(__name__)
+
+# How long the end of Calibre, or of the plugin, waits for a job that has been told to stop.
+LONGEST_GOODBYE = 3000
+
+
+class Jobs(QObject):
+    """Starts workers one at a time, keeps them until their thread has ended, and stops them in good time."""
+
+    busy_changed = pyqtSignal(bool)
+
+    def __init__(self, gui: Any) -> None:
+        super().__init__(gui if isinstance(gui, QObject) else None)
+        self._gui = gui
+        self._worker: Worker | None = None
+        self._library: Library | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job is running, be it only to its end after it was told to stop."""
+        return self._worker is not None
+
+    def library(self) -> Library:
+        """The library that is open in the window now."""
+        api = self._gui.current_db.new_api
+        if self._library is None or self._library.api is not api:
+            self._library = Library(api)
+        return self._library
+
+    def library_opener(self) -> Callable[[], AbstractContextManager[Library]]:
+        """Hands the library that is open now to a job, however often it asks; the window keeps it open."""
+        library = self.library()
+        return lambda: nullcontext(library)
+
+    def start(self, worker: Worker) -> bool:
+        """Runs a worker, unless another one is running; False then."""
+        if self.busy:
+            return False
+        self._worker = worker
+        worker.succeeded.connect(self._worker_succeeded)
+        worker.finished.connect(self._worker_finished)
+        self.busy_changed.emit(True)
+        worker.start()
+        return True
+
+    def _worker_finished(self) -> None:
+        worker, self._worker = self._worker, None
+        self.busy_changed.emit(False)
+        if worker is not None:
+            worker.deleteLater()
+
+    def _worker_succeeded(self, result: object) -> None:
+        # Here and not in a dialog: a write that has begun ends well even when its dialog is closed meanwhile.
+        self.refresh_books(getattr(result, 'book_ids', ()))
+
+    def cancel(self) -> None:
+        """Tells the running job to stop; it ends by itself within moments."""
+        if self._worker is not None:
+            self._worker.cancel.set()
+
+    def library_about_to_change(self) -> None:
+        """The old library is closed right after this: its job ends, and a write that has begun is waited for."""
+        self.cancel()
+        if self._library is not None:
+            self._library.retire()
+            self._library = None
+
+    def shut_down(self) -> None:
+        """Ends the thread. Calibre would crash at its end while one is running."""
+        if self._worker is not None and not self._worker.stop(LONGEST_GOODBYE):
+            logger.error('A job did not end in time')
+
+    def refresh_books(self, book_ids: Collection[int]) -> None:
+        """Shows new values in the book list and the tag browser; selection and scroll position stay."""
+        if book_ids:
+            self._gui.iactions['Edit Metadata'].refresh_gui(list(book_ids), covers_changed=False)

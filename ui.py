@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The toolbar button, its menu, and the plugin's life within Calibre's window.
+
+Imports next to nothing, so that Calibre starts as quickly with the plugin as without.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from calibre.gui2.actions import InterfaceAction
+from qt.core import QMenu, QToolButton
+
+if TYPE_CHECKING:
+    from calibre_builtins import _, get_icons, load_translations
+
+    from .jobs import Jobs
+    from .main import MainDialog
+
+load_translations()
+
+PLUGIN_NAME = 'BookFusion Back Sync'
+
+
+class BackSyncAction(InterfaceAction):
+    """What Calibre's window keeps of the plugin: one button, one menu, one dialog, one job at a time."""
+
+    name = PLUGIN_NAME
+    action_spec = (_('BookFusion Back Sync'), None, _('Bring reading dates and progress from BookFusion'), ())
+    action_type = 'current'
+    popup_type = QToolButton.ToolButtonPopupMode.MenuButtonPopup
+    dont_add_to = frozenset({'context-menu-device', 'toolbar-device', 'menubar-device'})
+
+    def genesis(self) -> None:
+        self._jobs: Jobs | None = None
+        self._dialog: MainDialog | None = None
+        self.qaction.setIcon(get_icons('images/icon.png', PLUGIN_NAME))
+        self.menu = QMenu(self.gui)
+        self.qaction.setMenu(self.menu)
+        self.qaction.triggered.connect(self.show_dialog)
+        self._build_menu()
+
+    def _build_menu(self) -> None:
+        self._entry('sync now', _('S&ync now…'), 'sync.png', _('Open the dialog and start a sync'), self.sync_now)
+        self._entry('preview', _('&Preview…'), 'view.png', _('Show what a sync would change'), self.preview)
+        self._undo_entry = self._entry(
+            'undo last sync',
+            _('&Undo last sync'),
+            'edit-undo.png',
+            _('Put back what the last sync replaced'),
+            self.undo,
+        )
+        self.menu.addSeparator()
+        self._entry('settings', _('&Settings…'), 'config.png', _('Account, columns and more'), self.show_settings)
+        self._entry('help', _('&Help'), 'help.png', _('How it works and what each message means'), self.show_help)
+
+    def _entry(self, unique_name: str, text: str, icon: str, description: str, triggered: Any) -> Any:
+        return self.create_menu_action(
+            self.menu, unique_name, text, icon=icon, description=description, triggered=triggered
+        )
+
+    @property
+    def jobs(self) -> Jobs:
+        """Made when it is first needed, with all that it imports."""
+        if self._jobs is None:
+            from .jobs import Jobs
+
+            self._jobs = Jobs(self.gui)
+        return self._jobs
+
+    def location_selected(self, loc: str) -> None:
+        self.qaction.setEnabled(loc == 'library')
+
+    def library_about_to_change(self, olddb: Any, db: Any) -> None:
+        if self._jobs is not None:
+            self._jobs.library_about_to_change()
+
+    def library_changed(self, db: Any) -> None:
+        if self._dialog is not None:
+            self._dialog.library_changed()
+
+    def shutting_down(self) -> None:
+        if self._jobs is not None:
+            self._jobs.shut_down()
+
+    def show_dialog(self) -> MainDialog:
+        """The dialog, raised when it is open already."""
+        from .main import MainDialog
+
+        if self._dialog is None:
+            self._dialog = MainDialog(self.gui, self.jobs, self.show_settings)
+            self._dialog.finished.connect(self._dialog_finished)
+            self._dialog.show()
+        self._dialog.raise_()
+        self._dialog.activateWindow()
+        return self._dialog
+
+    def _dialog_finished(self) -> None:
+        dialog, self._dialog = self._dialog, None
+        if dialog is not None:
+            dialog.deleteLater()
+
+    def sync_now(self) -> None:
+        self.show_dialog().start_sync()
+
+    def preview(self) -> None:
+        self.show_dialog().start_preview()
+
+    def undo(self) -> None:
+        self.show_dialog().start_undo()
+
+    def show_settings(self) -> None:
+        self.interface_action_base_plugin.do_user_config(self._dialog or self.gui)
+
+    def show_help(self) -> None:
+        from .help_dialog import HelpDialog
+
+        HelpDialog(self._dialog or self.gui).exec()
