@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
 from types import FrameType
+from typing import TypeAlias
 
 from calibre.utils.config import prefs
 
@@ -148,11 +149,14 @@ def run_undo(arguments: argparse.Namespace, reporter: TerminalReporter, cancel: 
     return DONE
 
 
-# The Hardcover and the sign-in commands bring their own options; see their modules.
+# The Hardcover and the account commands bring their own options; see their modules.
 Command = Callable[[argparse.Namespace, TerminalReporter, Cancel], int]
+Commands: TypeAlias = 'argparse._SubParsersAction[argparse.ArgumentParser]'
 
 
 def build_parser() -> argparse.ArgumentParser:
+    from .account_cli import add_account_commands
+
     parser = argparse.ArgumentParser(
         prog=f'calibre-debug -r "{PLUGIN_NAME}" --',
         description='Brings last-read dates from BookFusion into Calibre, and ratings on to Hardcover.',
@@ -164,12 +168,11 @@ def build_parser() -> argparse.ArgumentParser:
     sync.add_argument('--dry-run', action='store_true', help='write nothing, say what would be written')
     sync.add_argument('--json', action='store_true', help='print the result as JSON in the last line')
     add_command(commands, 'undo', run_undo, 'put back what the last sync replaced')
+    add_account_commands(commands)
     return parser
 
 
-def add_command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, run: Command, words: str
-) -> argparse.ArgumentParser:
+def add_command(commands: Commands, name: str, run: Command, words: str) -> argparse.ArgumentParser:
     """A command on a library."""
     parser = commands.add_parser(name, help=words, description=words, allow_abbrev=False)
     parser.add_argument(

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The commands that are about accounts: sign-in, sign-out and check, without a window.
+
+What they do is done elsewhere; here are only their options, what they print, and what they ask.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+from .browser_sign_in import (
+    NOT_SIGNED_IN_BEFORE,
+    SIGNED_OUT,
+    DeviceCode,
+    erase_password,
+    sign_in,
+    sign_out,
+)
+from .cancel import Cancel
+from .cli import DONE, Commands, TerminalReporter
+from .errors import Cancelled
+from .settings import load
+from .text import text
+from .transport import duration
+
+logger = logging.getLogger(__name__)
+
+ERASE_QUESTION = (
+    'The password of the BookFusion account is stored in the settings and no longer needed. Erase it? [y/n] '
+)
+ERASED = 'The stored password was erased.'
+KEPT = 'The stored password was kept; it is not used as long as you are signed in with a browser.'
+NOBODY_TO_ASK = 'To erase it, run sign-in again on a terminal, or sign in again in Settings.'
+STOPPED_WHEN_ASKED = text('Cancelled - you are signed in, and the stored password was kept.')
+
+
+def add_account_commands(commands: Commands) -> None:
+    """Puts the commands of this room on the command line."""
+    words = 'sign in to BookFusion with a browser, on this computer or any other'
+    parser = commands.add_parser('sign-in', help=words, description=words, allow_abbrev=False)
+    parser.set_defaults(run=run_sign_in, json=False)
+    words = 'forget the browser sign-in'
+    parser = commands.add_parser('sign-out', help=words, description=words, allow_abbrev=False)
+    parser.set_defaults(run=run_sign_out, json=False)
+
+
+def run_sign_in(_arguments: argparse.Namespace, reporter: TerminalReporter, cancel: Cancel) -> int:
+    loaded = load()
+    for problem in loaded.problems:
+        reporter.log(f'Note: {problem}')
+    signed_in = sign_in(loaded.settings, show_code, reporter.status, cancel)
+    reporter.log(str(signed_in.sentence))
+    if loaded.settings.password:
+        offer_to_erase(reporter, cancel)
+    return DONE
+
+
+def show_code(code: DeviceCode) -> None:
+    """Prints where to go and what to enter there. The code is for the reader alone, so no log gets it."""
+    print(f'Open {code.page} in a browser, on any device, and enter this code: {code.user_code}')
+    if code.complete_page:
+        print(f'Or open {code.complete_page}, where it is filled in.')
+    print(f'Waiting until you have done so; the code is good for {duration(code.expires_in)}.', flush=True)
+
+
+def offer_to_erase(reporter: TerminalReporter, cancel: Cancel) -> None:
+    """Erases a stored password when somebody says so; without a terminal it stays, and that is said."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        reporter.log(KEPT)
+        reporter.log(NOBODY_TO_ASK)
+    elif _says_yes(ERASE_QUESTION, cancel):
+        erase_password()
+        reporter.log(ERASED)
+    else:
+        reporter.log(KEPT)
+
+
+def _says_yes(question: str, cancel: Cancel) -> bool:
+    """Asks until there is a yes or a no; the end of the input is a no."""
+    try:
+        with _signals_interrupt():
+            cancel.check()
+            while True:
+                print(question, end='', file=sys.stderr, flush=True)
+                answer = sys.stdin.readline()
+                if not answer:
+                    print(file=sys.stderr)
+                    return False
+                if answer.strip().lower() in ('y', 'yes', 'n', 'no'):
+                    return answer.strip().lower().startswith('y')
+    except (KeyboardInterrupt, Cancelled):
+        print(file=sys.stderr)
+        raise Cancelled(STOPPED_WHEN_ASKED) from None
+
+
+@contextmanager
+def _signals_interrupt() -> Iterator[None]:
+    """While inside, Ctrl-C and a polite kill end a wait for input, which a flag alone would not."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {}
+    for name in ('SIGINT', 'SIGTERM'):
+        with suppress(ValueError):
+            before[name] = signal.signal(getattr(signal, name), stop)
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(getattr(signal, name), handler)
+
+
+def run_sign_out(_arguments: argparse.Namespace, reporter: TerminalReporter, _cancel: Cancel) -> int:
+    reporter.log(str(SIGNED_OUT if sign_out() else NOT_SIGNED_IN_BEFORE))
+    return DONE
