@@ -98,7 +98,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """A book for which there is nothing to write, or a date that cannot be read; `detail` is '' where nobody is told."""
+    """A book without anything to write, or a date that cannot be read; `detail` is '' where nobody is told."""
 
     book_id: int
     title: str
@@ -138,20 +138,22 @@ class RecordIndex:
         self._maps: dict[str, dict[str, list[ReadingRecord]]] = {space: {} for space in id_spaces}
         for record in records:
             for space, value in record.ids:
-                claims = self._maps[space].setdefault(value, [])
-                if record not in claims:
-                    claims.append(record)
+                if space in self._maps:
+                    claims = self._maps[space].setdefault(value, [])
+                    if record not in claims:
+                        claims.append(record)
 
     def claims(self, identifier: str) -> list[Match]:
         """All records that claim the identifier, each once, the one to take first.
 
-        The id spaces count in their order; within one, the newest date wins.
+        The id spaces count in their order; within one, the newest date wins, then the highest percentage. Beyond that
+        the choice is arbitrary, but the same whatever the order in which the records came.
         """
         found: list[Match] = []
         for space in self._spaces:
             records = self._maps[space].get(identifier, ())
             if len(records) > 1:
-                records = sorted(records, key=_age)
+                records = sorted(records, key=_rank)
             found.extend(Match(record, space) for record in records if all(record != known.record for known in found))
         return found
 
@@ -159,6 +161,10 @@ class RecordIndex:
 def _age(record: ReadingRecord) -> tuple[bool, float]:
     """Sorts the newest date first, records without a date last."""
     return (True, 0.0) if record.known_date is None else (False, -record.known_date.timestamp())
+
+
+def _rank(record: ReadingRecord) -> tuple[object, ...]:
+    return (*_age(record), -1.0 if record.percentage is None else -1.0 - record.percentage, repr(record))
 
 
 def make_plan(
@@ -196,12 +202,12 @@ class _Planner:
     def add(self, book_id: int, identifier: str, claims: Sequence[Match]) -> None:
         if not claims:
             self._skipped[book_id] = NOT_ON_BOOKFUSION
-            if not identifier.isdecimal():
+            if not (identifier.isascii() and identifier.isdecimal()):
                 self._odd_identifiers.append(book_id)
             return
-        self._books_of.setdefault(identifier, []).append(book_id)
         if len(claims) > 1 and not self._settle(book_id, identifier, claims):
             return
+        self._books_of.setdefault(identifier, []).append(book_id)
         self._take(book_id, claims[0])
 
     def _title(self, book_id: int) -> str:
@@ -210,7 +216,7 @@ class _Planner:
     def _settle(self, book_id: int, identifier: str, claims: Sequence[Match]) -> bool:
         """Says which of several records is taken, or that none is because the title contradicts it."""
         title, chosen = self._title(book_id), claims[0]
-        if nothing_in_common(title, chosen.record.title):
+        if nothing_in_common(self._snapshot.titles.get(book_id, ''), chosen.record.title):
             theirs = ', '.join(repr(plain(match.record.title)) for match in claims[:3])
             detail = f'two BookFusion records claim it ({theirs}) and the titles contradict it (match={chosen.space})'
             self._skip(book_id, Skip(book_id, title, TITLES_CONTRADICT, detail), chosen.record)
@@ -223,7 +229,8 @@ class _Planner:
             else f'{chosen.space} goes before {" and ".join(sorted(rivals))}'
         )
         self._notes.append(
-            f'Note: {title}: {len(claims)} BookFusion records claim identifier {identifier}; {how} (match={chosen.space})'
+            f'Note: {title}: {len(claims)} BookFusion records claim identifier {plain(identifier)}; {how} '
+            f'(match={chosen.space})'
         )
         return True
 
@@ -275,7 +282,9 @@ class _Planner:
                 'from reading_position.percentage',
             )
         if rules.read_time is not None and record.read_time:
-            yield rules.read_time, 'read_time', as_read_time(record.read_time, rules.read_time), 'from read_time'
+            read_time = as_read_time(record.read_time, rules.read_time)
+            if read_time:
+                yield rules.read_time, 'read_time', read_time, 'from read_time'
         if rules.status is not None:
             yield from self._wanted_status(record, rules.status, finished)
 
@@ -302,13 +311,20 @@ class _Planner:
     def _closing_notes(self) -> Iterator[str]:
         for identifier, book_ids in self._books_of.items():
             if len(book_ids) > 1:
-                yield f'Note: {len(book_ids)} books share identifier {identifier} and get the same values: {self._named(book_ids)}'
+                yield (
+                    f'Note: {len(book_ids)} books share identifier {plain(identifier)} and get the same values: '
+                    f'{self._named(book_ids)}'
+                )
         if self._odd_identifiers:
             count = len(self._odd_identifiers)
-            yield f'Note: {count} bookfusion identifiers are not numbers and match nothing: {self._named(self._odd_identifiers)}'
+            what = f'{count} bookfusion identifiers are not numbers and match nothing'
+            if count == 1:
+                what = '1 bookfusion identifier is not a number and matches nothing'
+            yield f'Note: {what}: {self._named(self._odd_identifiers)}'
         for status, count in sorted(self._lacking.items()):
             assert self._rules.status is not None
-            yield f'Note: column {self._rules.status.name} has no value {status!r}; {count} books keep theirs. Add it to the column.'
+            keep = '1 book keeps its own' if count == 1 else f'{count} books keep theirs'
+            yield f'Note: column {self._rules.status.name} has no value {status!r}; {keep}. Add it to the column.'
 
     def _named(self, book_ids: Sequence[int]) -> str:
         names = [self._title(book_id) for book_id in book_ids[:MOST_NAMED_IN_A_NOTE]]
@@ -317,6 +333,9 @@ class _Planner:
 
 
 def _differs(old: Value, new: Value) -> bool:
+    # Calibre has each text once, whatever its case: writing another spelling would rename it in every book.
+    if isinstance(old, str) and isinstance(new, str):
+        return old.casefold() != new.casefold()
     # True == 1 and 1.0 == 1: Calibre's values of one column are all of one type, so that plain equality is right.
     return old != new
 
@@ -342,8 +361,10 @@ def reading_status(record: ReadingRecord, finished: str) -> tuple[str, str]:
 
 
 def as_progress(percentage: float, column: Column) -> float:
-    """Percent as the column keeps it: two decimals, or whole and rounded down (99.9 is not yet 100)."""
-    return int(percentage) if column.datatype == 'int' else round(percentage, 2)
+    """Percent as the column keeps it: two decimals, or whole and rounded down; what is not yet 100 is below it."""
+    if column.datatype == 'int':
+        return int(percentage)
+    return round(percentage, 2) if percentage >= 100 else min(round(percentage, 2), 99.99)
 
 
 def as_read_time(seconds: int, column: Column) -> float:
@@ -377,7 +398,8 @@ def _shown_value(change: Change, local_day: Callable[[datetime], date]) -> str:
 def summary_lines(plan: SyncPlan) -> Iterator[str]:
     """The lines after a run: how many books already held everything, and how many were skipped for which reason."""
     if plan.unchanged:
-        yield f'{len(plan.unchanged)} books already held every value.'
+        count = len(plan.unchanged)
+        yield f'{count} {"book" if count == 1 else "books"} already held every value.'
     if plan.skipped:
         reasons = Counter(plan.skipped.values())
         yield 'Skipped: ' + ', '.join(f'{count} {reason}' for reason, count in reasons.most_common()) + '.'

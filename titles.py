@@ -12,7 +12,8 @@ from functools import lru_cache
 
 LITTLE_WORDS = frozenset(
     'a an the of and or in on at to for by with from '
-    'der die das ein eine und von im le la les un une des du de et el los las una y il lo gli i e o os as um uma'.split()
+    'der die das ein eine und von im le la les un une des du de et el los las una y il lo gli i e o os as um uma '
+    'и в на о с'.split()  # noqa: RUF001 - these are Cyrillic
 )
 # Scripts written without spaces: every character counts as a word.
 _UNSPACED = re.compile(
