@@ -142,9 +142,7 @@ BOOKLORE_LOCKED = text(
 BOOKLORE_NOT_THERE = text(
     'There is no BookLore at {address} (HTTP {status}). Enter the address in Settings as it shows in the browser.'
 )
-BOOKLORE_MOVED = text(
-    'BookLore sends this request on to {address}. Enter that address in Settings, if it is yours.'
-)
+BOOKLORE_MOVED = text('BookLore sends this request on to {address}. Enter that address in Settings, if it is yours.')
 BOOKLORE_NOT_ALLOWED = text(
     'BookLore does not show its books to this user (HTTP {status}). Give the user access to a library in BookLore.'
 )
@@ -195,6 +193,10 @@ class QuotaSpent(ServerTrouble):
         super().__init__(HARDCOVER_QUOTA_SPENT, sent=sent, when=when)
         self.seconds = seconds
         self.when = when
+
+    def after(self, sent: Text) -> QuotaSpent:
+        """The same with what had been sent until then."""
+        return QuotaSpent(self.seconds, self.when, sent)
 
 
 class ScopeMissing(SignInRefused):
