@@ -17,6 +17,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
+# The script's own folder comes first on the path, and its secrets.py would hide the standard library's.
+sys.path[:] = [folder for folder in sys.path if Path(folder).resolve() != Path(__file__).resolve().parent]
+
 from qt.core import (
     QAbstractButton,
     QApplication,

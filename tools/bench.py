@@ -1,0 +1,509 @@
+#!/usr/bin/env python3
+"""Measures a sync of a large library, and the same done one page and one book after the other, in one run.
+
+Prints tables in Markdown: medians of several runs, ratios where there is something to compare with. Each figure is
+taken in a process of its own; BookFusion is a local stand-in with the latencies named in the output.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import http.client
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / 'tests'))
+
+from harness.start import find_calibre, install_plugin, own_network, set_environment, temporary_folder
+from standins.common import StandInProcess
+
+STAND_IN = ROOT / 'tests' / 'standins' / 'bookfusion.py'
+LATENCIES = {'--latency': '50', '--connection-latency': '100', '--record-latency': '0.5'}
+EMAIL, PASSWORD = 'reader@example.org', 'only for the bench'
+PAGE_SIZE = 100
+COLUMNS = {'#dateread': 'datetime', '#completed': 'bool'}
+
+
+def seconds(work: Callable[[], object]) -> float:
+    gc.collect()
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def peak_memory() -> float:
+    """The most memory this process has used so far, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+class Quiet:
+    """A reporter that nobody reads."""
+
+    def status(self, sentence: object) -> None: ...
+
+    def progress(self, done: int, total: int | None) -> None: ...
+
+    def log(self, line: str) -> None: ...
+
+
+@contextmanager
+def stand_in(count: int, latencies: Mapping[str, str] = LATENCIES) -> Iterator[StandInProcess]:
+    arguments = ['--count', str(count), '--email', EMAIL, '--password', PASSWORD]
+    for option, value in latencies.items():
+        arguments += [option, value]
+    with StandInProcess(STAND_IN, *arguments) as process:
+        yield process
+
+
+def our_settings(ready: Mapping[str, Any]) -> Any:
+    from calibre_plugins.bookfusionbacksync.redaction import Secret
+    from calibre_plugins.bookfusionbacksync.settings import Settings
+
+    return Settings(
+        email=EMAIL,
+        password=Secret(PASSWORD),
+        completed_column='#completed',
+        bookfusion_api_base=ready['api_base'],
+        bookfusion_user_api_base=ready['user_api_base'],
+        page_size=PAGE_SIZE,
+    )
+
+
+def fetch_ours(ready: Mapping[str, Any]) -> Any:
+    """All records through the plugin's own code; the FetchedLibrary and the number of requests."""
+    from calibre_plugins.bookfusionbacksync.bookfusion import Account, fetch_library
+    from calibre_plugins.bookfusionbacksync.cancel import Cancel
+    from calibre_plugins.bookfusionbacksync.steps import http_client
+
+    settings = our_settings(ready)
+    with http_client('BookFusion', settings, Quiet()) as client:
+        account = Account.from_settings(settings, '0123456789abcdef')
+        fetched = fetch_library(client, settings, account, Quiet(), Cancel())
+        return fetched, client.requests
+
+
+def sequential_request(base: str, method: str, path: str, payload: object = None) -> Any:
+    """One request over a connection of its own, as a client without a pool sends it."""
+    address = urlsplit(base)
+    assert address.hostname
+    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=90)
+    body = None if payload is None else json.dumps(payload)
+    connection.request(
+        method, address.path + path, body, {'Accept': 'application/json', 'Content-Type': 'application/json'}
+    )
+    data = json.loads(connection.getresponse().read())
+    connection.close()
+    return data
+
+
+def fetch_sequentially(ready: Mapping[str, Any]) -> list[Any]:
+    """All records, page after page, each over a new connection, kept as they came."""
+    base = ready['api_base']
+    device = '0123456789abcdef'
+    login = {'device': device, 'login': EMAIL, 'password': PASSWORD}
+    token = sequential_request(base, 'POST', '/v1/auth.json', login)['token']
+    records: list[Any] = []
+    page = 1
+    while True:
+        query = urlencode({'device': device, 'token': token, 'page': page, 'per_page': PAGE_SIZE})
+        found = sequential_request(base, 'GET', f'/v3/library/books.json?{query}')
+        if not found:
+            return records
+        records.extend(found)
+        page += 1
+
+
+def measure_fetch(count: int, ours: bool) -> dict[str, float]:
+    """Seconds, requests and memory above what Calibre itself had taken before."""
+    if ours:
+        import calibre_plugins.bookfusionbacksync.steps  # noqa: F401  (its memory is not the fetch's)
+    with stand_in(count) as process:
+        before = peak_memory()
+        kept: list[Any] = []
+        taken = seconds(lambda: kept.append((fetch_ours if ours else fetch_sequentially)(process.ready)))
+        found = len(kept[0][0].records) if ours else len(kept[0])
+        assert found == count, (found, count)
+        statistics_ = process.command('stats')
+        return {
+            'seconds': taken,
+            'memory': peak_memory() - before,
+            'requests': statistics_['requests'],
+            'connections': statistics_['connections'],
+            'in_flight': statistics_['max_in_flight'],
+        }
+
+
+def measure_library(count: int, library: Path) -> dict[str, float]:
+    """Snapshot, plan and write of a first sync, a second one with nothing changed, and book after book."""
+    from calibre.library import db as open_database
+    from calibre_plugins.bookfusionbacksync.library import Library
+    from calibre_plugins.bookfusionbacksync.plan import Column, SyncRules, make_plan
+    from calibre_plugins.bookfusionbacksync.steps import take_snapshot
+
+    with stand_in(count, {}) as process:
+        fetched, _requests = fetch_ours(process.ready)
+    database = open_database(str(library))
+    api = database.new_api
+    mine = Library(api)
+    rules = SyncRules(Column('#dateread', 'datetime'), Column('#completed', 'bool'))
+    figures: dict[str, float] = {}
+    state: dict[str, Any] = {}
+
+    def snapshot() -> None:
+        state['snapshot'] = take_snapshot(mine, rules)
+
+    def plan() -> None:
+        state['plan'] = make_plan(fetched, state['snapshot'], rules)
+
+    def write() -> None:
+        from calibre_plugins.bookfusionbacksync.steps import _cell
+
+        state['written'] = mine.write([_cell(change) for change in state['plan'].changes])
+
+    figures['one by one'] = seconds(lambda: read_one_by_one(api))
+    figures['snapshot'] = seconds(snapshot)
+    figures['plan'] = seconds(plan)
+    figures['write'] = seconds(write)
+    figures['written books'] = len(state['written'].book_ids)
+    assert figures['written books'] > count / 3
+    figures['second sync'] = seconds(lambda: (snapshot(), plan(), write()))
+    assert not state['plan'].changes
+    assert not state['written'].cells
+    database.close()
+    return figures
+
+
+def read_one_by_one(api: Any) -> None:
+    """Identifiers and columns as a client without bulk calls reads them."""
+    for book_id in api.all_book_ids():
+        api.field_for('identifiers', book_id)
+        api.field_for('title', book_id)
+        for column in COLUMNS:
+            api.field_for(column, book_id)
+
+
+def measure_log(count: int) -> dict[str, float]:
+    """Showing that many lines in the dialog's log, in the bundles of the worker; and a list that scrolls line by line."""
+    from calibre.gui2 import Application
+    from calibre_plugins.bookfusionbacksync.jobs import Jobs
+    from calibre_plugins.bookfusionbacksync.main import MainDialog
+    from calibre_plugins.bookfusionbacksync.sync_worker import LINES_A_BUNDLE
+    from qt.core import QListWidget
+
+    app = Application([])
+    lines = [
+        f'OK The Wonderful Adventures of Book {n} -> 2024-11-03 (from last_read_at, match=book_id)'
+        for n in range(count)
+    ]
+    dialog = MainDialog(None, Jobs(None), lambda: None)
+    dialog.show()
+
+    def ours() -> None:
+        for start in range(0, count, LINES_A_BUNDLE):
+            dialog._append(lines[start : start + LINES_A_BUNDLE])
+            app.processEvents()
+
+    def line_by_line(some: int) -> None:
+        listing = QListWidget()
+        listing.show()
+        for line in lines[:some]:
+            listing.addItem(line)
+            listing.scrollToBottom()
+            app.processEvents()
+
+    return {'log': seconds(ours), 'list of 1000': seconds(lambda: line_by_line(1000))}
+
+
+def measure_start() -> dict[str, float]:
+    """Importing the toolbar action and building its menu, as every start of Calibre does."""
+    import calibre.gui2.actions
+    from calibre.customize.ui import find_plugin
+    from calibre.gui2 import Application
+    from calibre.gui2.keyboard import Manager
+    from qt.core import QMainWindow
+
+    del calibre
+    app = Application([])
+    window = QMainWindow()
+    window.keyboard = Manager(window)
+    plugin = find_plugin('BookFusion Back Sync')
+    actions: list[Any] = []
+
+    def load() -> None:
+        action = plugin.load_actual_plugin(window)
+        action.do_genesis()
+        actions.append(action)
+
+    taken = seconds(load)
+    del app
+    return {'start': taken}
+
+
+GUI_SCRIPT = """
+import time
+from qt.core import QTimer
+
+def drive(gui, helpers):
+    from calibre_plugins.bookfusionbacksync import jobs, library
+    spans = []
+    def timed(owner, name):
+        original = getattr(owner, name)
+        def wrapped(*arguments, **options):
+            started = time.perf_counter()
+            try:
+                return original(*arguments, **options)
+            finally:
+                spans.append((name, started, time.perf_counter()))
+        setattr(owner, name, wrapped)
+    timed(library.Library, '_set_fields')
+    timed(jobs.Jobs, 'refresh_books')
+    gaps = []
+    last = [time.perf_counter()]
+    def tick():
+        now = time.perf_counter()
+        gaps.append((last[0], now))
+        last[0] = now
+    timer = QTimer()
+    timer.setInterval(1)
+    timer.timeout.connect(tick)
+    dialog = helpers.action.show_dialog()
+    yield 0.5
+    last[0] = time.perf_counter()
+    timer.start()
+    dialog.start_sync()
+    yield lambda: dialog.status.text().startswith(('Done', 'Error'))
+    yield 0.3
+    timer.stop()
+    def during(name, begin, end):
+        return any(begin < stop and start < end for span, start, stop in spans if span == name)
+    longest = {'write': 0.0, 'refresh': 0.0, 'rest': 0.0}
+    for begin, end in gaps:
+        writing, refreshing = during('_set_fields', begin, end), during('refresh_books', begin, end)
+        kind = 'write' if writing else 'refresh' if refreshing else 'rest'
+        longest[kind] = max(longest[kind], end - begin)
+    took = {'_set_fields': 0.0, 'refresh_books': 0.0}
+    for name, begin, end in spans:
+        took[name] += end - begin
+    return {'status': dialog.status.text(), 'longest': longest, 'took': took, 'lines': dialog.log.blockCount()}
+"""
+
+
+def measure_window(count: int, library: Path) -> dict[str, float]:
+    """The longest gaps of the event loop of the whole window while that many books change."""
+    from harness.commands import write_settings
+    from harness.gui import run_calibre
+
+    config = Path(os.environ['CALIBRE_CONFIG_DIRECTORY'])
+    with stand_in(count, {}) as process:
+        settings = {
+            'email': EMAIL,
+            'password': PASSWORD,
+            'completed_column': '#completed',
+            'bookfusion_api_base': process.ready['api_base'],
+            'bookfusion_user_api_base': process.ready['user_api_base'],
+        }
+        write_settings(config, settings)
+        run = run_calibre(GUI_SCRIPT, library, config, timeout=120)
+    assert run.returncode == 0, run.stderr
+    assert run.result['status'].startswith('Done'), run.result
+    longest, took = run.result['longest'], run.result['took']
+    return {
+        'gap': longest['rest'],
+        'gap while writing': longest['write'],
+        'gap while refreshing': longest['refresh'],
+        'write': took['_set_fields'],
+        'refresh': took['refresh_books'],
+        'lines': run.result['lines'],
+    }
+
+
+def make_library(count: int, folder: Path) -> Path:
+    """A library whose books carry the identifiers of the stand-in's records."""
+    from harness.libraries import LibraryMaker
+    from standins.bookfusion import generate_records
+
+    books = [
+        {'title': record.title, 'identifiers': {'bookfusion': record.book_id}} for record in generate_records(count)
+    ]
+    path = folder / f'library-{count}'
+    return path if path.exists() else LibraryMaker(folder / f'templates-{count}').make(path, books, COLUMNS)
+
+
+MEASURES: dict[str, Callable[..., dict[str, float]]] = {
+    'fetch-ours': lambda count: measure_fetch(int(count), ours=True),
+    'fetch-sequential': lambda count: measure_fetch(int(count), ours=False),
+    'library': lambda count, library: measure_library(int(count), Path(library)),
+    'log': lambda count: measure_log(int(count)),
+    'start': measure_start,
+    'window': lambda count, library: measure_window(int(count), Path(library)),
+}
+
+
+def in_a_process_of_its_own(name: str, *arguments: object) -> dict[str, float]:
+    command = [sys.executable, __file__, '--measure', name, *map(str, arguments)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, encoding='utf-8', check=False)
+    if done.returncode:
+        raise SystemExit(f'bench: measuring {name} failed with exit code {done.returncode}')
+    return json.loads(done.stdout.splitlines()[-1])  # type: ignore[no-any-return]
+
+
+def median(runs: int, name: str, *arguments: object) -> dict[str, float]:
+    """The median of each figure."""
+    print(f'  {name} {" ".join(str(a) for a in arguments if not isinstance(a, Path))} ...', file=sys.stderr, flush=True)
+    figures = [in_a_process_of_its_own(name, *arguments) for _run in range(runs)]
+    return {key: statistics.median(each[key] for each in figures) for key in figures[0]}
+
+
+def copied(library: Path, folder: Path) -> Path:
+    import shutil
+
+    target = folder / f'copy-{time.monotonic_ns()}'
+    shutil.copytree(library, target)
+    return target
+
+
+def on_copies(runs: int, name: str, count: int, library: Path, folder: Path) -> dict[str, float]:
+    """The median of each figure, each run on a fresh copy of the library."""
+    print(f'  {name} {count} ...', file=sys.stderr, flush=True)
+    figures = [in_a_process_of_its_own(name, count, copied(library, folder)) for _run in range(runs)]
+    return {key: statistics.median(each[key] for each in figures) for key in figures[0]}
+
+
+def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = ['| ' + ' | '.join(row) + ' |' for row in [header, *rows]]
+    lines.insert(1, '|---' + '|---:' * (len(header) - 1) + '|')
+    return '\n'.join(lines) + '\n'
+
+
+def report_fetch(runs: int, sizes: list[int], compared: int) -> None:
+    ours = {size: median(runs, 'fetch-ours', size) for size in sizes}
+    sequential = median(runs, 'fetch-sequential', compared)
+    mine = ours[compared]
+    ratio = sequential['seconds'] / mine['seconds']
+    print(f'Fetch of {compared:,} records: **{ratio:.1f} times faster** than page after page.\n')
+    print(
+        table(
+            ('what', 'ours', 'sequential client', 'ratio'),
+            [
+                (
+                    f'fetch {compared:,} records',
+                    f'{mine["seconds"]:.2f} s',
+                    f'{sequential["seconds"]:.2f} s',
+                    f'{ratio:.1f}',
+                ),
+                ('requests', f'{mine["requests"]:.0f}', f'{sequential["requests"]:.0f}', ''),
+                ('connections', f'{mine["connections"]:.0f}', f'{sequential["connections"]:.0f}', ''),
+                ('memory it adds', f'{mine["memory"]:.0f} MB', f'{sequential["memory"]:.0f} MB', ''),
+            ],
+        )
+    )
+    print(
+        table(
+            ('records', 'seconds', 'ms a record', 'requests', 'most in flight', 'memory it adds'),
+            [
+                (
+                    f'{size:,}',
+                    f'{figures["seconds"]:.2f}',
+                    f'{1000 * figures["seconds"] / size:.2f}',
+                    f'{figures["requests"]:.0f}',
+                    f'{figures["in_flight"]:.0f}',
+                    f'{figures["memory"]:.0f} MB',
+                )
+                for size, figures in ours.items()
+            ],
+        )
+    )
+
+
+def report_library(runs: int, count: int, folder: Path) -> None:
+    library = make_library(count, folder)
+    figures = on_copies(runs, 'library', count, library, folder)
+    bulk, single = figures['snapshot'], figures['one by one']
+    print(
+        table(
+            (f'a library of {count:,} books', 'ours', 'one book after the other', 'ratio'),
+            [
+                ('read identifiers and columns', f'{bulk:.2f} s', f'{single:.2f} s', f'{single / bulk:.1f}'),
+                ('match and plan', f'{figures["plan"]:.2f} s', '', ''),
+                (f'write {figures["written books"]:,.0f} books', f'{figures["write"]:.2f} s', '', ''),
+                ('second sync, nothing changed', f'{figures["second sync"]:.2f} s', '', ''),
+            ],
+        )
+    )
+
+
+def report_window(runs: int, count: int, folder: Path) -> None:
+    library = make_library(count, folder)
+    figures = on_copies(runs, 'window', count, library, folder)
+    log = median(runs, 'log', 10_000)
+    start = median(runs, 'start')
+    print(
+        table(
+            ('the window', 'ours', 'a list that scrolls at every line'),
+            [
+                (f'longest gap in the event loop, {count:,} records', f'{1000 * figures["gap"]:.0f} ms', ''),
+                ('longest gap while writing', f'{1000 * figures["gap while writing"]:.0f} ms', ''),
+                ('writing, in all', f'{figures["write"]:.2f} s', ''),
+                ("Calibre's refresh and recount", f'{1000 * figures["refresh"]:.0f} ms', ''),
+                ('10,000 log lines', f'{log["log"]:.2f} s', f'1,000 lines: {log["list of 1000"]:.1f} s'),
+                ('start-up: import and menu', f'{1000 * start["start"]:.0f} ms', ''),
+            ],
+        )
+    )
+
+
+def machine() -> str:
+    from calibre.constants import numeric_version
+
+    model = platform.processor() or platform.machine()
+    with_name = [line for line in Path('/proc/cpuinfo').read_text().splitlines() if line.startswith('model name')]
+    model = with_name[0].split(':', 1)[1].strip() if with_name else model
+    version = '.'.join(str(part) for part in numeric_version)
+    return f'{model}, {os.cpu_count()} cores, Python {platform.python_version()}, Calibre {version}'
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--runs', type=int, default=3, help='how often each figure is taken (3)')
+    parser.add_argument('--quick', action='store_true', help='one run, small libraries: does it work at all')
+    parser.add_argument('--measure', nargs='+', help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    folder = temporary_folder('backsync-bench-')
+    set_environment(folder)
+    os.environ.setdefault('QT_QPA_PLATFORM', 'offscreen')
+    own_network()
+    find_calibre()
+    install_plugin(ROOT / 'BookfusionBackSync.zip')
+    if arguments.measure:
+        name, *rest = arguments.measure
+        print(json.dumps(MEASURES[name](*rest)))
+        return 0
+    runs = 1 if arguments.quick else arguments.runs
+    sizes = [100, 1000] if arguments.quick else [1000, 10_000, 50_000]
+    print(f'Measured on {machine()}; medians of {runs} runs.')
+    print(
+        f'The stand-in takes {LATENCIES["--latency"]} ms a request, {LATENCIES["--connection-latency"]} ms a new ',
+        end='',
+    )
+    print(f'connection, {LATENCIES["--record-latency"]} ms a record; {PAGE_SIZE} records a page.\n', flush=True)
+    report_fetch(runs, sizes, sizes[-2] if arguments.quick else 10_000)
+    report_library(runs, sizes[-1], folder)
+    report_window(runs, sizes[-1] if arguments.quick else 10_000, folder)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
