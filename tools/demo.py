@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -110,7 +111,11 @@ def show_in_calibre(library: Path) -> int:
     print(
         f'Calibre opens on a sample library. Click the button "{PLUGIN_NAME}" and then Sync Now; quit to end the demo.'
     )
-    return subprocess.call(['calibre', '--with-library', str(library), '--no-update-check'])
+    with subprocess.Popen(['calibre', '--with-library', str(library), '--no-update-check']) as calibre:
+        try:
+            return calibre.wait()
+        finally:
+            calibre.terminate()
 
 
 def main() -> int:
@@ -147,6 +152,8 @@ def main() -> int:
 
 
 if __name__ == '__main__':
+    # However it ends, it cleans up.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(4))
     try:
         sys.exit(main())
     except KeyboardInterrupt:
