@@ -33,6 +33,7 @@ MODULES = (
     'errors',
     'files',
     'hardcover',
+    'hardcover_account',
     'hardcover_answers',
     'hardcover_matching',
     'hardcover_memory',

@@ -30,9 +30,9 @@ RECORDS = ROOT / 'tools' / 'demo_books.json'
 
 def make_library(folder: Path, books: list[dict[str, Any]]) -> None:
     """A library with two custom columns, as a user has it before the first sync."""
-    from harness.libraries import LibraryMaker
+    from harness.libraries import Columns, LibraryMaker
 
-    columns = {
+    columns: Columns = {
         '#dateread': {'datatype': 'datetime', 'name': 'Last read', 'display': {'date_format': 'yyyy-MM-dd'}},
         '#completed': {'datatype': 'bool', 'name': 'Completed'},
     }

@@ -37,11 +37,24 @@ install_packages() {
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@"
 }
 
+# Where the stubs are too narrow: a slot may return anything, connect() takes the kind of connection, findChild() gives
+# the class asked for, and Calibre adds QIcon.ic.
+widen_stubs() {
+    sed -i \
+        -e "s/^PYQT_SLOT = .*/PYQT_SLOT = typing.Union[typing.Callable[..., object], pyqtBoundSignal]/" \
+        -e "s/def connect(self, slot: 'PYQT_SLOT')/def connect(self, slot: 'PYQT_SLOT', type: 'Qt.ConnectionType' = ...)/" \
+        -e "s/\(def findChild(self, type: \)type\(.*-> \)'QObject'/\1typing.Type[QObjectT]\2QObjectT/" \
+        -e "s/\(def findChildren(self, type: \)type\(.*-> \)typing.List\['QObject'\]/\1typing.Type[QObjectT]\2typing.List[QObjectT]/" \
+        -e "s/^class QObject(/QObjectT = typing.TypeVar('QObjectT', bound='QObject')\n\n\n&/" \
+        "$1/QtCore.pyi"
+    sed -i "s/^class QIcon(.*/&\n    @staticmethod\n    def ic(name: str) -> 'QIcon': .../" "$1/QtGui.pyi"
+}
+
 # The environment sees Calibre's Python modules, so it must be made with the Python that Debian's Calibre runs on;
 # the first python3 on PATH may be another one.
 make_environment() {
     local fingerprint
-    fingerprint=$(cat tests/requirements.txt tests/typing/requirements.txt; "$system_python" --version; pwd)
+    fingerprint=$(cat tests/requirements.txt tests/typing/requirements.txt; declare -f widen_stubs; "$system_python" --version; pwd)
     if [ -f .venv/set-up ] && [ "$(cat .venv/set-up)" = "$fingerprint" ]; then
         return
     fi
@@ -50,9 +63,15 @@ make_environment() {
     local install=(.venv/bin/python -m pip install --quiet --disable-pip-version-check)
     "${install[@]}" --requirement tests/requirements.txt
     "${install[@]}" --no-deps --target .venv/qt-stubs --requirement tests/typing/requirements.txt
+    widen_stubs .venv/qt-stubs/PyQt6
     printf '%s\n' "$fingerprint" >.venv/set-up
 }
 
+# One at a time, or two of them started together would get in each other's way.
+if command -v flock >/dev/null; then
+    exec 9>"${TMPDIR:-/tmp}/backsync-setup-$(id -u).lock"
+    flock 9
+fi
 mapfile -t packages < <(missing_packages)
 [ ${#packages[@]} = 0 ] || install_packages "${packages[@]}"
 [ "$wanted" = calibre ] || make_environment
