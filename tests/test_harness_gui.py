@@ -9,7 +9,7 @@ def drive(gui, helpers):
     yield helpers.toolbar_button
     return {
         'text': helpers.toolbar_button().text(),
-        'menu': helpers.toolbar_button().menu() is not None,
+        'menu': helpers.toolbar_button().defaultAction().menu().actions()[0].text().replace('&', ''),
         'books': len(helpers.database.all_book_ids()),
         'argument': helpers.argument,
     }
@@ -43,7 +43,7 @@ def drive(gui, helpers):
 def test_calibre_starts_with_the_plugin_and_quits(run_gui: Any, make_library: Any) -> None:
     done = run_gui(STARTS, make_library([{'title': 'Emma'}, {'title': 'Dracula'}]), argument=['a', 1])
     assert done.returncode == 0, done
-    assert done.result == {'text': 'BookFusion Back Sync', 'menu': True, 'books': 2, 'argument': ['a', 1]}
+    assert done.result == {'text': 'BookFusion Back Sync', 'menu': 'Sync now…', 'books': 2, 'argument': ['a', 1]}
     assert 'Failed to initialize plugin' not in done.stderr
     assert 'Traceback' not in done.stderr
 
