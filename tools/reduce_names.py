@@ -2,9 +2,9 @@
 """Makes tests/data/calibre-6.2.1-names.json: the names of the oldest versions, as far as the shipped modules need them.
 
 Needs a full list of Calibre 6.2.1's names (made from its source: `modules` -> name -> argument names of a function,
-`{bases, members}` of a class, or null; `qt_core` -> names), a Python 3.10 and the newest there is, to compare their
-standard libraries, and pip for the stubs of PyQt6 6.3. Run it when a shipped module begins to use another module of
-Calibre or class of Qt; the test of the names says so.
+`{bases, members}` of a class, or null; `qt_core` -> names) and pip for the stubs of PyQt6 6.3; with a Python 3.10 and the
+newest there is it also compares their standard libraries anew. Run it when a shipped module begins to use another
+module of Calibre or class of Qt; the test of the names says so.
 """
 
 from __future__ import annotations
@@ -160,11 +160,15 @@ def write(data: dict[str, Any], target: Path) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('full', type=Path, help='the full list of names, JSON')
-    parser.add_argument('--python310', default='python3.10', help='command, default: %(default)s')
-    parser.add_argument('--newest-python', default=sys.executable, help='command, default: %(default)s')
+    parser.add_argument('--python310', metavar='COMMAND', help='default: Python is left as it is in the list')
+    parser.add_argument('--newest-python', metavar='COMMAND', default=sys.executable, help='default: %(default)s')
     chosen = parser.parse_args()
     full = json.loads(chosen.full.read_text(encoding='utf-8'))
-    newer = newer_python_names(chosen.python310, chosen.newest_python)
+    if chosen.python310:
+        newer = newer_python_names(chosen.python310, chosen.newest_python)
+    else:
+        before = json.loads(TARGET.read_text(encoding='utf-8'))
+        newer = {key: before[key] for key in before if key.startswith('newer_')}
     with tempfile.TemporaryDirectory() as scratch:
         reduced = reduce(full, download_stubs(Path(scratch)), newer)
     write(reduced, TARGET)
