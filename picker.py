@@ -1,0 +1,403 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Picker: choose which of Hardcover's candidates a book of Calibre is, with the book itself beside them.
+
+Shows what it is given and says what was chosen; asks no server and writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from html import escape
+from typing import TYPE_CHECKING
+
+from calibre.gui2 import open_url
+from qt.core import (
+    QAbstractTextDocumentLayout,
+    QApplication,
+    QBuffer,
+    QColor,
+    QEvent,
+    QFrame,
+    QHBoxLayout,
+    QIcon,
+    QImageReader,
+    QIODevice,
+    QLabel,
+    QListView,
+    QListWidget,
+    QListWidgetItem,
+    QLocale,
+    QModelIndex,
+    QPainter,
+    QPalette,
+    QPixmap,
+    QPushButton,
+    QRect,
+    QScrollArea,
+    QSize,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    Qt,
+    QTextDocument,
+    QUrl,
+    QVBoxLayout,
+    QWidget,
+    pyqtSignal,
+)
+
+from .hardcover_records import Candidate, Question, Verdict
+from .isbn import codes_of
+from .records import CalibreBook
+
+if TYPE_CHECKING:
+    from calibre_builtins import _, load_translations, ngettext
+
+load_translations()
+
+CANDIDATE_COVER = QSize(64, 96)
+BOOK_COVER = QSize(150, 200)
+MARGIN = 8
+LONGEST_SHOWN = 300
+MOST_ISBNS = 3
+MOST_AUTHORS = 4
+PICTURE_FORMATS = frozenset({b'jpeg', b'png', b'webp', b'gif'})
+# A small file can unpack to a very large picture.
+MOST_PIXELS = 50_000_000
+CANDIDATE = Qt.ItemDataRole.UserRole
+COVER = Qt.ItemDataRole.UserRole + 1
+
+
+def thumbnail(data: bytes, size: QSize, ratio: float) -> QPixmap:
+    """A picture scaled down to fit; a null pixmap where the data is no picture of a usual kind."""
+    buffer = QBuffer()
+    buffer.setData(data)
+    buffer.open(QIODevice.OpenModeFlag.ReadOnly)
+    reader = QImageReader(buffer)
+    reader.setDecideFormatFromContent(True)
+    if reader.format().data() not in PICTURE_FORMATS:
+        return QPixmap()
+    whole = reader.size()
+    if not whole.isValid() or whole.width() * whole.height() > MOST_PIXELS:
+        return QPixmap()
+    reader.setAutoTransform(True)
+    reader.setScaledSize(whole.scaled(enlarged(size, ratio), Qt.AspectRatioMode.KeepAspectRatio))
+    pixmap = QPixmap.fromImage(reader.read())
+    pixmap.setDevicePixelRatio(ratio)
+    return pixmap
+
+
+def enlarged(size: QSize, ratio: float) -> QSize:
+    """The size in pixels of a screen that has so many for each of ours."""
+    return QSize(round(size.width() * ratio), round(size.height() * ratio))
+
+
+def no_cover(ratio: float) -> QPixmap:
+    """What stands in for a cover that is not there."""
+    pixmap = QIcon.ic('book.png').pixmap(enlarged(QSize(48, 48), ratio))
+    pixmap.setDevicePixelRatio(ratio)
+    return pixmap
+
+
+def shortened(words: str) -> str:
+    """A text from a server on one line, short enough to be shown."""
+    plain = ' '.join(words.split())
+    return plain if len(plain) <= LONGEST_SHOWN else plain[: LONGEST_SHOWN - 1] + '…'
+
+
+def some_of(items: Iterable[str], most: int) -> str:
+    """The first items in words, and how many more there are."""
+    all_items = [shortened(item) for item in items]
+    shown = ', '.join(all_items[:most])
+    more = len(all_items) - most
+    if more <= 0:
+        return shown
+    return ngettext('{shown} and {count} more', '{shown} and {count} more', more).format(shown=shown, count=more)
+
+
+def candidate_facts(candidate: Candidate) -> list[str]:
+    """Year, readers and so on, as far as they are known."""
+    facts = []
+    if candidate.release_year:
+        facts.append(str(candidate.release_year))
+    if candidate.users_count:
+        count = candidate.users_count
+        facts.append(ngettext('{number} reader', '{number} readers', count).format(number=QLocale().toString(count)))
+    if candidate.pages:
+        facts.append(ngettext('{count} page', '{count} pages', candidate.pages).format(count=candidate.pages))
+    if candidate.has_ebook:
+        facts.append(_('ebook'))
+    if candidate.has_audiobook:
+        facts.append(_('audiobook'))
+    return facts
+
+
+def candidate_lines(candidate: Candidate, is_first: bool) -> list[str]:
+    """What is known of a candidate, a line each; the first line is the title."""
+    title = candidate.title or _('(no title)')
+    lines = [f'{title}: {candidate.subtitle}' if candidate.subtitle else title]
+    if candidate.authors:
+        lines.append(some_of(candidate.authors, MOST_AUTHORS))
+    if facts := candidate_facts(candidate):
+        lines.append(' · '.join(facts))
+    if candidate.series:
+        lines.append(_('Series: {series}').format(series=some_of(candidate.series, MOST_ISBNS)))
+    if candidate.isbns:
+        lines.append(_('ISBN: {isbns}').format(isbns=some_of(candidate.isbns, MOST_ISBNS)))
+    if candidate.reasons:
+        reasons = ', '.join(reason.translated(_, ngettext) for reason in candidate.reasons)
+        lines.append(_('First because: {reasons}').format(reasons=reasons) if is_first else reasons)
+    return [shortened(line) for line in lines]
+
+
+class CandidateDelegate(QStyledItemDelegate):
+    """Draws a candidate: its cover, and beside it what is known of it."""
+
+    def _document(self, index: QModelIndex, option: QStyleOptionViewItem, width: int) -> QTextDocument:
+        lines = str(index.data(Qt.ItemDataRole.DisplayRole)).split('\n')
+        state = option.state & QStyle.StateFlag.State_Selected
+        group = (
+            QPalette.ColorGroup.Active if option.state & QStyle.StateFlag.State_Active else QPalette.ColorGroup.Inactive
+        )
+        palette = option.palette
+        strong = palette.color(group, QPalette.ColorRole.HighlightedText if state else QPalette.ColorRole.Text)
+        background = palette.color(group, QPalette.ColorRole.Highlight if state else QPalette.ColorRole.Base)
+        weak = blend(strong, background, 0.3)
+        html = [f'<p style="margin:0"><b><font color="{strong.name()}">{escape(lines[0])}</font></b></p>']
+        for place, line in enumerate(lines[1:], 1):
+            color = strong if place == 1 or place == len(lines) - 1 else weak
+            html.append(f'<p style="margin:0"><font color="{color.name()}">{escape(line)}</font></p>')
+        document = QTextDocument()
+        document.setDefaultFont(option.font)
+        document.setDocumentMargin(0)
+        document.setHtml(''.join(html))
+        document.setTextWidth(max(50, width))
+        return document
+
+    def _text_width(self, option: QStyleOptionViewItem) -> int:
+        view = option.widget
+        whole = view.viewport().width() if isinstance(view, QListView) else option.rect.width()
+        return whole - CANDIDATE_COVER.width() - 3 * MARGIN
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex) -> QSize:
+        self.initStyleOption(option, index)
+        height = self._document(index, option, self._text_width(option)).size().height()
+        return QSize(100, max(round(height), CANDIDATE_COVER.height()) + 2 * MARGIN)
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex) -> None:
+        self.initStyleOption(option, index)
+        option.text = ''
+        style = option.widget.style() if option.widget is not None else QApplication.style()
+        style.drawControl(QStyle.ControlElement.CE_ItemViewItem, option, painter, option.widget)
+        inside = option.rect.adjusted(MARGIN, MARGIN, -MARGIN, -MARGIN)
+        box = QRect(inside.topLeft(), CANDIDATE_COVER)
+        text_box = inside.adjusted(CANDIDATE_COVER.width() + MARGIN, 0, 0, 0)
+        box = QStyle.visualRect(option.direction, inside, box)
+        text_box = QStyle.visualRect(option.direction, inside, text_box)
+        draw_centered(painter, box, index.data(COVER))
+        document = self._document(index, option, text_box.width())
+        painter.save()
+        painter.setClipRect(text_box)
+        painter.translate(text_box.topLeft())
+        document.documentLayout().draw(painter, QAbstractTextDocumentLayout.PaintContext())
+        painter.restore()
+
+
+def draw_centered(painter: QPainter, box: QRect, pixmap: QPixmap | None) -> None:
+    if pixmap is None or pixmap.isNull():
+        return
+    size = pixmap.deviceIndependentSize().toSize()
+    target = QStyle.alignedRect(Qt.LayoutDirection.LeftToRight, Qt.AlignmentFlag.AlignCenter, size, box)
+    painter.drawPixmap(target, pixmap)
+
+
+def blend(color: QColor, other: QColor, share: float) -> QColor:
+    """A colour with a share (0-1) of another one: text that steps back, in any palette."""
+    return QColor(
+        round(color.red() * (1 - share) + other.red() * share),
+        round(color.green() * (1 - share) + other.green() * share),
+        round(color.blue() * (1 - share) + other.blue() * share),
+    )
+
+
+class BookPanel(QScrollArea):
+    """The book of Calibre that a match is wanted for."""
+
+    def __init__(self, parent: QWidget, cover_of: Callable[[int], bytes | None]) -> None:
+        super().__init__(parent)
+        self._cover_of = cover_of
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setWidgetResizable(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFixedWidth(BOOK_COVER.width() + 40)
+        inside = QWidget(self)
+        layout = QVBoxLayout(inside)
+        layout.setContentsMargins(0, 0, MARGIN, 0)
+        self.cover = QLabel(inside)
+        self.cover.setAlignment(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop)
+        layout.addWidget(self.cover)
+        self.title = self._label(inside, 'book_title')
+        font = self.title.font()
+        font.setBold(True)
+        self.title.setFont(font)
+        self.authors = self._label(inside, 'book_authors')
+        self.codes = self._label(inside, 'book_codes')
+        for label in (self.title, self.authors, self.codes):
+            layout.addWidget(label)
+        layout.addStretch(1)
+        self.setWidget(inside)
+
+    def _label(self, parent: QWidget, name: str) -> QLabel:
+        label = QLabel(parent)
+        label.setObjectName(name)
+        label.setTextFormat(Qt.TextFormat.PlainText)
+        label.setWordWrap(True)
+        label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        return label
+
+    def show_book(self, book: CalibreBook) -> None:
+        data = self._cover_of(book.book_id)
+        ratio = self.devicePixelRatioF()
+        pixmap = thumbnail(data, BOOK_COVER, ratio) if data else QPixmap()
+        self.cover.setPixmap(no_cover(ratio) if pixmap.isNull() else pixmap)
+        self.title.setText(shortened(book.title))
+        self.authors.setText(some_of(book.authors, MOST_AUTHORS))
+        codes = codes_of(book)
+        isbns = sorted(codes.isbn13) or sorted(codes.isbn10)
+        lines = [_('ISBN: {isbns}').format(isbns=some_of(isbns, MOST_ISBNS))] if isbns else []
+        lines += [_('ASIN: {codes}').format(codes=some_of(sorted(codes.asin), MOST_ISBNS))] if codes.asin else []
+        self.codes.setText('\n'.join(lines))
+
+
+class Picker(QWidget):
+    """One question at a time. `chosen` carries a Candidate or a Verdict; then it waits for the next question.
+
+    `cover_of(book id)` gives the cover of a book of Calibre.
+    """
+
+    chosen = pyqtSignal(object)
+
+    def __init__(self, parent: QWidget, cover_of: Callable[[int], bytes | None]) -> None:
+        super().__init__(parent)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        self.heading = QLabel(self)
+        self.heading.setObjectName('heading')
+        self.heading.setTextFormat(Qt.TextFormat.PlainText)
+        self.heading.setWordWrap(True)
+        layout.addWidget(self.heading)
+        beside = QHBoxLayout()
+        beside.setSpacing(2 * MARGIN)
+        self.book = BookPanel(self, cover_of)
+        beside.addWidget(self.book)
+        self.candidates = self._candidate_list()
+        beside.addWidget(self.candidates, 1)
+        layout.addLayout(beside, 1)
+        layout.addLayout(self._buttons())
+        self.wait_for_question()
+
+    def _candidate_list(self) -> QListWidget:
+        view = QListWidget(self)
+        view.setObjectName('candidates')
+        view.setAccessibleName(_('Candidates'))
+        view.setItemDelegate(CandidateDelegate(view))
+        view.setResizeMode(QListView.ResizeMode.Adjust)
+        view.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
+        view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        view.setAlternatingRowColors(True)
+        view.itemSelectionChanged.connect(self._update_buttons)
+        view.itemDoubleClicked.connect(lambda item: self.match.click())
+        return view
+
+    def _buttons(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        self.open_page = self._button(
+            'open_page', _('&Open on Hardcover'), 'store.png', _('Show this candidate in the browser'), self._open_page
+        )
+        self.match = self._button('match', _('&Match'), 'ok.png', _('Store this candidate as the match'), self._match)
+        self.skip = self._button(
+            'skip',
+            _('&Skip this book'),
+            'forward.png',
+            _('None of these: go on, and do not ask about this book again'),
+            lambda: self._answer(Verdict.SKIP),
+        )
+        self.stop = self._button(
+            'stop',
+            _('S&top'),
+            'window-close.png',
+            _('End here. Everything that was chosen is stored already'),
+            lambda: self._answer(Verdict.STOP),
+        )
+        self.match.setDefault(True)
+        row.addWidget(self.open_page)
+        row.addStretch(1)
+        for button in (self.match, self.skip, self.stop):
+            row.addWidget(button)
+        return row
+
+    def _button(self, name: str, label: str, icon: str, tip: str, clicked: Callable[[], None]) -> QPushButton:
+        button = QPushButton(QIcon.ic(icon), label, self)
+        button.setObjectName(name)
+        button.setToolTip(tip)
+        button.clicked.connect(lambda: clicked())
+        return button
+
+    @property
+    def selected(self) -> Candidate | None:
+        item = self.candidates.currentItem()
+        return item.data(CANDIDATE) if item is not None and item.isSelected() else None
+
+    def show_question(self, question: Question) -> None:
+        """Puts a question; the first candidate is selected, so that Enter takes it."""
+        self._asking = True
+        why = question.why.translated(_, ngettext)
+        place = _('Book {number} of {total}').format(number=question.number, total=question.total)
+        self.heading.setText(' '.join(filter(None, (f'{place}.' if question.total > 1 else '', why))))
+        self.book.show_book(question.book)
+        self.book.show()
+        self.candidates.clear()
+        for candidate in question.candidates:
+            self._add(candidate, question.covers.get(candidate.book_id))
+        self.candidates.setCurrentRow(0)
+        self.candidates.scrollToTop()
+        self.candidates.setFocus()
+        self._update_buttons()
+
+    def _add(self, candidate: Candidate, cover: bytes | None) -> None:
+        item = QListWidgetItem('\n'.join(candidate_lines(candidate, self.candidates.count() == 0)))
+        item.setData(CANDIDATE, candidate)
+        ratio = self.devicePixelRatioF()
+        pixmap = thumbnail(cover, CANDIDATE_COVER, ratio) if cover else QPixmap()
+        item.setData(COVER, no_cover(ratio) if pixmap.isNull() else pixmap)
+        self.candidates.addItem(item)
+
+    def wait_for_question(self) -> None:
+        """Between two questions: only Stop can be pressed."""
+        self._asking = False
+        self.heading.setText(_('Looking for the next book that needs a choice…'))
+        self.book.hide()
+        self.candidates.clear()
+        self._update_buttons()
+
+    def _update_buttons(self) -> None:
+        self.skip.setEnabled(self._asking)
+        self.match.setEnabled(self._asking and self.selected is not None)
+        self.open_page.setEnabled(self._asking and self.selected is not None)
+
+    def _match(self) -> None:
+        if self.selected is not None:
+            self._answer(self.selected)
+
+    def _answer(self, answer: Candidate | Verdict) -> None:
+        self.wait_for_question()
+        self.chosen.emit(answer)
+
+    def _open_page(self) -> None:
+        if self.selected is not None:
+            open_url(QUrl(self.selected.link))
+
+    def changeEvent(self, event: QEvent) -> None:
+        if event.type() == QEvent.Type.PaletteChange:
+            self.candidates.viewport().update()
+        super().changeEvent(event)
