@@ -118,8 +118,19 @@ HARDCOVER_KEY_FILE_EMPTY = text('The file {path} is empty. Save the Hardcover ke
 HARDCOVER_KEY_FILE_ODD = text(
     'The file {path} does not look like a Hardcover key. Save the key there, alone on one line, as Hardcover shows it.'
 )
+HARDCOVER_KEY_NOT_PASTED = text(
+    'What is on the clipboard does not look like a Hardcover key. Copy the key on the page where Hardcover shows it.'
+)
 HARDCOVER_KEY_FILE_UNREADABLE = text('The file {path} could not be read ({reason}). Check its permissions.')
 HARDCOVER_WRITE_FAILED = text('Hardcover did not do it: {reason}')
+HARDCOVER_ID_NOT_OURS = text(
+    'The Hardcover id of this book was not stored by this plugin, so it stays. '
+    'Remove hardcover-id from the Ids of the book under Edit metadata, then fetch its id again.'
+)
+HARDCOVER_OTHER_ACCOUNT = text(
+    'The last push was made with another Hardcover account. Load the key of that one with Configure Hardcover Account.'
+)
+BOOK_GONE = text('This book is no longer in the library.')
 RATING_COLUMN_MISSING = text(
     'The rating column {column} does not exist in this library. Choose another one in Settings.'
 )
@@ -182,7 +193,11 @@ class SignInRefused(BackSyncError):
     exit_code = 3
 
 
-class TimedOut(ServerTrouble):
+class OnlyThisFailed(ServerTrouble):
+    """The server could not do this one thing; others may well succeed."""
+
+
+class TimedOut(OnlyThisFailed):
     """The server gave up on a request that took it too long; a smaller one may do."""
 
 

@@ -29,7 +29,7 @@ class Kind(enum.Enum):
 
 @dataclass(frozen=True)
 class Operation:
-    """One GraphQL document. `fields` are the keys of its answer, each one unit of the quota; `scope` is needed for it."""
+    """One GraphQL document. `fields` are the keys of its answer, a unit of the quota each; `scope` is what it takes."""
 
     name: str
     kind: Kind

@@ -102,6 +102,32 @@ class ShelfEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class NewEntry:
+    """A book to put on the shelf as Read: stars 0.5-5, the day of the last reading, 0 for what is not known."""
+
+    book_id: int
+    stars: float
+    read_on: date | None = None
+    edition_id: int = 0
+    privacy: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WriteResult:
+    """What a mutation answered for one book: the shelf entry's id, or why it was not done.
+
+    `retired` is set where the book is gone, `unsure` where it may have been done all the same.
+    `last_read` is what the shelf says afterwards, where that was asked.
+    """
+
+    entry_id: int = 0
+    error: Text | None = None
+    retired: bool = False
+    unsure: bool = False
+    last_read: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """A book that needs a choice: up to ten candidates, the best first, and why none of them was taken unasked.
 
@@ -175,6 +201,11 @@ class IdsOutcome:
     units: int = 0
     requests: int = 0
     stopped: BackSyncError | None = None
+
+    @property
+    def book_ids(self) -> frozenset[int]:
+        """The books whose identifiers changed."""
+        return frozenset(match.book.book_id for match in self.stored)
 
     @property
     def status(self) -> Text:

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Hardcover account: its key from a file, whose it is, which permissions it lacks, and a connection with it.
+
+Knows no Qt. A key is a Secret from the moment it is read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import errors
+from . import hardcover_operations as operations
+from .cancel import Cancel
+from .errors import ScopeMissing, SettingsTrouble
+from .hardcover import LIMITS, SERVICE, Hardcover
+from .hardcover_pace import Pace
+from .hardcover_records import Account
+from .redaction import Secret
+from .reporting import Reporter
+from .settings import USER_AGENT, Settings, clean_token, plugin_folder, save
+from .transport import HttpClient
+
+TOKEN_FILE = 'hardcover.token'
+LARGEST_TOKEN_FILE = 64 * 1024
+# Personal keys, keys of apps, and the old ones, which are JWTs: letters, digits and a few marks, never a sentence.
+TOKEN = re.compile(r'[\w.~+/=-]{8,}', re.ASCII)
+
+
+@dataclass(frozen=True)
+class TokenCheck:
+    """Whose key it is, the permissions it is seen to lack, and those that only a write would show."""
+
+    account: Account
+    missing: tuple[str, ...]
+    untested: tuple[str, ...]
+    units_left_today: int | None
+    requests: int
+
+
+def token_path() -> Path:
+    """Where Configure Hardcover Account looks for the key."""
+    return plugin_folder() / TOKEN_FILE
+
+
+def parse_token(raw: str) -> str:
+    """The key in what a file or the clipboard holds; '' where there is none. White space and `Bearer` are dropped."""
+    return clean_token(raw.replace('\ufeff', ''))
+
+
+def looks_like_token(token: str) -> bool:
+    return TOKEN.fullmatch(token) is not None
+
+
+def load_token_file(path: Path | None = None) -> Secret:
+    """The key in a file, by default `hardcover.token`. Raises SettingsTrouble, which names the path."""
+    path = path or token_path()
+    try:
+        with path.open('rb') as file:
+            raw = file.read(LARGEST_TOKEN_FILE)
+    except FileNotFoundError:
+        raise SettingsTrouble(errors.HARDCOVER_KEY_FILE_MISSING, path=path) from None
+    except OSError as error:
+        raise SettingsTrouble(errors.HARDCOVER_KEY_FILE_UNREADABLE, path=path, reason=error.strerror) from None
+    # Windows' Notepad may write UTF-16.
+    encoding = 'utf-16' if raw[:2] in (b'\xff\xfe', b'\xfe\xff') else 'utf-8'
+    token = parse_token(raw.decode(encoding, 'replace'))
+    if not token:
+        raise SettingsTrouble(errors.HARDCOVER_KEY_FILE_EMPTY, path=path)
+    if not looks_like_token(token):
+        raise SettingsTrouble(errors.HARDCOVER_KEY_FILE_ODD, path=path)
+    return Secret(token)
+
+
+def token_from_text(raw: str) -> Secret:
+    """The key in a text that was pasted. Raises SettingsTrouble."""
+    token = parse_token(raw)
+    if not looks_like_token(token):
+        raise SettingsTrouble(errors.HARDCOVER_KEY_NOT_PASTED)
+    return Secret(token)
+
+
+def save_token(token: Secret) -> None:
+    """Keeps the key in the settings. Raises SettingsTrouble."""
+    save({'hardcover_token': token.reveal()})
+
+
+@contextmanager
+def connected(settings: Settings, reporter: Reporter, pace: Pace | None = None) -> Iterator[Hardcover]:
+    """A connection to the account of the settings. Raises SettingsTrouble where there is none."""
+    with HttpClient(SERVICE, USER_AGENT, LIMITS, report_wait=reporter.status) as http:
+        yield Hardcover(http, settings.hardcover_api_url, settings.hardcover_token, pace)
+
+
+def check_token(
+    token: Secret, api_url: str, reporter: Reporter, cancel: Cancel, pace: Pace | None = None
+) -> TokenCheck:
+    """Asks Hardcover whose key it is and what it may read: three units, nothing is written.
+
+    Raises SignInRefused for a wrong or expired key, ScopeMissing where not even the account may be read,
+    ServerTrouble and Cancelled.
+    """
+    with HttpClient(SERVICE, USER_AGENT, LIMITS, report_wait=reporter.status) as http:
+        hardcover = Hardcover(http, api_url, token, pace)
+        account = hardcover.who_am_i(cancel)
+        probes: dict[str, Callable[[], object]] = {
+            operations.READ_CATALOG: lambda: hardcover.books_by_ids([1], cancel),
+            operations.READ_SHELF: lambda: hardcover.shelf(account, [1], cancel),
+        }
+        missing = tuple(scope for scope, probe in probes.items() if not _allowed(probe))
+        return TokenCheck(account, missing, (operations.WRITE_SHELF,), hardcover.pace.left_today, hardcover.requests)
+
+
+def _allowed(probe: Callable[[], object]) -> bool:
+    try:
+        probe()
+    except ScopeMissing:
+        return False
+    return True

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads Hardcover's answers into checked records: whatever a server may send, nothing behind this room meets it raw.
+
+Pure: JSON in, records out. What cannot be used becomes 0, '' or None, and a row without an id is dropped.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Hashable, Mapping
+from datetime import date, datetime, timedelta, timezone
+
+from . import errors
+from .hardcover_records import Candidate, Edition, HardcoverBook, ShelfEntry, WriteResult
+from .redaction import redact
+from .text import text
+
+LONGEST_TEXT, LONGEST_REASON = 1000, 200
+LARGEST_ID = 2**31 - 1
+RETIRED = re.compile(r'weren.?t able to find that book', re.IGNORECASE)
+TIMESTAMP = re.compile(r'(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(\.\d{1,9})?(?:Z|([+-])(\d\d)(?::?(\d\d))?)?', re.ASCII)
+
+
+def mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def parse_number_id(value: object) -> int:
+    """A database id, 1 to 2^31-1, from a number or from digits; 0 where it is anything else."""
+    if isinstance(value, str) and re.fullmatch(r'\s*\d{1,10}\s*', value, re.ASCII):
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= LARGEST_ID:
+        return 0
+    return value
+
+
+def parse_count(value: object) -> int:
+    """A whole number that is not negative; 0 where it is anything else."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST_ID else 0
+
+
+def parse_text(value: object) -> str:
+    """A text on one line, of bounded length; '' where it is anything else."""
+    return ' '.join(value[:LONGEST_TEXT].split()) if isinstance(value, str) else ''
+
+
+def parse_texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        return ()
+    return tuple(found for found in map(parse_text, value[:50]) if found)
+
+
+def parse_stars(value: object) -> float | None:
+    """A rating of 0.5-5; None for none, and where it is anything else. Numbers may come as text."""
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float | str)
+        or (isinstance(value, str) and len(value) > 20)
+    ):
+        return None
+    try:
+        stars = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return stars if math.isfinite(stars) and 0 < stars <= 5 else None
+
+
+def parse_moment(value: object) -> datetime | None:
+    """A timestamp, UTC where it does not say otherwise; None where it is anything else."""
+    found = TIMESTAMP.fullmatch(value.strip()) if isinstance(value, str) and len(value) < 60 else None
+    if found is None:
+        return None
+    day, clock, fraction, sign, hours, minutes = found.groups()
+    try:
+        offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0)) * (-1 if sign == '-' else 1)
+        moment = datetime.fromisoformat(f'{day}T{clock}').replace(tzinfo=timezone(offset))
+    except ValueError:
+        return None
+    return moment + timedelta(seconds=float(fraction or 0))
+
+
+def parse_day(value: object) -> date | None:
+    if not isinstance(value, str) or not re.match(r'\d{4}-\d{2}-\d{2}', value[:10], re.ASCII):
+        return None
+    try:
+        return date.fromisoformat(value[:10])
+    except ValueError:
+        return None
+
+
+def normal_code(value: object) -> str:
+    """An ISBN or ASIN as it is compared: without hyphens and blanks, in upper case."""
+    return re.sub(r'[^0-9A-Z]', '', value.upper()) if isinstance(value, str) and len(value) < 40 else ''
+
+
+def parse_book(raw: object) -> HardcoverBook | None:
+    """A row of `books`; None without an id."""
+    row = mapping(raw)
+    book_id = parse_number_id(row.get('id'))
+    if not book_id:
+        return None
+    return HardcoverBook(
+        book_id, parse_text(row.get('slug')), parse_text(row.get('title')), parse_number_id(row.get('canonical_id'))
+    )
+
+
+def parse_edition(raw: object) -> Edition | None:
+    """A row of `editions`; None without an id or a book."""
+    row = mapping(raw)
+    edition_id = parse_number_id(row.get('id'))
+    book = parse_book(row.get('book'))
+    if not edition_id or book is None:
+        return None
+    codes = frozenset(filter(None, (normal_code(row.get(key)) for key in ('isbn_13', 'isbn_10', 'asin'))))
+    return Edition(
+        edition_id,
+        book,
+        codes,
+        parse_count(row.get('reading_format_id')),
+        parse_count(row.get('users_count')),
+        parse_number_id(row.get('canonical_id')),
+    )
+
+
+def parse_shelf_entry(raw: object) -> ShelfEntry | None:
+    """A row of `user_books`; None without its ids."""
+    row = mapping(raw)
+    entry_id, book_id = parse_number_id(row.get('id')), parse_number_id(row.get('book_id'))
+    if not entry_id or not book_id:
+        return None
+    return ShelfEntry(
+        entry_id,
+        book_id,
+        parse_stars(row.get('rating')),
+        parse_count(row.get('status_id')),
+        parse_number_id(row.get('edition_id')),
+        parse_moment(row.get('updated_at')),
+        parse_number_id(row.get('original_book_id')),
+    )
+
+
+def parse_candidate(raw: object) -> Candidate | None:
+    """A hit of the search; None without an id or a title."""
+    document = mapping(mapping(raw).get('document'))
+    book_id, title = parse_number_id(document.get('id')), parse_text(document.get('title'))
+    if not book_id or not title:
+        return None
+    return Candidate(
+        book_id=book_id,
+        slug=parse_text(document.get('slug')),
+        title=title,
+        subtitle=parse_text(document.get('subtitle')),
+        authors=parse_texts(document.get('author_names')),
+        series=parse_texts(document.get('series_names')),
+        isbns=tuple(filter(None, map(normal_code, parse_texts(document.get('isbns'))))),
+        release_year=parse_count(document.get('release_year')),
+        pages=parse_count(document.get('pages')),
+        users_count=parse_count(document.get('users_count')),
+        has_ebook=document.get('has_ebook') is True,
+        has_audiobook=document.get('has_audiobook') is True,
+        image_url=parse_text(mapping(document.get('image')).get('url')),
+    )
+
+
+def plain_reason(message: object) -> str:
+    """What the server says, short enough for a sentence and without secrets."""
+    return redact(parse_text(message))[:LONGEST_REASON].rstrip('.') or 'no reason given'
+
+
+def error_messages(data: object) -> list[str]:
+    """The texts of `errors`, which may be objects or bare strings, and of `error`."""
+    body = mapping(data)
+    found = body.get('errors')
+    listed = found if isinstance(found, list) else []
+    messages = [each if isinstance(each, str) else mapping(each).get('message') for each in listed[:10]]
+    messages += [body.get('error'), body.get('message'), body.get('error_description')]
+    return [message for message in messages if isinstance(message, str) and message]
+
+
+def parse_write_result(raw: object, message: object) -> WriteResult:
+    """What a mutation answered under one alias; `message` is what `errors` says of it."""
+    row = mapping(raw)
+    error = row.get('error') or message
+    if error:
+        reason = plain_reason(error)
+        return WriteResult(
+            error=errors.HARDCOVER_WRITE_FAILED.with_values(reason=reason), retired=bool(RETIRED.search(reason))
+        )
+    entry_id = parse_number_id(row.get('id'))
+    if not entry_id:
+        return WriteResult(error=errors.HARDCOVER_WRITE_FAILED.with_values(reason=text('it gave no reason')))
+    return WriteResult(entry_id, last_read=parse_day(mapping(row.get('user_book')).get('last_read_date')))
+
+
+def keyed_edition(raw: object) -> tuple[Hashable, Edition] | None:
+    edition = parse_edition(raw)
+    return (edition.edition_id, edition) if edition else None
+
+
+def keyed_shelf_entry(raw: object) -> tuple[Hashable, ShelfEntry] | None:
+    entry = parse_shelf_entry(raw)
+    return (entry.entry_id, entry) if entry else None
+
+
+def keyed_read(raw: object) -> tuple[Hashable, tuple[int, int, date | None]] | None:
+    row = mapping(raw)
+    read_id, entry_id = parse_number_id(row.get('id')), parse_number_id(row.get('user_book_id'))
+    return (read_id, (entry_id, read_id, parse_day(row.get('finished_at')))) if read_id and entry_id else None

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Linking books to Hardcover by their identifiers: storing, changing and undoing single matches.
+
+Only identifiers that this plugin wrote are ever changed or removed. Knows no Qt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+from . import errors
+from .cancel import Cancel
+from .errors import LibraryTrouble
+from .hardcover import Covers
+from .hardcover_account import connected
+from .hardcover_matching import EDITION_KEY, ID_KEY, SLUG_KEY, to_store
+from .hardcover_memory import UNLINKED, Memory
+from .hardcover_pace import Pace
+from .hardcover_records import Candidate, HardcoverBook, Match, Question
+from .hardcover_search import OpenBook, Searches
+from .isbn import codes_of
+from .library import Library
+from .records import CalibreBook
+from .reporting import Reporter
+from .settings import USER_AGENT, load, plugin_folder
+from .steps import OpenLibrary
+from .text import Text, text
+
+SEARCHING = text('Searching on Hardcover...')
+CHANGING = text('You are changing its match.')
+OUR_KEYS = (ID_KEY, SLUG_KEY, EDITION_KEY)
+
+
+class Store:
+    """Writes matches into the library, in one short step, and remembers what it wrote."""
+
+    def __init__(self, open_library: OpenLibrary, memory: Memory) -> None:
+        self._open_library = open_library
+        self._memory = memory
+
+    def add(self, matches: Sequence[Match]) -> list[tuple[Match, Text | None]]:
+        """Stores what is missing in each book as it is now; each match with None, or with why it was not stored."""
+        results: list[tuple[Match, Text | None]] = []
+        changes: dict[int, dict[str, str]] = {}
+        with self._open_library() as library:
+            current = library.books([match.book.book_id for match in matches])
+            for match in matches:
+                book = current.get(match.book.book_id)
+                if book is None:
+                    results.append((match, errors.BOOK_GONE))
+                    continue
+                changes[book.book_id] = to_store(replace(match, book=book))
+                results.append((match, None))
+            library.store_identifiers({book_id: added for book_id, added in changes.items() if added})
+        self._memory.note_written(
+            {book_id: {**self._memory.written(book_id), **added} for book_id, added in changes.items() if added}
+        )
+        return results
+
+
+def find_candidates(
+    open_library: OpenLibrary, reporter: Reporter, cancel: Cancel, book_id: int, pace: Pace | None = None
+) -> Question:
+    """The candidates for one book, to change its match; there may be none. Raises BackSyncError."""
+    with open_library() as library:
+        settings = load(library.api).settings
+        book = _book(library, book_id)
+    reporter.status(SEARCHING)
+    entry = OpenBook(book, codes_of(book))
+    with connected(settings, reporter, pace) as hardcover:
+        covers = Covers(USER_AGENT, settings.hardcover_api_url)
+        searches = Searches(hardcover, covers, cancel)
+        try:
+            found = searches.search(entry)
+        finally:
+            searches.close()
+            covers.close()
+    return Question(book, found.candidates, CHANGING, covers=found.covers)
+
+
+def _book(library: Library, book_id: int) -> CalibreBook:
+    book = library.books([book_id]).get(book_id)
+    if book is None:
+        raise LibraryTrouble(errors.BOOK_GONE)
+    return book
+
+
+def change_match(open_library: OpenLibrary, book_id: int, candidate: Candidate) -> Match:
+    """Links the book to a candidate instead. Only identifiers that this plugin stored are replaced.
+
+    Raises LibraryTrouble where `hardcover-id` is not one of them.
+    """
+    with open_library() as library:
+        memory = Memory(plugin_folder(), library.library_id)
+        book = _book(library, book_id)
+        ours = our_identifiers(book, memory)
+        if ID_KEY in book.identifiers and ID_KEY not in ours:
+            raise LibraryTrouble(errors.HARDCOVER_ID_NOT_OURS)
+        foreign = {key: value for key, value in book.identifiers.items() if key not in ours}
+        match = Match(
+            replace(book, identifiers=foreign),
+            HardcoverBook(candidate.book_id, candidate.slug, candidate.title),
+            'chosen',
+        )
+        added = to_store(match)
+        library.store_identifiers({book_id: added}, {book_id: ours})
+    memory.note_written({book_id: added})
+    memory.ask_again([book_id])
+    return match
+
+
+def unlink_match(open_library: OpenLibrary, book_id: int) -> dict[str, str]:
+    """Removes the identifiers that this plugin stored in a book, and returns them. The book is not looked up again.
+
+    Raises LibraryTrouble where `hardcover-id` is not one of them.
+    """
+    with open_library() as library:
+        memory = Memory(plugin_folder(), library.library_id)
+        book = _book(library, book_id)
+        ours = our_identifiers(book, memory)
+        if ID_KEY in book.identifiers and ID_KEY not in ours:
+            raise LibraryTrouble(errors.HARDCOVER_ID_NOT_OURS)
+        memory.leave(book, UNLINKED)
+        library.store_identifiers({}, {book_id: ours})
+    memory.note_written({book_id: {}})
+    return ours
+
+
+def relink(open_library: OpenLibrary, memory: Memory, moved: Mapping[int, HardcoverBook]) -> set[int]:
+    """Stores what retired books are now, by Calibre's ids, where this plugin stored what they were.
+
+    Returns the books that changed. Raises LibraryTrouble.
+    """
+    changes: dict[int, dict[str, str]] = {}
+    removals: dict[int, dict[str, str]] = {}
+    with open_library() as library:
+        for book_id, book in library.books(list(moved)).items():
+            ours = our_identifiers(book, memory)
+            if ID_KEY not in ours:
+                continue
+            now = moved[book_id]
+            foreign = {key: value for key, value in book.identifiers.items() if key not in ours}
+            slug = '' if now.canonical_id else now.slug
+            match = Match(replace(book, identifiers=foreign), HardcoverBook(now.surviving_id, slug), 'moved')
+            removals[book_id] = {key: ours[key] for key in (ID_KEY, SLUG_KEY) if key in ours}
+            changes[book_id] = to_store(match)
+        library.store_identifiers(changes, removals)
+    memory.note_written({book_id: {**memory.written(book_id), **added} for book_id, added in changes.items()})
+    return set(changes)
+
+
+def our_identifiers(book: CalibreBook, memory: Memory) -> dict[str, str]:
+    """Of the identifiers that this plugin stored in a book, those that still are as it wrote them."""
+    written = memory.written(book.book_id)
+    return {key: written[key] for key in OUR_KEYS if key in written and book.identifiers.get(key) == written[key]}
+
+
+def skipped_books(open_library: OpenLibrary) -> frozenset[int]:
+    """The books that are not asked about, for a menu that says how many there are."""
+    with open_library() as library:
+        return Memory(plugin_folder(), library.library_id).left
+
+
+def ask_again(open_library: OpenLibrary, ids: Collection[int] | None = None) -> int:
+    """Forgets that books were skipped, all or these; how many it were. Raises LibraryTrouble."""
+    with open_library() as library:
+        return Memory(plugin_folder(), library.library_id).ask_again(ids)

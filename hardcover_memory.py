@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the Hardcover jobs remember of a library: books not to ask about again, identifiers written here, pushes.
+
+One small file a library in the plugin's own folder. Knows neither Hardcover nor Calibre's database.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from . import errors
+from .errors import LibraryTrouble
+from .files import write_privately
+from .hardcover_records import Action, RatingChange
+from .records import CalibreBook
+
+logger = logging.getLogger(__name__)
+
+FORMAT = 1
+PUSHES_KEPT = 10
+# Why a book is left alone: the user skipped it or undid its match, or a search found nothing.
+SKIPPED, UNLINKED, NOT_FOUND = 'skipped', 'unlinked', 'not found'
+
+
+@dataclass(frozen=True)
+class Push:
+    """One push that can be undone: when, by which account, and the changes with the old ratings."""
+
+    when: datetime
+    user_id: int
+    changes: tuple[RatingChange, ...]
+
+
+def fingerprint(book: CalibreBook) -> str:
+    """Changes when a search for the book would look for something else."""
+    return hashlib.sha256(json.dumps([book.title, *book.authors]).encode()).hexdigest()[:16]
+
+
+class Memory:
+    """The memory of one library, read at once, saved by every method that changes it. Raises LibraryTrouble then."""
+
+    def __init__(self, folder: Path, library_id: str) -> None:
+        self._path = folder / f'hardcover-{re.sub(r"[^0-9A-Za-z-]", "_", library_id)}.json'
+        self._data = self._read()
+
+    def _read(self) -> dict[str, Any]:
+        empty: dict[str, Any] = {'format': FORMAT, 'left': {}, 'written': {}, 'pushes': []}
+        try:
+            data = json.loads(self._path.read_bytes())
+        except FileNotFoundError:
+            return empty
+        except (OSError, ValueError, RecursionError) as error:
+            logger.warning('%s cannot be read (%s), so it is set aside', self._path.name, type(error).__name__)
+            with suppress(OSError):
+                self._path.replace(self._path.with_suffix('.unreadable'))
+            return empty
+        if not isinstance(data, dict):
+            return empty
+        kept = {key: value for key, value in data.items() if key in empty and isinstance(value, type(empty[key]))}
+        return {**empty, **kept}
+
+    def _save(self) -> None:
+        try:
+            write_privately(self._path, json.dumps(self._data, ensure_ascii=False, indent=1).encode())
+        except OSError as error:
+            raise LibraryTrouble(errors.RECORD_NOT_WRITTEN, reason=error.strerror, path=self._path.parent) from None
+
+    def why_left(self, book: CalibreBook) -> str:
+        """SKIPPED, UNLINKED, NOT_FOUND, or '' for a book to ask about."""
+        note = self._data['left'].get(str(book.book_id))
+        if not isinstance(note, dict):
+            return ''
+        # A title that was corrected since may well be found now; what the user skipped stays skipped.
+        if note.get('why') == NOT_FOUND and note.get('book') != fingerprint(book):
+            return ''
+        return note['why'] if note.get('why') in (SKIPPED, UNLINKED, NOT_FOUND) else ''
+
+    def leave(self, book: CalibreBook, why: str) -> None:
+        """From now on the book is not asked about."""
+        self._data['left'][str(book.book_id)] = {'why': why, 'book': fingerprint(book)}
+        self._save()
+
+    @property
+    def left(self) -> frozenset[int]:
+        """The books that are not asked about."""
+        return frozenset(int(key) for key in self._data['left'] if key.isdecimal())
+
+    def ask_again(self, book_ids: Iterable[int] | None = None) -> int:
+        """Forgets that books were left, all of them or these; how many it were."""
+        wanted = self.left if book_ids is None else self.left & set(book_ids)
+        for book_id in wanted:
+            del self._data['left'][str(book_id)]
+        if wanted:
+            self._save()
+        return len(wanted)
+
+    def written(self, book_id: int) -> dict[str, str]:
+        """The identifiers of a book that this plugin wrote, as it wrote them."""
+        found = self._data['written'].get(str(book_id))
+        if not isinstance(found, dict):
+            return {}
+        return {key: value for key, value in found.items() if isinstance(value, str)}
+
+    def note_written(self, written: Mapping[int, Mapping[str, str]]) -> None:
+        """Remembers identifiers that were stored, in place of those noted before; {} forgets them."""
+        for book_id, identifiers in written.items():
+            if identifiers:
+                self._data['written'][str(book_id)] = dict(identifiers)
+            else:
+                self._data['written'].pop(str(book_id), None)
+        if written:
+            self._save()
+
+    def add_push(self, user_id: int, changes: Sequence[RatingChange]) -> None:
+        """Keeps the old ratings of a push that is about to begin."""
+        push = {
+            'when': datetime.now(timezone.utc).isoformat(),
+            'user_id': user_id,
+            'changes': [_as_json(change) for change in changes],
+        }
+        self._data['pushes'] = [*self._data['pushes'], push][-PUSHES_KEPT:]
+        self._save()
+
+    def keep_of_last_push(self, changes: Sequence[RatingChange]) -> None:
+        """Of the last push, only these were sent, or are still to be undone; none of them: the push is forgotten."""
+        if changes:
+            self._data['pushes'][-1]['changes'] = [_as_json(change) for change in changes]
+        else:
+            del self._data['pushes'][-1]
+        self._save()
+
+    def last_push(self) -> Push | None:
+        """The push that an undo takes back; None where there is none. One that cannot be read is dropped."""
+        while self._data['pushes']:
+            try:
+                raw = self._data['pushes'][-1]
+                changes = tuple(_from_json(change) for change in raw['changes'])
+                return Push(datetime.fromisoformat(raw['when']), int(raw['user_id']), changes)
+            except (KeyError, TypeError, ValueError) as error:
+                logger.warning('A record of a push cannot be read: %s', type(error).__name__)
+                del self._data['pushes'][-1]
+        return None
+
+
+def _as_json(change: RatingChange) -> dict[str, object]:
+    return {
+        'book_id': change.book_id,
+        'title': change.title,
+        'action': change.action.value,
+        'hardcover_id': change.hardcover_id,
+        'new': change.calibre_stars,
+        'old': change.hardcover_stars,
+    }
+
+
+def _from_json(raw: Mapping[str, Any]) -> RatingChange:
+    for key in ('new', 'old'):
+        if raw[key] is not None and not isinstance(raw[key], int | float):
+            raise TypeError('not a rating')
+    return RatingChange(
+        book_id=int(raw['book_id']),
+        title=str(raw['title']),
+        action=Action(raw['action']),
+        hardcover_id=int(raw['hardcover_id']),
+        calibre_stars=raw['new'],
+        hardcover_stars=raw['old'],
+    )

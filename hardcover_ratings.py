@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which ratings to send to Hardcover and why: Calibre's ratings against the shelf, and back again for an undo.
+
+Pure: no network, no Calibre, no clock.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timezone
+
+from .hardcover_matching import EDITION_KEY, number_id, stored_id, stored_slug
+from .hardcover_operations import MOST_FIELDS
+from .hardcover_records import Action, Cost, RatingChange, RatingPlan, ShelfEntry
+from .records import CalibreBook
+from .text import Text, text
+
+# Ratings that differ by less than this are the same: Hardcover's are halves.
+TOLERANCE = 0.05
+LONG_AGO = datetime(1, 1, 1, tzinfo=timezone.utc)
+
+NO_ID = text('It has no Hardcover id yet. Choose Fetch Hardcover Book IDs first.')
+NOT_ON_SHELF = text('It is not on a Hardcover shelf.')
+TWO_RATINGS = text('Several books in Calibre have this Hardcover id, with different ratings.')
+ODD_RATING = text('Calibre holds something that is not a rating.')
+CHANGED_SINCE = text('Its rating was changed on Hardcover since.')
+GONE_SINCE = text('It is no longer on the Hardcover shelf.')
+
+
+@dataclass(frozen=True)
+class RatedBooks:
+    """Calibre's side: books, their ratings 0-10 as Calibre keeps them, and the days they were last read."""
+
+    books: Mapping[int, CalibreBook]
+    ratings: Mapping[int, object]
+    read_on: Mapping[int, date] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RatingRules:
+    add_unshelved: bool = False
+    clear: bool = False
+
+
+def stars_of(rating: object) -> float | None:
+    """Hardcover's stars, 0.5-5 in halves, for Calibre's 0-10; None for unrated. Raises ValueError for anything else."""
+    if rating is None:
+        return None
+    if isinstance(rating, bool) or not isinstance(rating, int | float) or not math.isfinite(rating):
+        raise ValueError('not a rating')
+    if not 0 <= rating <= 10:
+        raise ValueError('not a rating')
+    return round(rating) / 2 or None
+
+
+def same_stars(one: float | None, other: float | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return abs(one - other) < TOLERANCE
+
+
+def newest_entries(entries: Iterable[ShelfEntry]) -> dict[int, ShelfEntry]:
+    """The entry that counts for each book id, old ids of merged books included: the one updated last."""
+    newest: dict[int, ShelfEntry] = {}
+    for by_original in (True, False):
+        found: dict[int, ShelfEntry] = {}
+        for entry in entries_in_order(entries):
+            key = entry.original_book_id if by_original else entry.book_id
+            if key:
+                found[key] = entry
+        # What stands under the id itself wins over what was merged away from it.
+        newest.update(found)
+    return newest
+
+
+def entries_in_order(entries: Iterable[ShelfEntry]) -> list[ShelfEntry]:
+    return sorted(entries, key=lambda entry: (entry.updated_at or LONG_AGO, entry.entry_id))
+
+
+def books_to_look_up(rated: RatedBooks, rules: RatingRules) -> list[int]:
+    """The Hardcover ids whose shelf entries a plan needs, each once; of unrated books only where they may clear."""
+    wanted = {
+        stored_id(book.identifiers): None
+        for book_id, book in rated.books.items()
+        if rules.clear or rated.ratings.get(book_id)
+    }
+    return [hardcover_id for hardcover_id in wanted if hardcover_id]
+
+
+def plan_difference(rated: RatedBooks, shelf: Mapping[int, ShelfEntry], rules: RatingRules) -> RatingPlan:
+    """The difference. `shelf` is by Hardcover book id, as `newest_entries` gives it.
+
+    An unrated book is left out in silence unless clearing is on, and then never clears what a second copy rates.
+    """
+    changes: list[RatingChange] = []
+    skipped: list[RatingChange] = []
+    unchanged = 0
+    for hardcover_id, copies in _by_hardcover_id(rated, rules).items():
+        for change in _plan_copies(hardcover_id, copies, shelf.get(hardcover_id), rated, rules):
+            if change is None:
+                unchanged += 1
+            else:
+                (skipped if change.action is Action.SKIP else changes).append(change)
+    return RatingPlan(_one_a_target(changes, skipped), tuple(skipped), unchanged)
+
+
+def _by_hardcover_id(rated: RatedBooks, rules: RatingRules) -> dict[int, list[CalibreBook]]:
+    """The books that are rated, or may clear a rating, by Hardcover id (0: none yet)."""
+    groups: dict[int, list[CalibreBook]] = {}
+    for book_id, book in rated.books.items():
+        hardcover_id = stored_id(book.identifiers)
+        if rated.ratings.get(book_id) or (hardcover_id and rules.clear):
+            groups.setdefault(hardcover_id, []).append(book)
+    return groups
+
+
+def _plan_copies(
+    hardcover_id: int, copies: Sequence[CalibreBook], entry: ShelfEntry | None, rated: RatedBooks, rules: RatingRules
+) -> list[RatingChange | None]:
+    """One entry for each copy in Calibre: a change, a skip, or None where nothing is to be done."""
+    if not hardcover_id:
+        return [_skip(book, rated, NO_ID) for book in copies]
+    readable = [book for book in copies if _is_readable(rated.ratings.get(book.book_id))]
+    outcome: list[RatingChange | None] = [
+        _skip(book, rated, ODD_RATING, hardcover_id) for book in copies if book not in readable
+    ]
+    with_rating = [book for book in readable if rated.ratings.get(book.book_id)]
+    if len({stars_of(rated.ratings[book.book_id]) for book in with_rating}) > 1:
+        return outcome + [_skip(book, rated, TWO_RATINGS, hardcover_id, entry) for book in with_rating]
+    deciding = with_rating[:1] or readable[:1]
+    outcome += [_plan_book(book, hardcover_id, entry, rated, rules) for book in deciding]
+    return outcome + [None] * (len(with_rating) - 1)
+
+
+def _is_readable(rating: object) -> bool:
+    try:
+        stars_of(rating)
+    except ValueError:
+        return False
+    return True
+
+
+def _plan_book(
+    book: CalibreBook, hardcover_id: int, entry: ShelfEntry | None, rated: RatedBooks, rules: RatingRules
+) -> RatingChange | None:
+    stars = stars_of(rated.ratings.get(book.book_id))
+    if entry is None:
+        if stars is None:
+            return None
+        if not rules.add_unshelved:
+            return _skip(book, rated, NOT_ON_SHELF, hardcover_id)
+        change = _change(book, Action.ADD, hardcover_id, stars, entry)
+        return replace(change, read_on=rated.read_on.get(book.book_id))
+    if same_stars(stars, entry.rating):
+        return None
+    if stars is None and not rules.clear:
+        return None
+    return _change(book, Action.UPDATE if stars is not None else Action.CLEAR, hardcover_id, stars, entry)
+
+
+def _change(
+    book: CalibreBook, action: Action, hardcover_id: int, stars: float | None, entry: ShelfEntry | None
+) -> RatingChange:
+    return RatingChange(
+        book_id=book.book_id,
+        title=book.title,
+        action=action,
+        hardcover_id=hardcover_id,
+        entry_id=entry.entry_id if entry else 0,
+        calibre_stars=stars,
+        hardcover_stars=entry.rating if entry else None,
+        edition_id=number_id(book.identifiers.get(EDITION_KEY)) or (entry.edition_id if entry else 0),
+        slug=stored_slug(book.identifiers),
+    )
+
+
+def _skip(
+    book: CalibreBook, rated: RatedBooks, why: Text, hardcover_id: int = 0, entry: ShelfEntry | None = None
+) -> RatingChange:
+    rating = rated.ratings.get(book.book_id)
+    stars = stars_of(rating) if _is_readable(rating) else None
+    return replace(_change(book, Action.SKIP, hardcover_id, stars, entry), why=why)
+
+
+def _one_a_target(changes: Sequence[RatingChange], skipped: list[RatingChange]) -> tuple[RatingChange, ...]:
+    """The changes, but for those that want different stars for one shelf entry (two ids that were merged into one)."""
+    by_entry: dict[int, list[RatingChange]] = {}
+    for change in changes:
+        if change.entry_id:
+            by_entry.setdefault(change.entry_id, []).append(change)
+    dropped: set[int] = set()
+    for rivals in by_entry.values():
+        disagree = len({change.calibre_stars for change in rivals}) > 1
+        dropped.update(change.book_id for change in (rivals if disagree else rivals[1:]))
+        if disagree:
+            skipped.extend(replace(change, action=Action.SKIP, why=TWO_RATINGS) for change in rivals)
+    return tuple(change for change in changes if change.book_id not in dropped)
+
+
+def request_count(changes: Iterable[RatingChange]) -> int:
+    """How many requests it takes to send these: five of a kind at most in one."""
+    added = sum(change.action is Action.ADD for change in changes)
+    others = sum(change.action is not Action.ADD for change in changes)
+    return -(-added // MOST_FIELDS) - (-others // MOST_FIELDS)
+
+
+def cost_of(changes: Sequence[RatingChange], seconds: float) -> Cost:
+    """`seconds` is what the pace says for one unit each."""
+    return Cost(request_count(changes), len(changes), seconds)
+
+
+def plan_undo(
+    pushed: Iterable[RatingChange], shelf: Mapping[int, ShelfEntry]
+) -> tuple[list[RatingChange], list[RatingChange]]:
+    """What puts the old ratings back, and what has to be left alone because Hardcover holds another rating by now.
+
+    A book that the push added stays on the shelf; only its rating is cleared.
+    """
+    changes: list[RatingChange] = []
+    skipped: list[RatingChange] = []
+    for change in pushed:
+        entry = shelf.get(change.hardcover_id)
+        current = entry.rating if entry else None
+        back = replace(
+            change,
+            action=Action.CLEAR if change.hardcover_stars is None else Action.UPDATE,
+            entry_id=entry.entry_id if entry else 0,
+            calibre_stars=change.hardcover_stars,
+            hardcover_stars=current,
+        )
+        if entry is None:
+            skipped.append(replace(back, action=Action.SKIP, why=GONE_SINCE))
+        elif same_stars(current, change.hardcover_stars):
+            continue
+        elif not same_stars(current, change.calibre_stars):
+            skipped.append(replace(back, action=Action.SKIP, why=CHANGED_SINCE))
+        else:
+            changes.append(back)
+    return changes, skipped

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Searching for candidates on Hardcover, a few books ahead of the one that the user looks at.
+
+Knows nothing of windows or of Calibre's database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from calibre.ebooks.metadata.book.base import NULL_VALUES
+
+from .cancel import Cancel
+from .hardcover import Covers, Hardcover
+from .hardcover_matching import Clue, rank, search_query
+from .hardcover_records import Candidate, HardcoverBook
+from .isbn import Codes
+from .records import CalibreBook
+
+# How many searches may run ahead of the user: each costs a unit, and Stop makes them vain.
+AHEAD = 4
+# Pictures that take longer than this together are not waited for.
+COVER_SECONDS = 4.0
+
+
+@dataclass
+class OpenBook:
+    """A book whose id is not known yet: what it can be looked up by, and hits that contradict its title."""
+
+    book: CalibreBook
+    codes: Codes
+    clues: list[Clue] = field(default_factory=list)
+    doubtful: dict[int, HardcoverBook] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search brought: the candidates, ranked, and the pictures that came in time, by book id."""
+
+    candidates: tuple[Candidate, ...]
+    covers: dict[int, bytes]
+
+
+def unknown_authors() -> tuple[str, ...]:
+    """What Calibre writes, in the user's language, where there is no author."""
+    return ('Unknown', *NULL_VALUES['authors'])
+
+
+class Searches:
+    """Searches on a thread of their own, a few books ahead of the one that the user looks at."""
+
+    def __init__(self, hardcover: Hardcover, covers: Covers, cancel: Cancel) -> None:
+        self._hardcover = hardcover
+        self._covers = covers
+        self._cancel = cancel
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix='search')
+
+    def run(self, entries: Sequence[OpenBook]) -> Iterator[tuple[OpenBook, Future[Found]]]:
+        """Each book with its search, in order."""
+        pending = [self._pool.submit(self.search, entry) for entry in entries[: AHEAD + 1]]
+        for place, entry in enumerate(entries):
+            yield entry, pending.pop(0)
+            if place + AHEAD + 1 < len(entries):
+                pending.append(self._pool.submit(self.search, entries[place + AHEAD + 1]))
+
+    def search(self, entry: OpenBook) -> Found:
+        """The candidates, ranked, and the pictures that came in time."""
+        self._cancel.check()
+        query = search_query(entry.book, unknown_authors())
+        found = self._hardcover.search(query, self._cancel) if query else []
+        candidates = rank(entry.book, found, entry.codes, tuple(entry.doubtful.values()))
+        return Found(candidates, self._pictures(candidates))
+
+    def _pictures(self, candidates: Sequence[Candidate]) -> dict[int, bytes]:
+        clock = self._hardcover.pace.clock
+        deadline = clock.now() + COVER_SECONDS
+        pictures = {}
+        for candidate in candidates:
+            if candidate.image_url and clock.now() < deadline:
+                picture = self._covers.fetch(candidate.image_url, self._cancel)
+                if picture:
+                    pictures[candidate.book_id] = picture
+        return pictures
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)

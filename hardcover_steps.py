@@ -1,0 +1,390 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fetching Hardcover ids: read, ask in batches, let the user choose where it takes a choice, store at once.
+
+The window and the command line run the same function; `choose` and `first_source` come from outside. Knows no Qt.
+`choose(Question)` is called on the job's own thread. Single books are the business of hardcover_links.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from . import errors
+from .cancel import Cancel
+from .errors import BackSyncError, Cancelled, OnlyThisFailed, QuotaSpent
+from .hardcover import Covers, Hardcover, in_batches
+from .hardcover_account import connected
+from .hardcover_links import Store
+from .hardcover_matching import (
+    ID_KEY,
+    Clue,
+    Look,
+    clues,
+    number_id,
+    search_query,
+    titles_agree,
+    verify_editions,
+)
+from .hardcover_memory import NOT_FOUND, SKIPPED, UNLINKED, Memory
+from .hardcover_pace import Pace
+from .hardcover_records import (
+    Candidate,
+    Choose,
+    FirstSource,
+    HardcoverBook,
+    IdsOutcome,
+    Match,
+    Question,
+    Reason,
+    Verdict,
+)
+from .hardcover_search import OpenBook, Searches, unknown_authors
+from .isbn import codes_of
+from .records import CalibreBook
+from .reporting import Reporter
+from .settings import USER_AGENT, Settings, load, plugin_folder
+from .steps import OpenLibrary
+from .text import Text, counted, text
+
+# Merges of merges are followed this far.
+MOST_MERGES = 5
+
+READING = text('Reading the Calibre library...')
+ASKING_FIRST_SOURCE = text('Asking BookLore...')
+LOOKING_UP = text('Looking up Hardcover ids...')
+SEARCHING = text('Searching on Hardcover...')
+
+NO_EXACT_HIT = text('Nothing on Hardcover has its ISBN or ASIN.')
+NO_CODE = text('It has no ISBN or ASIN to look up.')
+OTHER_TITLE = text('What Hardcover has under its ISBN, ASIN or identifier goes by another title.')
+WAS_SKIPPED = text('It was skipped before. Choose Ask about skipped books again to be asked.')
+WAS_UNLINKED = text('Its match was unlinked. Choose Ask about skipped books again to look for another.')
+WAS_NOT_FOUND = text('Nothing like it was found before. Choose Ask about skipped books again to search once more.')
+WHY_LEFT = {SKIPPED: WAS_SKIPPED, UNLINKED: WAS_UNLINKED, NOT_FOUND: WAS_NOT_FOUND}
+NOTHING_FOUND = text('Nothing like it was found on Hardcover.')
+NOTHING_TO_GO_BY = text('It has neither a code nor a title to look for.')
+ODD_ID = text('Its identifier hardcover-id is not a number. Remove it under Edit metadata.')
+JUST_SKIPPED = text('Skipped.')
+
+
+def fetch_ids(
+    open_library: OpenLibrary,
+    reporter: Reporter,
+    cancel: Cancel,
+    choose: Choose | None = None,
+    first_source: FirstSource | None = None,
+    ids: Collection[int] | None = None,
+    pace: Pace | None = None,
+) -> IdsOutcome:
+    """Finds the Hardcover ids of these books, or of all, and stores each as soon as it is known.
+
+    Without `choose` nothing is searched: books that need a choice are listed as ambiguous. Raises BackSyncError
+    before anything is begun; what ends it later is the outcome's `stopped`.
+    """
+    reporter.status(READING)
+    with open_library() as library:
+        loaded = load(library.api)
+        books = library.books(ids)
+        memory = Memory(plugin_folder(), library.library_id)
+    for problem in loaded.problems:
+        reporter.log(f'Note: {problem}')
+    with connected(loaded.settings, reporter, pace) as hardcover:
+        job = _IdsJob(open_library, hardcover, memory, reporter, cancel)
+        job.run(books, choose, first_source, loaded.settings)
+        return job.finish()
+
+
+class _IdsJob:
+    """One fetch: books move from `_open` to stored, skipped, failed or ambiguous."""
+
+    def __init__(
+        self, open_library: OpenLibrary, hardcover: Hardcover, memory: Memory, reporter: Reporter, cancel: Cancel
+    ) -> None:
+        self._hardcover = hardcover
+        self._memory = memory
+        self._reporter = reporter
+        self._cancel = cancel
+        self._store_in = Store(open_library, memory)
+        self._open: dict[int, OpenBook] = {}
+        self._merged: list[Match] = []
+        self._stored: list[Match] = []
+        self._skipped: list[Reason] = []
+        self._failed: list[Reason] = []
+        self._had_ids = 0
+        self._total = 0
+        self._stopped: BackSyncError | None = None
+
+    def run(
+        self, books: Mapping[int, CalibreBook], choose: Choose | None, source: FirstSource | None, settings: Settings
+    ) -> None:
+        """The whole fetch. What ends it early is kept, not raised."""
+        try:
+            self._take_in(books)
+            if source is not None and self._open:
+                self._ask_first_source(source)
+            self._reporter.status(LOOKING_UP)
+            self._follow_clues()
+            self._look_up_codes()
+            self._settle_merged()
+            if choose is not None and self._open:
+                self._reporter.status(SEARCHING)
+                self._let_choose(choose, settings)
+        except QuotaSpent as error:
+            sent = self._hardcover.requests
+            self._stopped = error.after(counted('{count} request sent', '{count} requests sent', sent))
+        except Cancelled:
+            self._stopped = Cancelled(errors.CANCELLED_KEPT)
+        except BackSyncError as error:
+            self._stopped = error
+
+    def _take_in(self, books: Mapping[int, CalibreBook]) -> None:
+        for book in books.values():
+            if number_id(book.identifiers.get(ID_KEY)):
+                self._had_ids += 1
+            elif ID_KEY in book.identifiers:
+                self._skip(book, ODD_ID)
+            elif self._memory.why_left(book) == UNLINKED:
+                self._skip(book, WHY_LEFT[UNLINKED])
+            else:
+                self._open[book.book_id] = OpenBook(book, codes_of(book), clues(book.identifiers))
+        self._total = len(self._open)
+        self._tick()
+
+    def _tick(self) -> None:
+        self._reporter.progress(self._total - len(self._open), self._total)
+
+    def _skip(self, book: CalibreBook, why: Text) -> None:
+        self._open.pop(book.book_id, None)
+        self._skipped.append(Reason(book.book_id, book.title, why))
+        self._reporter.log(f'SKIP {book.title} -> {why}')
+
+    def _fail(self, book: CalibreBook, why: Text) -> None:
+        self._open.pop(book.book_id, None)
+        self._failed.append(Reason(book.book_id, book.title, why))
+        self._reporter.log(f'FAIL {book.title} -> {why}')
+
+    def _ask_first_source(self, source: FirstSource) -> None:
+        """Ids that another server knows are stored as they are; a slug alone is one more clue."""
+        self._reporter.status(ASKING_FIRST_SOURCE)
+        try:
+            found = source([entry.book for entry in self._open.values()], self._cancel)
+        except Cancelled:
+            raise
+        except BackSyncError as error:
+            self._reporter.log(f'Note: BookLore was left out: {error}')
+            return
+        matches = []
+        for book_id, hit in found.items():
+            entry = self._open.get(book_id)
+            if entry is not None and hit.book_id:
+                matches.append(Match(entry.book, HardcoverBook(hit.book_id, hit.slug), 'from BookLore'))
+            elif entry is not None and hit.slug:
+                entry.clues.insert(0, Clue(Look.SLUG, hit.slug, 'slug from BookLore'))
+        self._store(matches)
+
+    def _follow_clues(self) -> None:
+        """Completes books that other plugins linked: one clue after the other, a kind of look-up at a time."""
+        while waiting := [entry for entry in self._open.values() if entry.clues]:
+            for look in Look:
+                entries = [entry for entry in waiting if entry.clues and entry.clues[0].look is look]
+                for some in in_batches(entries):
+                    self._follow(look, some)
+
+    def _follow(self, look: Look, entries: Sequence[OpenBook]) -> None:
+        with self._failing(entries):
+            hits = self._hits(look, sorted({entry.clues[0].value for entry in entries}))
+            matches = []
+            for entry in entries:
+                clue = entry.clues.pop(0)
+                hit = hits.get(clue.value)
+                if hit is None:
+                    continue
+                if titles_agree(entry.book.title, hit.title, strictly=clue.unsure):
+                    matches.append(Match(entry.book, hit, f'by {clue.key}'))
+                    entry.clues.clear()
+                else:
+                    entry.doubtful[hit.book_id] = hit
+            self._accept(matches)
+
+    def _hits(self, look: Look, values: Sequence[str]) -> dict[str, HardcoverBook]:
+        """What Hardcover has under these ids or slugs, by what was asked for."""
+        if look is Look.SLUG:
+            return {book.slug: book for book in self._hardcover.books_by_slugs(values, self._cancel)}
+        numbers = [int(value) for value in values]
+        if look is Look.BOOK:
+            by_id = {book.book_id: book for book in self._hardcover.books_by_ids(numbers, self._cancel)}
+        else:
+            editions = self._hardcover.editions_by_ids(numbers, self._cancel)
+            by_id = {edition.edition_id: edition.book for edition in editions}
+        return {value: by_id[int(value)] for value in values if int(value) in by_id}
+
+    def _look_up_codes(self) -> None:
+        """Exact hits by ISBN and ASIN, a hundred books a request."""
+        for some in in_batches([entry for entry in self._open.values() if entry.codes]):
+            with self._failing(some):
+                editions = self._hardcover.editions_by_codes([entry.codes for entry in some], self._cancel)
+                matches = []
+                for entry in some:
+                    verified = verify_editions(entry.book, entry.codes, editions)
+                    entry.doubtful.update((hit.book_id, hit) for hit in verified.doubtful)
+                    if (edition := verified.edition) is not None:
+                        edition_id = edition.canonical_id or edition.edition_id
+                        matches.append(Match(entry.book, edition.book, 'by its ISBN or ASIN', edition_id))
+                self._accept(matches)
+
+    def _failing(self, entries: Sequence[OpenBook]) -> _Failing:
+        return _Failing(lambda error: [self._fail(entry.book, error.sentence) for entry in entries])
+
+    def _accept(self, matches: Sequence[Match]) -> None:
+        """Stores matches at once, but for those with a merged book: these wait, to be followed together."""
+        merged = [match for match in matches if match.hardcover.canonical_id]
+        self._merged += merged
+        for match in merged:
+            self._open.pop(match.book.book_id, None)
+        self._store([match for match in matches if not match.hardcover.canonical_id])
+
+    def _settle_merged(self) -> None:
+        """Follows merged books to those that survived, and stores these."""
+        waiting, self._merged = self._merged, []
+        known: dict[int, HardcoverBook] = {}
+        for _round in range(MOST_MERGES):
+            wanted = sorted({match.hardcover.canonical_id for match in waiting} - known.keys() - {0})
+            if not wanted:
+                break
+            for some in in_batches(wanted):
+                known.update((book.book_id, book) for book in self._hardcover.books_by_ids(some, self._cancel))
+            waiting = [replace(match, hardcover=survivor(match.hardcover, known)) for match in waiting]
+        # One that cannot be looked up, or that leads round in circles, is stored by its id alone.
+        self._store(
+            [
+                replace(match, hardcover=HardcoverBook(match.hardcover.surviving_id, '', match.hardcover.title))
+                if match.hardcover.canonical_id
+                else match
+                for match in waiting
+            ]
+        )
+
+    def _store(self, matches: Sequence[Match]) -> None:
+        if not matches:
+            return
+        for match, problem in self._store_in.add(matches):
+            self._open.pop(match.book.book_id, None)
+            if problem is not None:
+                self._fail(match.book, problem)
+                continue
+            self._stored.append(match)
+            self._reporter.log(f'OK {match.book.title} -> {ID_KEY}={match.hardcover.book_id} ({match.how})')
+        self._tick()
+
+    def _let_choose(self, choose: Choose, settings: Settings) -> None:
+        """Puts the questions to the user, with the searches a few books ahead."""
+        entries = list(self._to_ask())
+        covers = Covers(USER_AGENT, settings.hardcover_api_url)
+        ahead = self._cancel.child()
+        searches = Searches(self._hardcover, covers, ahead)
+        try:
+            for number, (entry, search) in enumerate(searches.run(entries), 1):
+                with self._failing([entry]):
+                    found = search.result()
+                    if not found.candidates:
+                        self._memory.leave(entry.book, NOT_FOUND)
+                        self._skip(entry.book, NOTHING_FOUND)
+                        continue
+                    question = Question(
+                        entry.book, found.candidates, why_ask(entry), number, len(entries), found.covers
+                    )
+                    if not self._take_answer(entry, choose(question)):
+                        return
+                self._tick()
+        finally:
+            ahead.set()
+            ahead.release()
+            searches.close()
+            covers.close()
+
+    def _to_ask(self) -> Iterator[OpenBook]:
+        """The books worth a search; the others are skipped, and it says why."""
+        for entry in list(self._open.values()):
+            if left := self._memory.why_left(entry.book):
+                self._skip(entry.book, WHY_LEFT[left])
+            elif not search_query(entry.book, unknown_authors()) and not entry.doubtful:
+                self._skip(entry.book, NOTHING_TO_GO_BY)
+            else:
+                yield entry
+
+    def _take_answer(self, entry: OpenBook, answer: Candidate | Verdict) -> bool:
+        """Does what the user chose, at once; False for Stop."""
+        if isinstance(answer, Candidate):
+            hit = HardcoverBook(answer.book_id, answer.slug, answer.title)
+            self._store([Match(entry.book, hit, 'chosen')])
+        elif answer is Verdict.SKIP:
+            self._memory.leave(entry.book, SKIPPED)
+            self._skip(entry.book, JUST_SKIPPED)
+        self._cancel.check()
+        return answer is not Verdict.STOP
+
+    def finish(self) -> IdsOutcome:
+        """The summary, in the log and as an outcome. What is still open after a whole run needs a choice."""
+        ambiguous = []
+        for entry in list(self._open.values()) if self._stopped is None else []:
+            if left := self._memory.why_left(entry.book):
+                self._skip(entry.book, WHY_LEFT[left])
+            else:
+                ambiguous.append(Reason(entry.book.book_id, entry.book.title, why_ask(entry)))
+                self._reporter.log(f'CHOOSE {entry.book.title} -> {ambiguous[-1].why}')
+        outcome = IdsOutcome(
+            stored=tuple(self._stored),
+            skipped=tuple(self._skipped),
+            failed=tuple(self._failed),
+            ambiguous=tuple(ambiguous),
+            had_ids=self._had_ids,
+            units=self._hardcover.units,
+            requests=self._hardcover.requests,
+            stopped=self._stopped,
+        )
+        for line in summary(outcome):
+            self._reporter.log(line)
+        self._reporter.status(outcome.status)
+        return outcome
+
+
+class _Failing:
+    """A context in which a failure of one look-up becomes that of its books, and the job goes on."""
+
+    def __init__(self, fail: Callable[[OnlyThisFailed], object]) -> None:
+        self._fail = fail
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, OnlyThisFailed):
+            return False
+        self._fail(error)
+        return True
+
+
+def survivor(book: HardcoverBook, known: Mapping[int, HardcoverBook]) -> HardcoverBook:
+    """The book that a merged one was merged into, as far as that is known."""
+    return known.get(book.canonical_id, book)
+
+
+def why_ask(entry: OpenBook) -> Text:
+    """Why no hit was taken for this book unasked."""
+    if entry.doubtful:
+        return OTHER_TITLE
+    return NO_EXACT_HIT if entry.codes else NO_CODE
+
+
+def summary(outcome: IdsOutcome) -> list[str]:
+    """The last lines of the log: counts, and how often each reason."""
+    counts = (
+        f'{len(outcome.stored)} stored, {len(outcome.skipped)} skipped, {len(outcome.failed)} failed, '
+        f'{len(outcome.ambiguous)} need a choice, {outcome.had_ids} had an id before; '
+        f'{outcome.requests} requests to Hardcover, {outcome.units} units of its quota.'
+    )
+    reasons: dict[str, int] = {}
+    for reason in (*outcome.skipped, *outcome.failed):
+        reasons[str(reason.why)] = reasons.get(str(reason.why), 0) + 1
+    return [counts, *(f'{count} x {why}' for why, count in sorted(reasons.items(), key=lambda each: -each[1]))]
