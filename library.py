@@ -7,15 +7,16 @@ Knows nothing of BookFusion or Hardcover: it is told which cells get which value
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
 import apsw
 from calibre.utils.date import as_local_time, is_date_undefined, utc_tz
+from calibre.utils.icu import lower as icu_lower
 
 from . import errors
 from .errors import LibraryTrouble
@@ -64,6 +65,10 @@ class Written:
         return frozenset(cell.book_id for cell in self.cells)
 
 
+# Entered with the cells about to be written, left when they are written or have failed to be.
+Recording = Callable[[tuple[Cell, ...]], AbstractContextManager[None]]
+
+
 def local_day(moment: datetime) -> date:
     """The day that Calibre shows for a moment."""
     return as_local_time(moment).date()
@@ -98,7 +103,7 @@ class Library:
 
     @property
     def name(self) -> str:
-        return os.path.basename(self.api.backend.library_path)
+        return Path(self.api.backend.library_path).name
 
     def columns(self) -> dict[str, ColumnInfo]:
         """The custom columns by lookup name."""
@@ -164,43 +169,62 @@ class Library:
                     edited.append(cell)
                 else:
                     ready.append(cell)
-        return Written(tuple(ready), tuple(edited), tuple(gone))
+        return Written(tuple(self._respelled(ready)), tuple(edited), tuple(gone))
 
-    def write(self, cells: Collection[Cell], before_write: Callable[[tuple[Cell, ...]], None] | None = None) -> Written:
+    def _respelled(self, cells: Iterable[Cell]) -> Iterator[Cell]:
+        """The cells with their texts as the column spells them already.
+
+        Calibre has each text once, whatever its case: another spelling would rename it in books that are not ours.
+        """
+        spellings: dict[str, dict[str, str]] = {}
+        for cell in cells:
+            if isinstance(cell.new, str) and self.api.field_metadata[cell.column]['datatype'] == 'text':
+                if cell.column not in spellings:
+                    spellings[cell.column] = {icu_lower(name): name for name in self.api.all_field_names(cell.column)}
+                yield replace(cell, new=spellings[cell.column].get(icu_lower(cell.new), cell.new))
+            else:
+                yield cell
+
+    def write(self, cells: Collection[Cell], recording: Recording | None = None) -> Written:
         """Writes the cells, one call a column, all in one transaction; all or nothing, whatever happens.
 
-        `before_write` gets the cells about to be written (for the undo record); what it raises stops the write.
-        Cells of deleted books and cells edited meanwhile are left alone. Raises LibraryTrouble.
+        `recording(cells about to be written)` is entered before and left after the write (for the undo record); what
+        it raises on entering stops the write. Cells of deleted books and cells edited meanwhile are left alone.
+        Raises LibraryTrouble.
         """
-        ready = self._sort(cells).cells
-        if ready and before_write is not None:
-            before_write(ready)
-        with self.api.write_lock:
+        ready = tuple(cell for cell in self._sort(cells).cells if cell.new != cell.old)
+        with recording(ready) if ready and recording is not None else nullcontext(), self.api.write_lock:
             self._check_open()
-            written = self._sort(cells)
+            now = self._sort(cells)
             # Only what is on record may be written: a cell that became writable in between is not.
             recorded = set(ready)
-            written = Written(tuple(cell for cell in written.cells if cell in recorded), written.edited, written.gone)
-            self._set_fields(_by_column(written.cells))
-        return written
+            changed = self._set_fields(_by_column(cell for cell in now.cells if cell in recorded))
+            written = tuple(cell for cell in now.cells if cell.book_id in changed.get(cell.column, ()))
+        return Written(written, now.edited, now.gone)
 
     def _check_open(self) -> None:
         if self._retired or self.api.is_closed or self.api.library_id != self.library_id:
             raise LibraryTrouble(errors.LIBRARY_SWITCHED)
 
-    def _set_fields(self, fields: Mapping[str, Mapping[int, object]]) -> None:
-        """{field: {book id: value}} in one transaction, under the write lock that the caller holds."""
+    def _set_fields(self, fields: Mapping[str, Mapping[int, object]]) -> dict[str, set[int]]:
+        """{field: {book id: value}} in one transaction, under the write lock that the caller holds.
+
+        Returns the ids of the books that changed, by field.
+        """
         if not fields:
-            return
+            return {}
         try:
             with self.api.backend.conn:
-                for name, values in fields.items():
-                    self.api.set_field(name, values)
-        except (apsw.Error, OSError) as error:
+                return {
+                    name: self.api.set_field(name, values, allow_case_change=False) for name, values in fields.items()
+                }
+        except Exception as error:
             logger.exception('Writing to the library failed')
             # SQLite has rolled back, Calibre's memory has not.
             with _reading():
                 self.api.reload_from_db()
+            if not isinstance(error, apsw.Error | OSError):
+                raise
             raise LibraryTrouble(errors.LIBRARY_NOT_WRITTEN, reason=str(error)[:200]) from None
 
     def store_identifiers(
@@ -226,8 +250,7 @@ class Library:
                 after.update(changes.get(book_id, {}))
                 if after != before:
                     values[book_id] = after
-            self._set_fields({'identifiers': values} if values else {})
-            return set(values)
+            return self._set_fields({'identifiers': values} if values else {}).get('identifiers', set())
 
 
 def _by_column(cells: Iterable[Cell]) -> dict[str, dict[int, Value]]:
@@ -256,8 +279,8 @@ def opened(path: str, read_only: bool = False) -> Iterator[Library]:
     from calibre.library import db as open_database
     from calibre.utils.lock import SingleInstance
 
-    path = os.path.abspath(os.path.expanduser(path))
-    if not os.path.exists(os.path.join(path, 'metadata.db')):
+    path = str(Path(path).expanduser().absolute())
+    if not Path(path, 'metadata.db').exists():
         raise LibraryTrouble(errors.NO_LIBRARY, path=path)
     if read_only:
         with _open_database(open_database, path, True) as library:

@@ -116,7 +116,9 @@ def settings_path() -> Path:
 def plugin_folder() -> Path:
     """The plugin's own folder, made when it is missing; nobody else on this computer reads it."""
     folder = Path(config_dir) / 'plugins' / IMPORT_NAME
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Whoever writes there meets what is wrong with it, and can say what it was for.
+    with suppress(OSError):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
 
 

@@ -17,7 +17,7 @@ from . import errors
 from .bookfusion import SERVICE, Account, fetch_library
 from .cancel import Cancel
 from .errors import SettingsTrouble
-from .library import Cell, ColumnInfo, Library, Written, local_day
+from .library import Cell, ColumnInfo, Library, Recording, Written, local_day
 from .plan import Change, Column, Skip, Snapshot, SyncPlan, SyncRules, log_line, make_plan, summary_lines
 from .records import IDENTIFIER, FetchedLibrary
 from .reporting import Reporter
@@ -239,8 +239,8 @@ class SyncJob:
         self._tell(prepared.plan, frozenset(done), written)
         return self.outcome(prepared.plan, done)
 
-    def _keep_record(self, library: Library) -> Callable[[tuple[Cell, ...]], None]:
-        return UndoRecords(plugin_folder(), library.library_id).add
+    def _keep_record(self, library: Library) -> Recording:
+        return UndoRecords(plugin_folder(), library.library_id).keeping
 
     def _tell(self, plan: SyncPlan, done: frozenset[Change], written: Written) -> None:
         for note in plan.notes:

@@ -10,7 +10,7 @@ import json
 import logging
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 RECORDS_KEPT = 10
 FORMAT = 1
+# The ending of a record's name from before the write until the write is known to have been done.
+PENDING = '.pending.json'
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,10 @@ class UndoOutcome:
 
 @dataclass(frozen=True)
 class UndoRecord:
-    """What one sync replaced, and the file that says so."""
+    """What one sync replaced, and the file that says so; `pending` where nobody noted that it was written."""
 
     path: Path
+    pending: bool
     when: datetime
     cells: tuple[Cell, ...]
 
@@ -59,51 +62,71 @@ class UndoRecords:
     def __init__(self, folder: Path, library_id: str) -> None:
         self._folder = folder / 'undo' / re.sub(r'[^0-9A-Za-z-]', '_', library_id)
 
-    def add(self, cells: Sequence[Cell]) -> None:
-        """Keeps a record of what is about to be written. Raises LibraryTrouble where it cannot be kept."""
-        when = datetime.now(timezone.utc)
-        record = {'format': FORMAT, 'when': when.isoformat(), 'cells': [_as_json(cell) for cell in cells]}
+    @contextmanager
+    def keeping(self, cells: Sequence[Cell]) -> Iterator[None]:
+        """Keeps a record of the cells that are written inside. Raises LibraryTrouble where it cannot be kept."""
+        path = self._add(cells)
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            name = f'{self._next_number():08d}-{when:%Y%m%dT%H%M%SZ}.json'
-            write_privately(self._folder / name, json.dumps(record).encode())
-        except OSError as error:
-            raise LibraryTrouble(errors.RECORD_NOT_WRITTEN, reason=error.strerror, path=self._folder) from None
+            yield
+        except LibraryTrouble:
+            # Nothing was written. After any other end the record stays, and undo_last sees what came of it.
+            with suppress(OSError):
+                path.unlink()
+            raise
+        with suppress(OSError):
+            path.replace(path.with_name(path.name.removesuffix(PENDING) + '.json'))
         for old in self._paths()[:-RECORDS_KEPT]:
             with suppress(OSError):
                 old.unlink()
 
+    def _add(self, cells: Sequence[Cell]) -> Path:
+        when = datetime.now(timezone.utc)
+        record = {'format': FORMAT, 'when': when.isoformat(), 'cells': [_as_json(cell) for cell in cells]}
+        try:
+            for folder in (self._folder.parent, self._folder):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path = self._folder / f'{self._next_number():08d}-{when:%Y%m%dT%H%M%SZ}{PENDING}'
+            write_privately(path, json.dumps(record).encode())
+        except OSError as error:
+            raise LibraryTrouble(
+                errors.RECORD_NOT_WRITTEN, reason=error.strerror or type(error).__name__, path=self._folder
+            ) from None
+        return path
+
     def _paths(self) -> list[Path]:
         """The records, oldest first."""
         with suppress(OSError):
-            return sorted(path for path in self._folder.iterdir() if re.fullmatch(r'\d{8}-.*\.json', path.name))
+            found = [path for path in self._folder.iterdir() if re.fullmatch(r'\d{8,}-.*\.json', path.name, re.ASCII)]
+            return sorted(found, key=_number)
         return []
 
     def _next_number(self) -> int:
         paths = self._paths()
-        return int(paths[-1].name[:8]) + 1 if paths else 1
+        return _number(paths[-1]) + 1 if paths else 1
 
     def newest_first(self) -> Iterator[UndoRecord]:
         """The records that can be read; one that cannot is passed over and logged."""
         for path in reversed(self._paths()):
             try:
-                data = json.loads(path.read_bytes())
-                cells = tuple(_from_json(cell) for cell in data['cells'])
-                yield UndoRecord(path, datetime.fromisoformat(data['when']), cells)
-            except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+                record = _read(path)
+            except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
                 logger.warning('Undo record %s cannot be read: %s', path.name, type(error).__name__)
+            else:
+                yield record
 
     def undo_last(self, library: Library) -> UndoOutcome:
         """Puts back what the last sync that changed something replaced, where the library still holds what it wrote.
 
-        A record whose sync never came to write (the old values are all still there) is dropped, and the one
-        before it taken. Raises LibraryTrouble.
+        A record whose sync was broken off before it came to write (the old values are all still there) is dropped,
+        and the one before it taken. Raises LibraryTrouble.
         """
         for record in self.newest_first():
             backwards = [Cell(cell.book_id, cell.column, cell.new, cell.old) for cell in record.cells]
             possible, impossible = _possible(library, backwards)
             written = library.write(possible)
-            never_written = not written.cells and not impossible and _all_hold_old_values(library, written)
+            never_written = (
+                record.pending and not written.cells and not impossible and _all_hold_old_values(library, written)
+            )
             with suppress(OSError):
                 record.path.unlink()
             if not never_written:
@@ -135,6 +158,18 @@ def _all_hold_old_values(library: Library, untouched: Written) -> bool:
     return all(library.values(column, list(old_values)) == old_values for column, old_values in by_column.items())
 
 
+def _number(path: Path) -> int:
+    return int(path.name.partition('-')[0])
+
+
+def _read(path: Path) -> UndoRecord:
+    data = json.loads(path.read_bytes())
+    if data['format'] != FORMAT:
+        raise ValueError('another format')
+    cells = tuple(_from_json(cell) for cell in data['cells'])
+    return UndoRecord(path, path.name.endswith(PENDING), datetime.fromisoformat(data['when']), cells)
+
+
 def _as_json(cell: Cell) -> list[object]:
     return [cell.book_id, cell.column, _value_as_json(cell.old), _value_as_json(cell.new)]
 
@@ -152,7 +187,10 @@ def _from_json(data: Sequence[object]) -> Cell:
 
 def _value_from_json(data: object) -> Value:
     if isinstance(data, dict):
-        return datetime.fromisoformat(data['date'])
+        moment = datetime.fromisoformat(data['date'])
+        if moment.tzinfo is None:
+            raise ValueError('a date without a time zone')
+        return moment
     if data is None or isinstance(data, bool | int | float | str):
         return data
     raise TypeError('not a value')

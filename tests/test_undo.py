@@ -1,0 +1,601 @@
+"""Undo: exactly what the last sync replaced comes back, whatever has happened since."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import resource
+import stat
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from calibre.db.legacy import LibraryDatabase
+from calibre_plugins.bookfusionbacksync.errors import LibraryTrouble
+from calibre_plugins.bookfusionbacksync.library import Cell, Library, Written
+from calibre_plugins.bookfusionbacksync.plan import Value
+from calibre_plugins.bookfusionbacksync.steps import undo_sentences
+from calibre_plugins.bookfusionbacksync.undo import RECORDS_KEPT, UndoRecords
+from harness.commands import calibre_environment, executable, write_settings
+from harness.secrets import TEST_PASSWORD
+from harness.start import IMPORT_NAME
+from standins.bookfusion import BookFusionStandIn, LibraryRecord
+
+OpenLibrary = Callable[[Path], LibraryDatabase]
+DAYS = [datetime(2024, 11, day, 22, 30, 15, tzinfo=timezone.utc) for day in range(1, 29)]
+STATES = {'datatype': 'enumeration', 'display': {'enum_values': ['Reading', 'Read']}}
+COLUMNS = {
+    '#dateread': 'datetime',
+    '#completed': 'bool',
+    '#percent': 'float',
+    '#whole': 'int',
+    '#text': 'text',
+    '#state': STATES,
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the plugin keeps its records."""
+    return tmp_path / 'plugin-folder'
+
+
+@pytest.fixture
+def library(make_library: Any, open_library: OpenLibrary) -> Library:
+    """Three books without anything in their columns."""
+    books = [{'title': title} for title in ('A', 'B', 'C')]
+    return Library(open_library(make_library(books, columns=COLUMNS)).new_api)
+
+
+@pytest.fixture
+def records(folder: Path, library: Library) -> UndoRecords:
+    return UndoRecords(folder, library.library_id)
+
+
+def files_of(folder: Path) -> list[Path]:
+    return sorted(path for path in (folder / 'undo').rglob('*') if path.is_file())
+
+
+def held(library: Library, column: str = '#dateread') -> dict[int, Value]:
+    return library.values(column, sorted(library.api.all_book_ids()))
+
+
+def sync(library: Library, records: UndoRecords, values: dict[int, Value], column: str = '#dateread') -> Written:
+    """Writes {book id: value} as a sync does."""
+    now = library.values(column, list(values))
+    return library.write([Cell(book, column, now[book], new) for book, new in values.items()], records.keeping)
+
+
+def spoken(outcome: Any) -> list[str]:
+    return [str(sentence) for sentence in undo_sentences(outcome)]
+
+
+class TestPuttingBack:
+    @pytest.mark.parametrize(
+        ('column', 'old', 'new'),
+        [
+            ('#dateread', DAYS[0], DAYS[1]),
+            ('#dateread', None, DAYS[1]),
+            ('#dateread', DAYS[0].astimezone(timezone(timedelta(hours=-8))), DAYS[1]),
+            ('#completed', False, True),
+            ('#completed', None, True),
+            ('#percent', 12.34, 42.19),
+            ('#percent', 0.0, 42.19),
+            ('#whole', 0, 42),
+            ('#text', 'dîner, "zu Hause" 🏠', 'Completed'),
+            ('#text', None, 'Completed'),
+            ('#state', 'Reading', 'Read'),
+            ('#state', None, 'Read'),
+        ],
+    )
+    def test_each_type_of_column(
+        self, library: Library, records: UndoRecords, open_library: OpenLibrary, column: str, old: Value, new: Value
+    ) -> None:
+        if old is not None:
+            library.api.set_field(column, {1: old})
+        sync(library, records, {1: new}, column)
+        assert held(library, column)[1] == new
+        outcome = records.undo_last(library)
+        assert [cell.book_id for cell in outcome.put_back] == [1]
+        assert held(library, column) == {1: old, 2: None, 3: None}
+        path = Path(library.api.backend.library_path)
+        library.api.close()
+        again = held(Library(open_library(path).new_api), column)[1]
+        assert again == old
+        assert type(again) is type(old)
+
+    def test_exactly_the_cells_that_still_hold_what_was_written(self, library: Library, records: UndoRecords) -> None:
+        library.api.set_field('#completed', {1: False, 2: False})
+        cells = [Cell(book, '#dateread', None, DAYS[book]) for book in (1, 2, 3)]
+        library.write([*cells, Cell(1, '#completed', False, True)], records.keeping)
+        library.api.set_field('#dateread', {2: DAYS[20]})
+        library.api.set_field('#completed', {2: True})
+        library.api.remove_books([3])
+        outcome = records.undo_last(library)
+        assert {(cell.book_id, cell.column) for cell in outcome.put_back} == {(1, '#dateread'), (1, '#completed')}
+        assert (outcome.changed_since, outcome.gone) == (1, 1)
+        assert held(library) == {1: None, 2: DAYS[20]}
+        assert held(library, '#completed') == {1: False, 2: True}
+        assert outcome.book_ids == {1}
+        assert spoken(outcome)[0].startswith('Put back 2 values that the sync of 20')
+        assert spoken(outcome)[1:] == [
+            '1 value was changed since and left alone.',
+            '1 value belongs to a book or a column that no longer exists.',
+        ]
+
+    def test_a_cell_that_the_user_emptied_stays_empty(self, library: Library, records: UndoRecords) -> None:
+        library.api.set_field('#dateread', {1: DAYS[0]})
+        sync(library, records, {1: DAYS[1], 2: DAYS[1]})
+        library.api.set_field('#dateread', {1: None})
+        outcome = records.undo_last(library)
+        assert held(library) == {1: None, 2: None, 3: None}
+        assert (len(outcome.put_back), outcome.changed_since) == (1, 1)
+
+    def test_what_the_user_put_back_himself_is_not_a_reason_to_undo_an_older_sync(
+        self, library: Library, records: UndoRecords
+    ) -> None:
+        sync(library, records, {1: DAYS[1]})
+        sync(library, records, {2: DAYS[2]})
+        library.api.set_field('#dateread', {2: None})
+        outcome = records.undo_last(library)
+        assert (outcome.put_back, outcome.changed_since) == ((), 1)
+        assert held(library)[1] == DAYS[1]
+
+    def test_again_and_again_until_nothing_is_left(self, library: Library, records: UndoRecords) -> None:
+        for day in (1, 2, 3):
+            sync(library, records, {1: DAYS[day]})
+        seen = []
+        while (outcome := records.undo_last(library)).when is not None:
+            seen.append(held(library)[1])
+        assert seen == [DAYS[2], DAYS[1], None]
+        assert spoken(outcome) == ['There is no sync left to undo.']
+        assert records.undo_last(library).when is None
+
+    def test_a_sync_that_changed_nothing_keeps_no_record(
+        self, library: Library, records: UndoRecords, folder: Path
+    ) -> None:
+        sync(library, records, {1: DAYS[1]})
+        sync(library, records, {1: DAYS[1]})
+        library.write([], records.keeping)
+        assert len(files_of(folder)) == 1
+
+    def test_only_what_was_really_written(self, library: Library, records: UndoRecords) -> None:
+        """A cell edited before the sync came to it is neither written nor put back."""
+        library.api.set_field('#dateread', {2: DAYS[9]})
+        library.write([Cell(1, '#dateread', None, DAYS[1]), Cell(2, '#dateread', None, DAYS[1])], records.keeping)
+        outcome = records.undo_last(library)
+        assert (len(outcome.put_back), outcome.changed_since) == (1, 0)
+        assert held(library) == {1: None, 2: DAYS[9], 3: None}
+
+    def test_a_text_that_calibre_spelled_in_its_own_way(self, library: Library, records: UndoRecords) -> None:
+        library.api.set_field('#text', {1: 'completed', 2: 'on the shelf'})
+        sync(library, records, {2: 'Completed'}, '#text')
+        outcome = records.undo_last(library)
+        assert outcome.changed_since == 0
+        assert held(library, '#text') == {1: 'completed', 2: 'on the shelf', 3: None}
+
+    def test_an_old_value_that_the_enumeration_no_longer_has(self, library: Library, records: UndoRecords) -> None:
+        """Calibre would drop it silently; it is counted as changed by the user, who changed the column."""
+        library.api.set_field('#state', {1: 'Reading'})
+        sync(library, records, {1: 'Read', 2: 'Read'}, '#state')
+        library.api.field_metadata['#state']['display']['enum_values'] = ['Read']
+        outcome = records.undo_last(library)
+        assert (len(outcome.put_back), outcome.changed_since) == (1, 1)
+        assert held(library, '#state') == {1: 'Read', 2: None, 3: None}
+
+    def test_a_column_that_is_gone(self, library: Library, records: UndoRecords, open_library: OpenLibrary) -> None:
+        library.write([Cell(1, '#dateread', None, DAYS[1]), Cell(1, '#whole', None, 4)], records.keeping)
+        path = Path(library.api.backend.library_path)
+        library.api.close()
+        database = open_library(path)
+        database.delete_custom_column('whole')
+        database.close()
+        outcome = records.undo_last(Library(open_library(path).new_api))
+        assert (len(outcome.put_back), outcome.gone) == (1, 1)
+
+    def test_libraries_do_not_mix(self, library: Library, folder: Path, make_library: Any, open_library: Any) -> None:
+        other = Library(open_library(make_library([{'title': 'A'}])).new_api)
+        sync(library, UndoRecords(folder, library.library_id), {1: DAYS[1]})
+        sync(other, UndoRecords(folder, other.library_id), {1: DAYS[2]})
+        assert UndoRecords(folder, library.library_id).undo_last(library).put_back
+        assert held(library)[1] is None
+        assert held(other)[1] == DAYS[2]
+
+
+class TestKeeping:
+    def test_the_last_ten(self, library: Library, records: UndoRecords, folder: Path) -> None:
+        for day in DAYS[:13]:
+            sync(library, records, {1: day})
+        assert len(files_of(folder)) == RECORDS_KEPT == 10
+        undone = []
+        while records.undo_last(library).when is not None:
+            undone.append(held(library)[1])
+        assert undone == DAYS[11:1:-1]
+        assert files_of(folder) == []
+
+    def test_syncs_that_fail_do_not_push_out_those_that_worked(
+        self, library: Library, records: UndoRecords, folder: Path
+    ) -> None:
+        for day in DAYS[:10]:
+            sync(library, records, {1: day})
+        before = files_of(folder)
+        library.api.backend.execute(
+            f'create trigger broken before insert on custom_column_{library.api.field_metadata["#dateread"]["colnum"]} '
+            "begin select raise(abort, 'no'); end"
+        )
+        for _ in range(12):
+            with pytest.raises(LibraryTrouble):
+                sync(library, records, {1: DAYS[20]})
+        assert files_of(folder) == before
+        library.api.backend.execute('drop trigger broken')
+        records.undo_last(library)
+        assert held(library)[1] == DAYS[8]
+
+    def test_numbers_go_on_beyond_the_digits(self, library: Library, records: UndoRecords, folder: Path) -> None:
+        sync(library, records, {1: DAYS[1]})
+        (only,) = files_of(folder)
+        only.rename(only.with_name('99999999-20240101T000000Z.json'))
+        sync(library, records, {1: DAYS[2]})
+        sync(library, records, {1: DAYS[3]})
+        for expected in (DAYS[2], DAYS[1], None):
+            records.undo_last(library)
+            assert held(library)[1] == expected
+
+    def test_after_a_restart(self, library: Library, folder: Path, open_library: OpenLibrary) -> None:
+        sync(library, UndoRecords(folder, library.library_id), {1: DAYS[1]})
+        path = Path(library.api.backend.library_path)
+        library.api.close()
+        again = Library(open_library(path).new_api)
+        assert len(UndoRecords(folder, again.library_id).undo_last(again).put_back) == 1
+        assert held(again)[1] is None
+
+    def test_only_the_owner_can_read_them(self, library: Library, records: UndoRecords, folder: Path) -> None:
+        before = os.umask(0)
+        try:
+            sync(library, records, {1: DAYS[1]})
+        finally:
+            os.umask(before)
+        (record,) = files_of(folder)
+        assert stat.S_IMODE(record.stat().st_mode) == 0o600
+        assert stat.S_IMODE(record.parent.stat().st_mode) == 0o700
+        assert stat.S_IMODE(record.parent.parent.stat().st_mode) == 0o700
+
+    def test_a_record_is_on_disk_before_the_library_is_touched(
+        self, library: Library, records: UndoRecords, folder: Path
+    ) -> None:
+        seen: list[int] = []
+        set_field = library.api.set_field
+
+        def watched(*arguments: Any, **more: Any) -> Any:
+            seen.append(len(files_of(folder)))
+            return set_field(*arguments, **more)
+
+        library.api.set_field = watched
+        sync(library, records, {1: DAYS[1]})
+        assert seen == [1]
+
+    def test_an_undo_that_fails_can_be_tried_again(self, library: Library, records: UndoRecords) -> None:
+        sync(library, records, {1: DAYS[1]})
+        library.api.backend.execute('pragma query_only = 1')
+        with pytest.raises(LibraryTrouble):
+            records.undo_last(library)
+        library.api.backend.execute('pragma query_only = 0')
+        assert held(library)[1] == DAYS[1]
+        assert len(records.undo_last(library).put_back) == 1
+
+    def test_an_undo_in_a_library_that_was_switched_away(self, library: Library, records: UndoRecords) -> None:
+        sync(library, records, {1: DAYS[1]})
+        library.retire()
+        with pytest.raises(LibraryTrouble, match='switched'):
+            records.undo_last(library)
+        assert len(records.undo_last(Library(library.api)).put_back) == 1
+
+
+GOOD_CELL = [1, '#dateread', None, {'date': '2024-11-02T22:30:15+00:00'}]
+
+
+def as_record(**changes: Any) -> bytes:
+    return json.dumps({'format': 1, 'when': '2024-11-03T00:00:00+00:00', 'cells': [GOOD_CELL], **changes}).encode()
+
+
+class TestOddRecords:
+    @pytest.mark.parametrize(
+        'content',
+        [
+            b'',
+            b'{',
+            as_record()[:-20],
+            b'null',
+            b'[]',
+            b'17',
+            b'"text"',
+            b'\xff\xfe\x00',
+            b'[' * 100_000,
+            as_record(format=2),
+            as_record(format=None),
+            as_record(when=None),
+            as_record(when='yesterday'),
+            as_record(cells=None),
+            as_record(cells=[None]),
+            as_record(cells=[[1, '#dateread', None]]),
+            as_record(cells=[[*GOOD_CELL, 1]]),
+            as_record(cells=[['1', *GOOD_CELL[1:]]]),
+            as_record(cells=[[1, None, None, None]]),
+            as_record(cells=[[1, '#dateread', [], None]]),
+            as_record(cells=[[1, '#dateread', None, {'day': 1}]]),
+            as_record(cells=[[1, '#dateread', None, {'date': 1}]]),
+            as_record(cells=[[1, '#dateread', {'date': '2024-01-01T00:00:00'}, GOOD_CELL[3]]]),
+            as_record(cells={'a': 1, 'b': 2, 'c': 3, 'd': 4}),
+        ],
+    )
+    def test_passed_over(self, library: Library, records: UndoRecords, folder: Path, content: bytes) -> None:
+        """Truncated by a crash of the computer, written by another version, or by somebody else."""
+        sync(library, records, {1: DAYS[1]})
+        (good,) = files_of(folder)
+        good.with_name('00000002-20240101T000000Z.json').write_bytes(content)
+        outcome = records.undo_last(library)
+        assert len(outcome.put_back) == 1
+        assert held(library)[1] is None
+        assert records.undo_last(library).when is None
+
+    def test_foreign_files_are_not_touched(self, library: Library, records: UndoRecords, folder: Path) -> None:
+        sync(library, records, {1: DAYS[1]})
+        (good,) = files_of(folder)
+        foreign = [good.with_name(name) for name in ('notes.txt', '1-x.json', '00000009.json', '.00000003-a.json-x1')]
+        for path in foreign:
+            path.write_bytes(as_record())
+        good.with_name('00000007-folder.json').mkdir()
+        for day in DAYS[2:20]:
+            sync(library, records, {1: day})
+        while records.undo_last(library).when is not None:
+            pass
+        assert all(path.read_bytes() == as_record() for path in foreign)
+
+    @pytest.mark.parametrize(
+        'cell',
+        [
+            [10**30, '#dateread', None, GOOD_CELL[3]],
+            [-1, '#dateread', None, GOOD_CELL[3]],
+            [1, '#nowhere', None, 1],
+            [1, 'title', 'Other', 'A title it never had'],
+            [1, '#whole', 'not a number', 'text'],
+            [True, '#whole', 10**30, 10**31],
+        ],
+    )
+    def test_cells_that_make_no_sense_change_nothing(
+        self, library: Library, records: UndoRecords, folder: Path, cell: list[Any]
+    ) -> None:
+        sync(library, records, {2: DAYS[1]})
+        (good,) = files_of(folder)
+        good.with_name('00000002-20240101T000000Z.json').write_bytes(as_record(cells=[cell]))
+        outcome = records.undo_last(library)
+        assert outcome.put_back == ()
+        assert outcome.changed_since + outcome.gone == 1
+        assert len(records.undo_last(library).put_back) == 1
+
+
+@contextmanager
+def no_room_for_files() -> Iterator[None]:
+    """The system itself refuses to write more than a few bytes to any file."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+class TestRecordThatCannotBeWritten:
+    def check(self, library: Library, records: UndoRecords, folder: Path, reason: str) -> None:
+        """Nothing was changed, and the sentence says so."""
+        with pytest.raises(LibraryTrouble) as caught:
+            sync(library, records, {1: DAYS[1]})
+        where = folder / 'undo' / library.library_id
+        assert str(caught.value) == (
+            f'The undo record could not be saved ({reason}), so nothing was changed. '
+            f'Check the free space and the permissions of {where}.'
+        )
+        assert held(library) == {1: None, 2: None, 3: None}
+
+    def test_no_room(self, library: Library, records: UndoRecords, folder: Path) -> None:
+        with no_room_for_files():
+            self.check(library, records, folder, 'File too large')
+        assert files_of(folder) == []
+
+    @pytest.mark.parametrize('code', [errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EIO])
+    def test_whatever_the_system_says(
+        self, library: Library, records: UndoRecords, folder: Path, code: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(descriptor: int) -> None:
+            raise OSError(code, os.strerror(code))
+
+        monkeypatch.setattr(os, 'fsync', refuse)
+        self.check(library, records, folder, os.strerror(code))
+        assert files_of(folder) == []
+
+    @pytest.mark.parametrize('place', ['', 'undo', 'undo/{library}'])
+    def test_a_file_where_the_folder_should_be(
+        self, library: Library, records: UndoRecords, folder: Path, place: str
+    ) -> None:
+        path = folder / place.format(library=library.library_id)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text('in the way')
+        with pytest.raises(LibraryTrouble, match='so nothing was changed'):
+            sync(library, records, {1: DAYS[1]})
+        assert held(library) == {1: None, 2: None, 3: None}
+        assert records.undo_last(library).when is None
+
+
+# Patches the installed plugin from outside and then runs its command line.
+DRIVER = """
+import os, signal, sys
+from pathlib import Path
+
+def die(*ignored, **more):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+from calibre_plugins.bookfusionbacksync import cli, library, undo
+
+where, arguments = sys.argv[1], sys.argv[2:]
+set_fields = library.Library._set_fields
+
+if where == 'record':
+    undo.write_privately = die
+elif where == 'before':
+    library.Library._set_fields = die
+elif where == 'after':
+    def then_die(*given):
+        set_fields(*given)
+        die()
+    library.Library._set_fields = then_die
+elif where == 'undone':
+    Path.unlink = die
+else:
+    def meanwhile(self, fields):
+        set_field, calls = self.api.set_field, []
+        def counting(*given, **more):
+            if where == 'first column':
+                die()
+            if where == 'second column' and calls:
+                die()
+            calls.append(1)
+            done = set_field(*given, **more)
+            if where == 'before commit' and len(calls) == len(fields):
+                die()
+            return done
+        self.api.set_field = counting
+        if where == 'commit':
+            self.api.backend.conn.setcommithook(die)
+        return set_fields(self, fields)
+    library.Library._set_fields = meanwhile
+sys.exit(cli.main(arguments))
+"""
+
+
+@pytest.fixture
+def killed(tmp_path: Path, config_folder: Path, calibre_lock: Any) -> Callable[..., int]:
+    """`killed(where, 'sync', ...)` runs the command line and kills it there, as by a power cut; the exit code."""
+    script = tmp_path / 'driver.py'
+    script.write_text(DRIVER)
+
+    def run_it(where: str, *arguments: str) -> int:
+        with calibre_lock.free_for_subprocess(), calibre_environment(config_folder) as environment:
+            command = [executable('calibre-debug'), '-e', str(script), '--', where, *arguments]
+            return subprocess.run(command, env=environment, timeout=60, capture_output=True, check=False).returncode
+
+    return run_it
+
+
+class TestKilled:
+    """kill -9: afterwards the library is all before or all after, and undo is right in both."""
+
+    @pytest.fixture
+    def scene(self, make_library: Any, bookfusion: BookFusionStandIn, config_folder: Path) -> Path:
+        """Two books, a first sync that wrote one date, and a second that has three cells to write."""
+        bookfusion.password = TEST_PASSWORD
+        bookfusion.records = [LibraryRecord(11, last_read_at='2024-11-01T22:30:15Z'), LibraryRecord(12)]
+        write_settings(
+            config_folder,
+            {
+                'email': bookfusion.email,
+                'password': TEST_PASSWORD,
+                'completed_column': '#completed',
+                'bookfusion_api_base': bookfusion.api_base,
+            },
+        )
+        return Path(
+            make_library(
+                [{'title': 'A', 'identifiers': {'bookfusion': 11}}, {'title': 'B', 'identifiers': {'bookfusion': 12}}]
+            )
+        )
+
+    def second_sync(self, bookfusion: BookFusionStandIn) -> None:
+        bookfusion.records = [
+            LibraryRecord(11, last_read_at='2024-11-02T22:30:15Z', percentage=100),
+            LibraryRecord(12, last_read_at='2024-11-03T22:30:15Z'),
+        ]
+
+    def state(self, folder: Path, open_library: OpenLibrary) -> tuple[dict[int, Value], dict[int, Value]]:
+        database = open_library(folder)
+        library = Library(database.new_api)
+        found = held(library), held(library, '#completed')
+        database.close()
+        return found
+
+    BLANK = ({1: None, 2: None}, {1: None, 2: None})
+    BEFORE = ({1: DAYS[0], 2: None}, {1: None, 2: None})
+    AFTER = ({1: DAYS[1], 2: DAYS[2]}, {1: True, 2: None})
+
+    @pytest.mark.parametrize(
+        ('where', 'written'),
+        [
+            ('record', False),
+            ('before', False),
+            ('first column', False),
+            ('second column', False),
+            ('before commit', False),
+            ('commit', False),
+            ('after', True),
+        ],
+    )
+    def test_in_a_sync(
+        self,
+        scene: Path,
+        bookfusion: BookFusionStandIn,
+        killed: Any,
+        run_cli: Any,
+        open_library: Any,
+        config_folder: Path,
+        where: str,
+        written: bool,
+    ) -> None:
+        assert run_cli('sync', '--library', scene).returncode == 0
+        self.second_sync(bookfusion)
+        assert killed(where, 'sync', '--library', str(scene)) == -9
+        assert self.state(scene, open_library) == (self.AFTER if written else self.BEFORE)
+        for record in files_of(config_folder / 'plugins' / IMPORT_NAME):
+            assert not any(secret.encode() in record.read_bytes() for secret in bookfusion.secrets)
+        first = run_cli('undo', '--library', scene)
+        assert first.returncode == 0
+        assert first.stdout.startswith(f'Put back {3 if written else 1} value')
+        assert self.state(scene, open_library) == (self.BEFORE if written else self.BLANK)
+        second = run_cli('undo', '--library', scene)
+        assert second.stdout.startswith('Put back 1 value' if written else 'There is no sync left to undo.')
+
+    def test_a_sync_can_simply_be_run_again(
+        self, scene: Path, bookfusion: BookFusionStandIn, killed: Any, run_cli: Any, open_library: Any
+    ) -> None:
+        assert run_cli('sync', '--library', scene).returncode == 0
+        self.second_sync(bookfusion)
+        killed('second column', 'sync', '--library', str(scene))
+        assert run_cli('sync', '--library', scene).last_line == 'Done - 2 updated, 0 skipped.'
+        assert self.state(scene, open_library) == self.AFTER
+        run_cli('undo', '--library', scene)
+        assert self.state(scene, open_library) == self.BEFORE
+        run_cli('undo', '--library', scene)
+        assert self.state(scene, open_library) == self.BLANK
+
+    @pytest.mark.parametrize(('where', 'undone'), [('second column', False), ('commit', False), ('undone', True)])
+    def test_in_an_undo(
+        self,
+        scene: Path,
+        bookfusion: BookFusionStandIn,
+        killed: Any,
+        run_cli: Any,
+        open_library: Any,
+        where: str,
+        undone: bool,
+    ) -> None:
+        run_cli('sync', '--library', scene)
+        self.second_sync(bookfusion)
+        run_cli('sync', '--library', scene)
+        assert killed(where, 'undo', '--library', str(scene)) == -9
+        assert self.state(scene, open_library) == (self.BEFORE if undone else self.AFTER)
+        again = run_cli('undo', '--library', scene)
+        assert again.stdout.startswith('Put back 0 values' if undone else 'Put back 3 values')
+        assert self.state(scene, open_library) == self.BEFORE
