@@ -129,6 +129,15 @@ def test_request_log(server: BookFusionStandIn, client: Client) -> None:
     assert sign_in.when <= library.when <= time.monotonic()
 
 
+def test_connections_stay_apart_when_the_log_is_forgotten(server: BookFusionStandIn, client: Client) -> None:
+    server.reset_log()
+    other = Client(server)
+    assert other.call('GET', '/nothing').status == client.call('GET', '/nothing').status == 404
+    assert (server.count(), server.connections) == (2, 1)
+    assert len({request.connection for request in server.requests}) == 2
+    other.connection.close()
+
+
 @pytest.mark.parametrize(
     ('sent', 'status'),
     [

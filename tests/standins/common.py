@@ -241,6 +241,7 @@ class StandIn:
         self._changed = threading.Condition(self._lock)
         self._log: dict[int, Request] = {}
         self._numbers = itertools.count(1)
+        self._connection_numbers = itertools.count(1)
         self._active: dict[int, socket.socket] = {}
         self._open: dict[int, socket.socket] = {}
         self._threads: list[threading.Thread] = []
@@ -425,7 +426,8 @@ class StandIn:
                     connection.close()
                     return
                 self.connections += 1
-                number = self.connections
+                # Not the count itself: that begins again with `reset_log`, while older connections are still open.
+                number = next(self._connection_numbers)
                 self._open[number] = connection
             self._start_thread(self._serve, connection, number)
 
