@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import base64
 import errno
+import functools
 import http.client
+import io
 import ipaddress
 import json
 import os
@@ -17,6 +19,7 @@ import re
 import selectors
 import socket
 import ssl
+import string
 import threading
 import time
 import urllib.request
@@ -27,7 +30,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import SplitResult, unquote, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
 from . import errors
 from .cancel import Cancel
@@ -41,7 +44,9 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})
 LONGEST_RETRY_AFTER = 60.0
 MOST_REDIRECTS = 5
-CONNECT_SLICE = 0.1
+MOST_IN_FLIGHT = 4
+# How long a wait that cannot be interrupted lasts before the next look at the cancel flag.
+SLICE = 0.1
 CLOSED_BY_PEER = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 
 
@@ -86,26 +91,55 @@ class Response:
 @dataclass(frozen=True)
 class _RawAnswer:
     status: int
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
 
 
 class _Transient(Exception):
     """A try that failed in a way that another try may mend."""
 
-    def __init__(self, sentence: Text, sent: bool, retry_after: float | None = None, strain: bool = False) -> None:
+    def __init__(self, sentence: Text, sent: bool, retry_after: float | None = None, stale: bool = False) -> None:
         super().__init__()
         self.sentence = sentence
         self.sent = sent
         self.retry_after = retry_after
-        self.strain = strain
+        self.stale = stale
+
+
+class _Gate:
+    """Lets a few requests through at a time, from the first sign of strain on only one."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._room = MOST_IN_FLIGHT
+        self._inside = 0
+
+    @contextmanager
+    def passed(self, cancel: Cancel) -> Iterator[None]:
+        """Waits for room; raises Cancelled as soon as the flag is set."""
+        with self._changed:
+            while self._inside >= self._room:
+                # Not woken by the flag: that may be set by a signal handler, which must not wait for our lock.
+                self._changed.wait(SLICE)
+                cancel.check()
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._inside -= 1
+                self._changed.notify_all()
+
+    def narrow(self) -> None:
+        with self._changed:
+            self._room = 1
 
 
 class HttpClient:
     """Talks to one service, from any number of threads, each request over a kept-alive connection.
 
-    `service` is its name in sentences. `requests` counts what was sent. `strained` turns True at the first
-    429 or 5xx: whoever sends several requests at once should go on one at a time then.
+    `service` is its name in sentences. `requests` counts what was sent. At most four requests are in flight; at the
+    first 429 or 5xx `strained` turns True, and from then on it is one at a time.
     """
 
     def __init__(
@@ -123,6 +157,7 @@ class HttpClient:
         self._limits = limits or Limits()
         self._report_wait = report_wait or (lambda sentence: None)
         self._tls = tls
+        self._gate = _Gate()
         self._lock = threading.Lock()
         self._idle: dict[tuple[str, str, int], list[_Line]] = {}
 
@@ -146,27 +181,29 @@ class HttpClient:
         Returns whatever status is not transient: what a 401 or a 404 means is the service's business.
         Raises ServerTrouble, BadAnswer, SettingsTrouble (an address that must not be used), Cancelled.
         """
-        waits = iter(self._limits.waits)
+        waits = list(self._limits.waits)
         while True:
             try:
-                return self._follow(request, cancel)
+                with self._gate.passed(cancel):
+                    return self._follow(request, cancel)
             except _Transient as trouble:
-                self.strained = self.strained or trouble.strain
-                pause = next(waits, None)
-                if pause is None or (trouble.sent and not request.repeatable):
+                if not waits or (trouble.sent and not request.repeatable):
                     raise self._final(trouble) from None
-                self._pause(trouble, pause, cancel)
+                if trouble.stale:
+                    # Nobody's fault and no reason to wait, but a try all the same.
+                    waits.pop()
+                else:
+                    self._pause(trouble, waits.pop(0), cancel)
 
     def _final(self, trouble: _Transient) -> ServerTrouble:
         kind = BadAnswer if trouble.sentence.template == errors.NOT_JSON.template else ServerTrouble
         return kind(trouble.sentence)
 
     def _pause(self, trouble: _Transient, own: float, cancel: Cancel) -> None:
-        seconds = own * random.uniform(0.8, 1.2)
-        if trouble.retry_after is not None:
-            if trouble.retry_after > LONGEST_RETRY_AFTER:
-                raise self._final(trouble) from None
-            seconds = max(trouble.retry_after, 0.0)
+        if (trouble.retry_after or 0) > LONGEST_RETRY_AFTER:
+            raise self._final(trouble) from None
+        # A server that says "at once" (0, or a date that has passed) still gets our own pause.
+        seconds = trouble.retry_after or own * random.uniform(0.8, 1.2)
         self._report_wait(
             text(
                 '{service} is not answering as it should. Trying again in {wait}...',
@@ -183,13 +220,23 @@ class HttpClient:
             location = answer.headers.get('location', '')
             if answer.status not in REDIRECTS or not location:
                 return self._understood(answer, request)
+            url = self._redirected(url, location)
+        raise ServerTrouble(errors.UNEXPECTED_ANSWER, service=self.service, reason=text('too many redirects'))
+
+    def _redirected(self, url: str, location: str) -> str:
+        """Where a redirect leads; raises ServerTrouble where credentials must not follow it."""
+        # http.client hands over bytes as Latin-1; spaces and such would break the request line.
+        location = quote(location, safe=string.punctuation, encoding='latin-1')
+        try:
             target = urljoin(url, location)
-            if not same_service(url, target):
-                raise ServerTrouble(
-                    errors.REDIRECTED_AWAY, service=self.service, host=(urlsplit(target).hostname or '?')[:100]
-                )
-            url = target
-        raise ServerTrouble(errors.UNEXPECTED_ANSWER, service=self.service, reason='too many redirects')
+            host = urlsplit(target).hostname or ''
+        except ValueError:
+            raise ServerTrouble(
+                errors.UNEXPECTED_ANSWER, service=self.service, reason=text('a redirect to nowhere')
+            ) from None
+        if not same_service(url, target):
+            raise ServerTrouble(errors.REDIRECTED_AWAY, service=self.service, host=host[:100] or '?')
+        return target
 
     def _understood(self, answer: _RawAnswer, request: Request) -> Response:
         """The answer with its JSON parsed; raises _Transient for what another try may mend."""
@@ -208,6 +255,10 @@ class HttpClient:
 
     def _server_says_later(self, answer: _RawAnswer) -> _Transient:
         status = answer.status
+        if status == 429 or status >= 500:
+            # Here, before the gate lets anybody else in.
+            self.strained = True
+            self._gate.narrow()
         retry_after = parse_retry_after(answer.headers.get('retry-after', ''))
         if status == 429:
             wait = duration(retry_after) if retry_after else text('a few minutes')
@@ -218,28 +269,26 @@ class HttpClient:
             sentence = errors.SERVER_TROUBLE.with_values(service=self.service, status=status)
         # A server that turns requests away at the door (429, 503) has not carried them out.
         carried_out = status not in (429, 503)
-        return _Transient(sentence, sent=carried_out, retry_after=retry_after, strain=status == 429 or status >= 500)
+        return _Transient(sentence, sent=carried_out, retry_after=retry_after)
 
     def _exchange(self, request: Request, url: str, cancel: Cancel) -> _RawAnswer:
-        """One request over one connection; a kept-alive one that turns out dead is replaced once, unnoticed."""
+        """One request over one connection, a kept-alive one where there is one."""
+        cancel.check()
         # What must not happen twice goes over a fresh connection: there a close without an answer says something.
         line = self._take(url) if request.repeatable else self._new_line(url)
-        try:
-            if line.is_open:
-                with suppress(_DeadLine):
-                    return self._over(line, request, url, cancel)
-                line = self._new_line(url)
-            return self._over(line, request, url, cancel)
-        except _DeadLine:
-            reason = text('closed without an answer')
-            raise _Transient(errors.BROKE_OFF.with_values(service=self.service, reason=reason), sent=True) from None
-
-    def _over(self, line: _Line, request: Request, url: str, cancel: Cancel) -> _RawAnswer:
-        cancel.check()
+        kept_alive = line.is_open
         with self._lock:
             self.requests += 1
-        with self._mapped_failures(line, cancel):
-            answer = line.exchange(request, url, self._user_agent, cancel)
+        try:
+            with self._mapped_failures(line, cancel):
+                answer = line.exchange(request, url, self._user_agent, cancel)
+        except _DeadLine:
+            if kept_alive:
+                # The others have been idle for as long.
+                self.close()
+            reason = text('closed without an answer')
+            sentence = errors.BROKE_OFF.with_values(service=self.service, reason=reason)
+            raise _Transient(sentence, sent=True, stale=kept_alive) from None
         self._keep(line)
         return answer
 
@@ -258,6 +307,9 @@ class HttpClient:
         except http.client.InvalidURL:
             line.close()
             raise SettingsTrouble(errors.BAD_ADDRESS, address=line.host) from None
+        except _ProxyRefused as error:
+            line.close()
+            raise self._not_reached(error.reason) from None
         except (OSError, http.client.HTTPException, EOFError, ValueError, zlib.error) as error:
             line.close()
             cancel.check()
@@ -273,6 +325,9 @@ class HttpClient:
             return _Transient(errors.TOO_SLOW.with_values(service=self.service), sent=True)
         sentence = errors.BROKE_OFF if line.connected else errors.NOT_REACHED
         return _Transient(sentence.with_values(service=self.service, reason=plain_reason(error)), sent=line.connected)
+
+    def _not_reached(self, reason: Text) -> ServerTrouble:
+        return ServerTrouble(errors.NOT_REACHED, service=self.service, reason=reason)
 
     def _take(self, url: str) -> _Line:
         origin = _origin(urlsplit(url))
@@ -290,7 +345,11 @@ class HttpClient:
         if self._tls is None:
             with self._lock:
                 self._tls = self._tls or ssl.create_default_context()
-        return _Line(checked_address(url), self._limits, self._tls)
+        address = checked_address(url)
+        try:
+            return _Line(address, self._limits, self._tls)
+        except _ProxyRefused as error:
+            raise self._not_reached(error.reason) from None
 
     def _keep(self, line: _Line) -> None:
         if line.is_open:
@@ -301,6 +360,14 @@ class HttpClient:
 
 class _DeadLine(Exception):
     """A connection that was closed by the other side before it answered anything."""
+
+
+class _ProxyRefused(Exception):
+    """A proxy that cannot be used, or that will not let this through however often it is asked."""
+
+    def __init__(self, reason: Text) -> None:
+        super().__init__()
+        self.reason = reason
 
 
 class _TooLarge(Exception):
@@ -319,6 +386,9 @@ class _Line:
         self._limits = limits
         self._tls = tls
         self._cancel = Cancel()
+        self._deadline = 0.0
+        # The connection drops its own reference while an answer is still being read.
+        self._socket: socket.socket | None = None
         self._proxy = _proxy_for(self.origin)
         self._connection = self._make_connection()
 
@@ -341,23 +411,25 @@ class _Line:
         else:
             connection = _PlainConnection(*first_hop, self)
         connection.timeout = self._limits.silence
+        connection.response_class = functools.partial(_Answer, self)  # type: ignore[assignment]
         return connection
 
     def exchange(self, request: Request, url: str, user_agent: str, cancel: Cancel) -> _RawAnswer:
         """Sends the request and reads the whole answer, within the limits."""
         self._cancel = cancel
         self.answering = False
-        deadline = time.monotonic() + self._limits.whole_answer
+        self._deadline = time.monotonic() + self._limits.whole_answer
         with cancel.interrupting(self.cut):
             if not self.is_open:
                 self.connected = False
                 self._connection.connect()
             self.connected = True
+            self._connection.sock.settimeout(self._limits.silence)
             self._send(request, urlsplit(url), user_agent)
             answer = self._connection.getresponse()
             self.answering = True
             headers = {name.lower(): value for name, value in answer.getheaders()}
-            body = self._read(answer, headers, deadline)
+            body = self._read(answer, headers)
         answer.close()
         if answer.will_close:
             self.close()
@@ -367,7 +439,7 @@ class _Line:
         target = (address.path or '/') + (f'?{address.query}' if address.query else '')
         headers = {'User-Agent': user_agent, 'Accept': 'application/json', 'Accept-Encoding': 'gzip', **request.headers}
         if self._proxy and address.scheme == 'http':
-            target = f'http://{address.netloc}{target}'
+            target = f'http://{address.netloc.rpartition("@")[2]}{target}'
             headers.update(self._proxy.headers)
         body = None
         if request.payload is not None:
@@ -375,8 +447,8 @@ class _Line:
             headers.setdefault('Content-Type', 'application/json')
         self._connection.request(request.method, target, body=body, headers=headers)
 
-    def _read(self, answer: http.client.HTTPResponse, headers: Mapping[str, str], deadline: float) -> bytes:
-        """The body, inflated. read1 and the count of our own let a slow or a short body be told from a whole one."""
+    def _read(self, answer: http.client.HTTPResponse, headers: Mapping[str, str]) -> bytes:
+        """The body, inflated. read1 and the count of our own let a short body be told from a whole one."""
         expected = None if answer.chunked else answer.length
         if expected is not None and expected > self._limits.body:
             raise _TooLarge
@@ -388,8 +460,6 @@ class _Line:
         body = bytearray()
         received = 0
         while expected is None or received < expected:
-            if time.monotonic() > deadline:
-                raise TimeoutError
             chunk = answer.read1(CHUNK if expected is None else min(CHUNK, expected - received))
             if not chunk:
                 break
@@ -405,19 +475,29 @@ class _Line:
 
     def cut(self) -> None:
         """Shuts the socket, whatever another thread is doing with it."""
-        sock = self._connection.sock
-        if sock is not None:
+        if self._socket is not None:
             # ssl's own shutdown() drops the TLS object under the feet of a thread that is reading.
-            socket.socket.shutdown(sock, socket.SHUT_RDWR)
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def allow_wait(self) -> None:
+        """Before each wait for bytes: it ends with the deadline of the answer, however slowly that drips in."""
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        if self._socket is not None:
+            self._socket.settimeout(min(self._limits.silence, left))
 
     def open_socket(self, address: tuple[str, int], *ignored: object) -> socket.socket:
         """A connected socket; the look-up and the connecting both end at once when cancelled."""
         deadline = time.monotonic() + self._limits.connect
         failure: OSError = OSError(errno.EHOSTUNREACH, 'no address')
-        for family, kind, protocol, _name, place in _look_up(address, deadline, self._cancel):
+        places = _look_up(address, deadline, self._cancel)
+        for number, (family, kind, protocol, _name, place) in enumerate(places):
             sock = socket.socket(family, kind, protocol)
             try:
-                _connect(sock, place, deadline, self._cancel)
+                # A share for each: the first may be one of an IPv6 that leads nowhere.
+                now = time.monotonic()
+                _connect(sock, place, now + (deadline - now) / (len(places) - number), self._cancel)
             except OSError as error:
                 sock.close()
                 failure = error
@@ -425,16 +505,24 @@ class _Line:
             except BaseException:
                 sock.close()
                 raise
-            sock.settimeout(self._limits.silence)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return sock
+            return self._guarded(sock)
         raise failure
+
+    def _guarded(self, sock: socket.socket) -> socket.socket:
+        """The socket, in the place where cut() finds it from now on."""
+        sock.settimeout(self._limits.silence)
+        self._socket = sock
+        if self._cancel.is_set:
+            sock.close()
+            self._cancel.check()
+        return sock
 
     def secured(self, sock: socket.socket, connection: http.client.HTTPConnection) -> None:
         """Puts TLS on the connection. The handshake comes after the socket is in its place, where cut() finds it."""
-        connection.sock = self._tls.wrap_socket(sock, server_hostname=self.host, do_handshake_on_connect=False)
-        self._cancel.check()
-        connection.sock.do_handshake()
+        wrapped = self._tls.wrap_socket(sock, server_hostname=self.host, do_handshake_on_connect=False)
+        connection.sock = self._guarded(wrapped)
+        wrapped.do_handshake()
 
 
 class _PlainConnection(http.client.HTTPConnection):
@@ -444,13 +532,48 @@ class _PlainConnection(http.client.HTTPConnection):
 
 
 class _TlsConnection(_PlainConnection):
+    # What a Host header leaves out.
+    default_port = http.client.HTTPS_PORT
+
     def __init__(self, host: str, port: int, line: _Line) -> None:
         super().__init__(host, port, line)
         self._line = line
 
     def connect(self) -> None:
-        super().connect()  # opens the socket and, where there is a proxy, the tunnel through it
+        try:
+            super().connect()  # opens the socket and, where there is a proxy, the tunnel through it
+        except OSError as error:
+            # That is how http.client says that the proxy refuses the tunnel; 407 is what it says of a wrong password.
+            refused = re.search(r'Tunnel connection failed: (4\d\d)', str(error))
+            if refused is None:
+                raise
+            raise _ProxyRefused(text('the proxy refused: HTTP {status}', status=refused.group(1))) from None
         self._line.secured(self.sock, self)
+
+
+class _Answer(http.client.HTTPResponse):
+    """An answer that is read through a line's patience, from its first byte on."""
+
+    def __init__(self, line: _Line, sock: socket.socket, *arguments: Any, **named: Any) -> None:
+        super().__init__(sock, *arguments, **named)
+        self.fp = io.BufferedReader(_PatientReader(self.fp.detach(), line))
+
+
+class _PatientReader(io.RawIOBase):
+    def __init__(self, raw: io.RawIOBase, line: _Line) -> None:
+        self._raw = raw
+        self._line = line
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._line.allow_wait()
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
 
 
 @dataclass(frozen=True)
@@ -461,7 +584,7 @@ class _Proxy:
 
 
 def _proxy_for(origin: tuple[str, str, int]) -> _Proxy | None:
-    """The system's proxy for an address, never for this computer itself."""
+    """The system's proxy for an address, never for this computer itself. Raises _ProxyRefused for one we cannot use."""
     scheme, host, _port = origin
     if is_loopback(host) or urllib.request.proxy_bypass(host):
         return None
@@ -469,14 +592,15 @@ def _proxy_for(origin: tuple[str, str, int]) -> _Proxy | None:
     given = configured.get(scheme) or configured.get('all')
     if not given:
         return None
-    address = urlsplit(given if '://' in given else f'http://{given}')
-    if not address.hostname:
-        return None
+    try:
+        address = checked_address(given if '://' in given else f'http://{given}')
+    except SettingsTrouble:
+        raise _ProxyRefused(text('the proxy {address} cannot be used', address=shown_address(given))) from None
     headers = {}
     if address.username:
         pair = f'{unquote(address.username)}:{unquote(address.password or "")}'
         headers['Proxy-Authorization'] = 'Basic ' + base64.b64encode(pair.encode()).decode()
-    return _Proxy(address.hostname, address.port or 8080, headers)
+    return _Proxy(address.hostname or '', address.port or 8080, headers)
 
 
 def _look_up(address: tuple[str, int], deadline: float, cancel: Cancel) -> list[tuple[Any, ...]]:
@@ -516,7 +640,7 @@ def _connect(sock: socket.socket, place: tuple[Any, ...], deadline: float, cance
         raise OSError(code, os.strerror(code))
     with selectors.DefaultSelector() as selector:
         selector.register(sock, selectors.EVENT_WRITE)
-        while not selector.select(CONNECT_SLICE):
+        while not selector.select(SLICE):
             cancel.check()
             if time.monotonic() > deadline:
                 raise TimeoutError
@@ -548,10 +672,10 @@ def checked_address(url: str, allow_plain: bool = True) -> SplitResult:
     """
     try:
         address = urlsplit(url)
-        usable = address.scheme.lower() in ('http', 'https') and bool(address.hostname) and (address.port or 1) > 0
+        usable = address.scheme.lower() in ('http', 'https') and bool(address.hostname) and address.port != 0
     except ValueError:
         usable = False
-    if not usable or re.search(r'[\s\x00-\x1f]', url):
+    if not usable or re.search(r'[\s\x00-\x1f\x7f]', url) or not f'{address.path}{address.query}'.isascii():
         raise SettingsTrouble(errors.BAD_ADDRESS, address=shown_address(url))
     if not allow_plain and address.scheme.lower() == 'http' and not is_loopback(address.hostname or ''):
         raise SettingsTrouble(errors.NOT_ENCRYPTED, address=shown_address(url))
@@ -560,7 +684,11 @@ def checked_address(url: str, allow_plain: bool = True) -> SplitResult:
 
 def shown_address(url: str) -> str:
     """The address without user name, password, query and fragment: what may be shown."""
-    return re.sub(r'//[^/@]*@', '//', re.split(r'[?#]', url, maxsplit=1)[0])[:200]
+    # A password may hold any of the characters that end it elsewhere, so everything up to the last @ goes.
+    before, at, after = url.rpartition('@')
+    scheme, mark, _rest = before.partition('://')
+    shown = (f'{scheme}://' if mark else '') + after if at else url
+    return re.split(r'[?#]', shown, maxsplit=1)[0][:200]
 
 
 def same_service(url: str, target: str) -> bool:
@@ -617,7 +745,7 @@ def plain_reason(error: BaseException) -> Text:
     if isinstance(error, http.client.IncompleteRead):
         return text('the answer was cut short')
     if isinstance(error, ssl.SSLError):
-        return text('no secure connection: {reason}', reason=error.reason or 'TLS')
+        return text('no secure connection: {reason}', reason=getattr(error, 'reason', None) or 'TLS')
     if isinstance(error, http.client.HTTPException | ValueError | zlib.error | EOFError):
         return text('the answer was garbled')
     if isinstance(error, OSError) and error.strerror:

@@ -1,0 +1,238 @@
+"""What the tests of the network side share: a service that echoes, a proxy, holes that swallow connections.
+
+Knows the plugin's transport, nothing of Calibre.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import select
+import socket
+import socketserver
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar
+
+from calibre_plugins.bookfusionbacksync.cancel import Cancel
+from calibre_plugins.bookfusionbacksync.errors import Cancelled
+from calibre_plugins.bookfusionbacksync.text import Text
+from calibre_plugins.bookfusionbacksync.transport import HttpClient, Limits
+from standins.common import Answer, Request, StandIn, json_answer
+
+USER_AGENT = 'BookFusionBackSync/0.0.0 (Calibre plugin)'
+# Short enough to wait for, long enough for a machine that is busy with other things.
+QUICK = Limits(connect=1.0, silence=0.3, whole_answer=1.0, waits=(0.01, 0.02, 0.03))
+OWN_THREADS = ('page', 'single', 'look-up')
+SOON = 1.0
+
+
+class Echo(StandIn):
+    """Answers every request with what it was; `padding` makes the answer that much longer."""
+
+    padding: int = 0
+
+    def answer(self, request: Request) -> Answer:
+        sent = {'method': request.method, 'target': request.target, 'body': request.json(), 'x': 'x' * self.padding}
+        return json_answer(sent)
+
+
+class RecordingCancel(Cancel):
+    """A cancel flag that notes how long it should have waited, and does not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[float] = []
+
+    def wait(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.check()
+
+
+class Told:
+    """A reporter that keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.statuses: list[str] = []
+        self.counts: list[tuple[int, int | None]] = []
+        self.lines: list[str] = []
+
+    def status(self, sentence: Text) -> None:
+        self.statuses.append(str(sentence))
+
+    def progress(self, done: int, total: int | None) -> None:
+        self.counts.append((done, total))
+
+    def log(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def make_client(limits: Limits = QUICK, service: str = 'The service', **options: Any) -> HttpClient:
+    return HttpClient(service, USER_AGENT, limits, **options)
+
+
+def trust(server: StandIn) -> ssl.SSLContext:
+    """Verification as always, but with the stand-in's own certificate as the only authority."""
+    return ssl.create_default_context(cafile=server.certificate_file)
+
+
+def own_threads() -> list[str]:
+    """The names of the plugin's threads that are running."""
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith(OWN_THREADS)]
+
+
+def assert_no_thread_left() -> None:
+    end = time.monotonic() + SOON
+    while own_threads() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert own_threads() == []
+
+
+def cancelled_in(work: Callable[[Cancel], object], ready: Callable[[], object]) -> float:
+    """Runs `work(cancel)`, cancels it once `ready` returns, and gives the seconds until it ended with Cancelled."""
+    cancel = Cancel()
+    moments: list[float] = []
+
+    def stop() -> None:
+        ready()
+        moments.append(time.monotonic())
+        cancel.set()
+
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    try:
+        work(cancel)
+    except Cancelled:
+        return time.monotonic() - moments[0]
+    finally:
+        stopper.join()
+    raise AssertionError('it ended by itself')
+
+
+@contextlib.contextmanager
+def black_hole() -> Iterator[int]:
+    """A port of 127.0.0.1 where connections are neither accepted nor refused: the backlog is full."""
+    with contextlib.ExitStack() as opened:
+        listener = opened.enter_context(socket.socket())
+        listener.bind(('127.0.0.1', 0))
+        listener.listen(0)
+        while True:
+            filler = opened.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+            if not select.select([], [filler], [], 0.1)[1]:
+                break
+        yield listener.getsockname()[1]
+
+
+@contextlib.contextmanager
+def silent_server() -> Iterator[int]:
+    """A port of 127.0.0.1 where connections are accepted, and nothing is ever said."""
+    with socket.create_server(('127.0.0.1', 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+@contextlib.contextmanager
+def names(addresses: Mapping[str, list[tuple[str, int]]]) -> Iterator[None]:
+    """Meanwhile these host names mean these addresses, whatever the port; all other names do not exist."""
+
+    def look_up(host: str, port: int, *ignored: object, type: int = 0) -> list[tuple[Any, ...]]:  # noqa: A002
+        with contextlib.suppress(OSError):
+            return genuine(host, port, type=type, flags=socket.AI_NUMERICHOST)
+        if host not in addresses:
+            raise socket.gaierror(socket.EAI_NONAME, 'Name or service not known')
+        return [(socket.AF_INET, type, 6, '', place) for place in addresses[host]]
+
+    genuine = socket.getaddrinfo
+    socket.getaddrinfo = look_up  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        socket.getaddrinfo = genuine
+
+
+class Proxy(socketserver.ThreadingTCPServer):
+    """An HTTP proxy on 127.0.0.1 that takes every host for one and the same stand-in.
+
+    `heads` are the request heads as they came. With `login` ('user:password') it wants these; `status` is answered to
+    every request in place of the real thing; `silent` says nothing at all.
+    """
+
+    allow_reuse_address = True
+    daemon_threads = True
+
+    def __init__(self, server: StandIn, login: str = '', status: int = 0, silent: bool = False) -> None:
+        self.target = (server.host, server.port)
+        self.login = login
+        self.status = status
+        self.silent = silent
+        self.heads: list[str] = []
+        self.released = threading.Event()
+        super().__init__(('127.0.0.1', 0), ProxyHandler)
+
+    @property
+    def port(self) -> int:
+        return int(self.server_address[1])
+
+    def __enter__(self) -> Proxy:
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.released.set()
+        self.shutdown()
+        self.server_close()
+
+    def refusal(self, head: str) -> int:
+        """The status with which this request is turned away, 0 when it is let through."""
+        expected = f'proxy-authorization: basic {base64.b64encode(self.login.encode()).decode()}'
+        if self.login and expected.casefold() not in head.casefold():
+            return 407
+        return self.status
+
+
+class ProxyHandler(socketserver.StreamRequestHandler):
+    server: Proxy
+    # Nothing is read ahead of what is forwarded.
+    rbufsize = 0
+    REASON: ClassVar = {200: 'Connection established', 407: 'Proxy Authentication Required', 502: 'Bad Gateway'}
+
+    def handle(self) -> None:
+        lines = []
+        while (line := self.rfile.readline().decode('latin-1')).strip():
+            lines.append(line)
+        head = ''.join(lines)
+        self.server.heads.append(head)
+        if self.server.silent:
+            self.server.released.wait()
+            return
+        status = self.server.refusal(head)
+        if status:
+            self._say(status)
+            return
+        with contextlib.suppress(OSError), socket.create_connection(self.server.target) as upstream:
+            if head.startswith('CONNECT '):
+                self._say(200)
+            else:
+                upstream.sendall(self._forwarded(lines))
+            self._pump(upstream)
+
+    def _say(self, status: int) -> None:
+        self.wfile.write(f'HTTP/1.1 {status} {self.REASON.get(status, "?")}\r\n\r\n'.encode())
+
+    def _forwarded(self, lines: list[str]) -> bytes:
+        method, target, version = lines[0].split()
+        path = '/' + target.split('://', 1)[1].partition('/')[2]
+        kept = [line for line in lines[1:] if not line.lower().startswith(('proxy-', 'connection:'))]
+        return ''.join([f'{method} {path} {version}\r\n', *kept, 'Connection: close\r\n\r\n']).encode('latin-1')
+
+    def _pump(self, upstream: socket.socket) -> None:
+        ends = {self.connection: upstream, upstream: self.connection}
+        while not self.server.released.is_set():
+            for end in select.select(list(ends), [], [], 0.05)[0]:
+                data = end.recv(65536)
+                if not data:
+                    return
+                ends[end].sendall(data)
