@@ -52,6 +52,7 @@ LONGEST_SECRET = 8192
 RECORDS_TO_ASK = 10
 
 WAITING = text('Waiting for the code to be entered in the browser...')
+STILL_WAITING = text('Still waiting, although the last look for an answer failed. {trouble}')
 NOT_SIGNED_IN = text('Cancelled - not signed in.')
 SIGNED_IN = text('Signed in to BookFusion.')
 SIGNED_OUT = text('Signed out of BookFusion.')
@@ -212,7 +213,7 @@ class BrowserSignIn:
             poll = self._poll(code, cancel)
             if poll.token:
                 return poll.token
-            report(poll.trouble or WAITING)
+            report(STILL_WAITING.with_values(trouble=poll.trouble) if poll.trouble else WAITING)
             interval += poll.slower
             # A network that comes and goes, a server under strain: each further poll waits longer.
             failures = failures + 1 if poll.failed else 0

@@ -47,6 +47,7 @@ MODULES = (
     'hardcover_steps',
     'help_dialog',
     'isbn',
+    'job_dialog',
     'jobs',
     'library',
     'logs',

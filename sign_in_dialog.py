@@ -1,0 +1,316 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The window of the browser sign-in: shows the code, opens the page, counts down, and says how it ended.
+
+The sign-in itself runs on a worker's thread; here is only what is seen of it.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from calibre.gui2 import Application, error_dialog, open_url, question_dialog
+from calibre.gui2.widgets2 import Dialog
+from qt.core import (
+    QDialogButtonBox,
+    QFontDatabase,
+    QHBoxLayout,
+    QIcon,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSize,
+    QSizePolicy,
+    Qt,
+    QTimer,
+    QVBoxLayout,
+    QWidget,
+    pyqtSignal,
+)
+
+from . import browser_sign_in, settings
+from .browser_sign_in import DeviceCode, SignedIn
+from .cancel import Cancel
+from .errors import BackSyncError
+from .reporting import Reporter
+from .sync_worker import Worker
+from .text import Text
+
+if TYPE_CHECKING:
+    from calibre_builtins import _, load_translations, ngettext
+
+load_translations()
+
+LONGEST_GOODBYE = 3000
+TICK = 250
+COPIED_FOR = 2000
+ICON_SIZE = 32
+
+# Threads that were told to stop and have not yet: Qt would crash if they were forgotten while they run.
+_ending: set[Worker] = set()
+
+
+class SignInWorker(Worker):
+    """Signs in. `code_given(DeviceCode)` comes before the end; `signed_in` is set once the token is saved."""
+
+    code_given = pyqtSignal(object)
+
+    def __init__(self) -> None:
+        super().__init__(self._sign_in)
+        self.signed_in: SignedIn | None = None
+
+    def _sign_in(self, reporter: Reporter, cancel: Cancel) -> SignedIn:
+        given = settings.load().settings
+        self.signed_in = browser_sign_in.sign_in(given, self.code_given.emit, reporter.status, cancel)
+        return self.signed_in
+
+
+class SignInDialog(Dialog):
+    """Modal. Begins as soon as it is made; whoever makes it calls `exec`, then `stop`."""
+
+    def __init__(self, parent: QWidget | None) -> None:
+        self._worker: SignInWorker | None = None
+        self._code: DeviceCode | None = None
+        self._deadline = 0.0
+        Dialog.__init__(
+            self,
+            _('Sign in to BookFusion'),
+            'bookfusion-back-sync-sign-in',
+            parent,
+            default_buttons=QDialogButtonBox.StandardButton.Cancel,
+        )
+        self._ticker = QTimer(self)
+        self._ticker.setInterval(TICK)
+        self._ticker.timeout.connect(self._show_countdown)
+        self.begin()
+
+    def sizeHint(self) -> QSize:
+        return super().sizeHint().expandedTo(QSize(520, 280))
+
+    def setup_ui(self) -> None:
+        layout = QVBoxLayout(self)
+        layout.setSpacing(12)
+        self.entry = QWidget(self)
+        self._fill_entry(self.entry)
+        layout.addWidget(self.entry)
+        layout.addStretch(1)
+        layout.addLayout(self._status_row())
+        layout.addStretch(1)
+        layout.addWidget(self.bb)
+        self.again = self.bb.addButton(_('&Try again'), QDialogButtonBox.ButtonRole.ActionRole)
+        self.again.setObjectName('again')
+        self.again.setIcon(QIcon.ic('view-refresh.png'))
+        self.again.clicked.connect(self.begin)
+
+    def _fill_entry(self, entry: QWidget) -> None:
+        """What the reader needs to enter the code; hidden once that is over."""
+        layout = QVBoxLayout(entry)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(12)
+        intro = QLabel(_('Your browser opens a page of BookFusion. Sign in there and enter this code:'), entry)
+        intro.setWordWrap(True)
+        layout.addWidget(intro)
+        layout.addLayout(self._code_row())
+        self.page = QLabel(entry)
+        self.page.setObjectName('page')
+        self.page.setTextFormat(Qt.TextFormat.PlainText)
+        self.page.setWordWrap(True)
+        self.page.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        self.page.setTextInteractionFlags(
+            Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
+        )
+        layout.addWidget(self.page)
+
+    def _code_row(self) -> QHBoxLayout:
+        self.user_code = QLineEdit(self)
+        self.user_code.setObjectName('user_code')
+        self.user_code.setAccessibleName(_('Code to enter in the browser'))
+        self.user_code.setReadOnly(True)
+        self.user_code.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        # A code is read from left to right in every language.
+        self.user_code.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
+        font = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
+        font.setPointSizeF(max(self.font().pointSizeF(), 9.0) * 2.2)
+        font.setBold(True)
+        self.user_code.setFont(font)
+        self.user_code.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.copy_code = self._button('copy_code', _('&Copy code'), 'edit-copy.png', self._copy)
+        self.open_page = self._button('open_page', _('&Open page'), 'forward.png', self._open)
+        buttons = QVBoxLayout()
+        buttons.addWidget(self.copy_code)
+        buttons.addWidget(self.open_page)
+        row = QHBoxLayout()
+        row.addWidget(self.user_code, 1)
+        row.addLayout(buttons)
+        return row
+
+    def _button(self, name: str, label: str, icon: str, clicked: Callable[[], object]) -> QPushButton:
+        button = QPushButton(QIcon.ic(icon), label, self)
+        button.setObjectName(name)
+        button.setAutoDefault(False)
+        button.clicked.connect(clicked)
+        return button
+
+    def _status_row(self) -> QHBoxLayout:
+        self.icon = QLabel(self)
+        self.icon.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.status = QLabel(self)
+        self.status.setObjectName('status')
+        self.status.setTextFormat(Qt.TextFormat.PlainText)
+        self.status.setWordWrap(True)
+        self.countdown = QLabel(self)
+        self.countdown.setObjectName('countdown')
+        self.countdown.setTextFormat(Qt.TextFormat.PlainText)
+        column = QVBoxLayout()
+        column.setSpacing(4)
+        column.addWidget(self.status)
+        column.addWidget(self.countdown)
+        row = QHBoxLayout()
+        row.setSpacing(10)
+        row.addWidget(self.icon)
+        row.addLayout(column, 1)
+        return row
+
+    def begin(self) -> None:
+        """Starts a sign-in with a fresh code."""
+        self.stop()
+        self._forget_code()
+        self._show_state(_('Asking BookFusion for a code...'), 'user_profile.png')
+        worker = self._worker = SignInWorker()
+        worker.code_given.connect(self._show_code)
+        worker.status_changed.connect(self._show_status)
+        worker.succeeded.connect(self._succeeded)
+        worker.failed.connect(self._failed)
+        worker.start()
+
+    def _forget_code(self) -> None:
+        self._ticker.stop()
+        self._code = None
+        self.user_code.clear()
+        self.page.clear()
+        self.countdown.clear()
+        self.countdown.hide()
+        for widget in (self.user_code, self.copy_code, self.open_page):
+            widget.setEnabled(False)
+
+    def _show_state(self, words: str, icon: str, ended: bool = False, may_try_again: bool = False) -> None:
+        self.entry.setVisible(not ended)
+        self.status.setText(words)
+        self.icon.setPixmap(QIcon.ic(icon).pixmap(ICON_SIZE, ICON_SIZE))
+        kind = QDialogButtonBox.StandardButton.Close if ended else QDialogButtonBox.StandardButton.Cancel
+        if self.bb.button(kind) is None:
+            self.bb.setStandardButtons(kind)
+        self.again.setVisible(may_try_again)
+        # While the code is shown, the Enter key must not end everything.
+        button = self.again if may_try_again else self.bb.button(kind)
+        button.setAutoDefault(ended)
+        button.setDefault(ended)
+
+    def _show_code(self, code: DeviceCode) -> None:
+        self._code = code
+        self._deadline = time.monotonic() + code.expires_in
+        self.user_code.setText(code.user_code)
+        self.page.setText(code.page)
+        for widget in (self.user_code, self.copy_code, self.open_page):
+            widget.setEnabled(True)
+        self.copy_code.setFocus(Qt.FocusReason.OtherFocusReason)
+        self._ticker.start()
+        self._show_countdown()
+        self.countdown.show()
+        self._open()
+
+    def _show_status(self, sentence: Text) -> None:
+        waiting = sentence.template == browser_sign_in.WAITING.template
+        self._show_state(sentence.translated(_, ngettext), 'user_profile.png' if waiting else 'dialog_warning.png')
+
+    def _show_countdown(self) -> None:
+        left = max(0, math.ceil(self._deadline - time.monotonic()))
+        self.countdown.setText(
+            _('The code is good for another {minutes}:{seconds}.').format(minutes=left // 60, seconds=f'{left % 60:02}')
+        )
+
+    def _copy(self) -> None:
+        Application.instance().clipboard().setText(self.user_code.text())
+        self.copy_code.setText(_('Copied'))
+        QTimer.singleShot(COPIED_FOR, self._offer_to_copy)
+
+    def _offer_to_copy(self) -> None:
+        self.copy_code.setText(_('&Copy code'))
+
+    def _open(self) -> None:
+        if self._code is not None:
+            open_url(self._code.page_to_open)
+
+    def _succeeded(self, signed_in: SignedIn) -> None:
+        self._forget_code()
+        self._show_state(signed_in.sentence.translated(_, ngettext), 'ok.png', ended=True)
+        # The window shows how it ended before it asks.
+        QTimer.singleShot(0, self._offer_to_erase)
+
+    def _offer_to_erase(self) -> None:
+        if not self.isVisible() or not settings.load().settings.password:
+            return
+        if question_dialog(
+            self,
+            _('Erase the stored password?'),
+            _(
+                'You are signed in with a browser now, so the password of the BookFusion account is no longer needed. '
+                'Erase it from the settings?'
+            ),
+            yes_text=_('&Erase it'),
+            no_text=_('&Keep it'),
+        ):
+            _shown_errors(self, browser_sign_in.erase_password)
+
+    def _failed(self, error: BackSyncError) -> None:
+        self._forget_code()
+        words = error.sentence.translated(_, ngettext)
+        self._show_state(words, 'dialog_error.png', ended=True, may_try_again=True)
+
+    def reject(self) -> None:
+        """Closes the window and gives up what is still going on."""
+        self._ticker.stop()
+        if self._worker is not None:
+            self._worker.cancel.set()
+        super().reject()
+
+    def stop(self) -> bool:
+        """Ends the thread, within moments; True when a token was saved."""
+        worker, self._worker = self._worker, None
+        if worker is None:
+            return False
+        for signal in (worker.code_given, worker.status_changed, worker.succeeded, worker.failed):
+            signal.disconnect()
+        if not worker.stop(LONGEST_GOODBYE):
+            _ending.add(worker)
+            worker.finished.connect(lambda: _ending.discard(worker))
+        return worker.signed_in is not None
+
+
+def _shown_errors(parent: QWidget | None, action: Callable[[], object]) -> bool:
+    """Calls the action; False, after a dialog, where it raised one of our errors."""
+    try:
+        action()
+    except BackSyncError as error:
+        error_dialog(parent, _('Settings not changed'), error.sentence.translated(_, ngettext), show=True)
+        return False
+    return True
+
+
+def sign_in(parent: QWidget | None) -> bool:
+    """Signs in with a browser; True when that was done. Blocks like any modal dialog, the window stays alive."""
+    dialog = SignInDialog(parent)
+    try:
+        dialog.exec()
+    finally:
+        signed_in = dialog.stop()
+        dialog.deleteLater()
+    return signed_in
+
+
+def sign_out(parent: QWidget | None) -> bool:
+    """Forgets the browser sign-in; True when there was one."""
+    forgotten: list[bool] = []
+    return _shown_errors(parent, lambda: forgotten.append(browser_sign_in.sign_out())) and forgotten == [True]
