@@ -22,7 +22,7 @@ from typing import TypeAlias
 
 from calibre.utils.config import prefs
 
-from . import errors, logs
+from . import errors, logs, old_log
 from .cancel import Cancel
 from .errors import BackSyncError, LibraryTrouble
 from .library import Library, opened
@@ -102,6 +102,23 @@ def library_opener(arguments: argparse.Namespace, read_only: bool) -> Callable[[
     return lambda: opened(path, read_only)
 
 
+def naming_the_old_log(
+    open_library: Callable[[], AbstractContextManager[Library]], reporter: TerminalReporter
+) -> Callable[[], AbstractContextManager[Library]]:
+    """Opens the library as before, and tells of the log that an earlier version left there, once."""
+
+    @contextmanager
+    def opening() -> Iterator[Library]:
+        with open_library() as library:
+            found = old_log.find(library)
+            if found is not None:
+                reporter.log(old_log.note(found))
+                old_log.mark_named(library)
+            yield library
+
+    return opening
+
+
 def as_json(value: Value) -> object:
     return value.astimezone().isoformat() if isinstance(value, datetime) else value
 
@@ -134,6 +151,8 @@ def print_json(result: object) -> None:
 
 def run_sync(arguments: argparse.Namespace, reporter: TerminalReporter, cancel: Cancel) -> int:
     open_library = library_opener(arguments, read_only=arguments.dry_run)
+    if not arguments.dry_run:
+        open_library = naming_the_old_log(open_library, reporter)
     outcome = SyncJob(open_library, reporter, cancel).run(dry_run=arguments.dry_run)
     if arguments.dry_run:
         reporter.log('Dry run: nothing was written.')
