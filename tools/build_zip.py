@@ -52,6 +52,7 @@ MODULES = (
     'library',
     'logs',
     'main',
+    'old_log',
     'paging',
     'picker',
     'plan',
