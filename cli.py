@@ -162,7 +162,7 @@ def run_sync(arguments: argparse.Namespace, reporter: TerminalReporter, cancel: 
     return DONE
 
 
-def run_undo(arguments: argparse.Namespace, reporter: TerminalReporter, cancel: Cancel) -> int:
+def run_undo(arguments: argparse.Namespace, reporter: TerminalReporter, _cancel: Cancel) -> int:
     with library_opener(arguments, read_only=False)() as library:
         undo_last(library, reporter)
     return DONE
@@ -218,7 +218,7 @@ def main(argv: Sequence[str]) -> int:
             return arguments.run(arguments, reporter, cancel)
         except BrokenPipeError:
             return FAILED
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  (whatever it was, the user gets one line)
             return _failed(error, arguments.json, reporter)
         finally:
             logs.stop()
