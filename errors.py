@@ -9,7 +9,8 @@ from __future__ import annotations
 from .text import Text, text
 
 NOT_REACHED = text(
-    '{service} could not be reached ({reason}). Check the internet connection and the proxy of this computer, then try again.'
+    '{service} could not be reached ({reason}). '
+    'Check the internet connection and the proxy of this computer, then try again.'
 )
 TOO_SLOW = text('{service} did not answer in time. Try again later.')
 BROKE_OFF = text('The connection to {service} broke off ({reason}). Check the internet connection and try again.')
@@ -62,7 +63,8 @@ API_GONE = text(
 )
 
 SETTINGS_NOT_JSON = text(
-    'The settings file was not readable and has been set aside as {path}. Enter the settings again, or repair that file and rename it.'
+    'The settings file was not readable and has been set aside as {path}. '
+    'Enter the settings again, or repair that file and rename it.'
 )
 SETTINGS_NOT_READ = text('The settings file {path} could not be read ({reason}). Check its permissions.')
 SETTINGS_NOT_SAVED = text(
@@ -84,7 +86,8 @@ LIBRARY_NOT_READ = text(
 )
 CALIBRE_IS_RUNNING = text('Calibre is running. Close it first, or start this from its window.')
 RECORD_NOT_WRITTEN = text(
-    'The undo record could not be saved ({reason}), so nothing was changed. Check the free space and the permissions of {path}.'
+    'The undo record could not be saved ({reason}), so nothing was changed. '
+    'Check the free space and the permissions of {path}.'
 )
 UNEXPECTED = text('Something unexpected happened ({reason}). Report this with the log.')
 CANCELLED = text('Cancelled - nothing was written.')

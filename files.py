@@ -27,15 +27,15 @@ def write_privately(path: Path, data: bytes) -> None:
         _replace(name, path)
     except BaseException:
         with suppress(OSError):
-            os.remove(name)
+            Path(name).unlink()
         raise
 
 
 def _replace(name: str, path: Path) -> None:
-    """os.replace, tried again where a virus scanner or an indexer holds the old file open for a moment (Windows)."""
+    """Path.replace, tried again where a virus scanner or an indexer holds the old file open for a moment (Windows)."""
     for remaining in reversed(range(REPLACE_TRIES)):
         try:
-            os.replace(name, path)
+            Path(name).replace(path)
             return
         except PermissionError:
             if not remaining:

@@ -33,7 +33,7 @@ class _PrivateRotatingHandler(RotatingFileHandler):
     def _open(self):  # type: ignore[no-untyped-def]  # the base class's own type differs between Python versions
         handle = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         with suppress(OSError):
-            os.chmod(self.baseFilename, 0o600)
+            Path(self.baseFilename).chmod(0o600)
         return os.fdopen(handle, 'a', encoding='utf-8', errors='backslashreplace')
 
 
@@ -65,7 +65,7 @@ def stop() -> None:
 def last_lines(count: int) -> list[str]:
     """The end of the log file, for a bug report; empty where there is none."""
     try:
-        with open(log_path(), encoding='utf-8', errors='replace') as file:
+        with log_path().open(encoding='utf-8', errors='replace') as file:
             return [redact(line.rstrip('\n')) for line in deque(file, maxlen=count)]
     except OSError:
         return []

@@ -96,7 +96,7 @@ class LibraryPreferences(Protocol):
 
 
 class _PrivateFile(JSONConfig):
-    """Calibre's settings file, written by us: Calibre before 8.11 gives it the umask of its start, so others could read it."""
+    """Calibre's settings file, written by us: Calibre before 8.11 gives it its own umask, so that others could read it."""
 
     def commit(self) -> None:
         if not self.no_commit:
@@ -130,10 +130,9 @@ def forget() -> None:
 
 
 def _set_aside(path: Path) -> Path:
-    stamp = datetime.now().strftime('%Y%m%d-%H%M%S-%f')
+    stamp = datetime.now().astimezone().strftime('%Y%m%d-%H%M%S-%f')
     aside = path.with_name(f'{path.name}.unreadable-{stamp}')
-    os.replace(path, aside)
-    return aside
+    return path.replace(aside)
 
 
 def _check_file(path: Path) -> None:
