@@ -215,9 +215,7 @@ class Library:
             return {}
         try:
             with self.api.backend.conn:
-                return {
-                    name: self.api.set_field(name, values, allow_case_change=False) for name, values in fields.items()
-                }
+                return {name: self.api.set_field(name, values) for name, values in fields.items()}
         except Exception as error:
             logger.exception('Writing to the library failed')
             # SQLite has rolled back, Calibre's memory has not.

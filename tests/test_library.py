@@ -54,8 +54,9 @@ def three_books(**fields: Any) -> list[dict[str, Any]]:
 
 
 def dump(folder: Path) -> dict[str, set[tuple[Any, ...]]]:
-    """Everything in a library's database, table by table, as another program reads it."""
+    """Everything in a library's database at one moment, table by table, as another program reads it."""
     with closing(sqlite3.connect(f'file:{folder / "metadata.db"}?mode=ro', uri=True)) as database:
+        database.execute('begin')
         names = database.execute("select name from sqlite_master where type = 'table' and name not like 'sqlite%'")
         tables = [row[0] for row in names]
         return {table: set(database.execute(f'select * from "{table}"')) for table in tables}

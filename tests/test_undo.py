@@ -146,6 +146,29 @@ class TestPuttingBack:
         assert (outcome.put_back, outcome.changed_since) == ((), 1)
         assert held(library)[1] == DAYS[1]
 
+    @pytest.mark.parametrize('came_to_write', [True, False])
+    @pytest.mark.parametrize('changed_by_user', [True, False])
+    def test_a_sync_that_was_broken_off(
+        self, library: Library, records: UndoRecords, came_to_write: bool, changed_by_user: bool
+    ) -> None:
+        """Whether it came to write shows in the library; in doubt it did, so that no older sync is undone for it."""
+        sync(library, records, {1: DAYS[1]})
+        cell = Cell(2, '#dateread', None, DAYS[2])
+
+        def broken_off() -> None:
+            with records.keeping([cell]):
+                library.write([cell] if came_to_write else [])
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            broken_off()
+        if changed_by_user:
+            library.api.set_field('#dateread', {2: DAYS[9]})
+        records.undo_last(library)
+        older_undone = not came_to_write and not changed_by_user
+        assert held(library)[1] == (None if older_undone else DAYS[1])
+        assert held(library)[2] == (DAYS[9] if changed_by_user else None)
+
     def test_again_and_again_until_nothing_is_left(self, library: Library, records: UndoRecords) -> None:
         for day in (1, 2, 3):
             sync(library, records, {1: DAYS[day]})
