@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from typing import TypeVar
 from urllib.parse import urlencode
 
 from calibre.utils.iso8601 import parse_iso8601
@@ -37,6 +38,8 @@ from .reporting import Reporter
 from .settings import Settings
 from .text import text
 from .transport import HttpClient, Request, Response, checked_address
+
+Result = TypeVar('Result')
 
 SERVICE = 'BookFusion'
 GONE = frozenset({404, 410})
@@ -440,6 +443,30 @@ def connect(
     return user_api
 
 
+def read_from_either(
+    client: HttpClient,
+    settings: Settings,
+    account: Account,
+    cancel: Cancel,
+    note: Callable[[str], None],
+    read: Callable[[PrivateApi | UserApi], Result],
+) -> Result:
+    """What `read` gets from the interface that this account uses.
+
+    Where the private interface lets one sign in and then has no first page, `read` gets the user interface instead.
+    """
+    api = connect(client, settings, account, cancel, note)
+    try:
+        return read(api)
+    except ApiGone:
+        if isinstance(api, UserApi):
+            raise
+        note(SWITCHED_NOTE)
+    user_api = UserApi(client, settings.bookfusion_user_api_base, account)
+    user_api.sign_in(cancel)
+    return read(user_api)
+
+
 def fetch_library(
     client: HttpClient,
     settings: Settings,
@@ -449,18 +476,13 @@ def fetch_library(
     need_percentage: bool = True,
 ) -> FetchedLibrary:
     """Signs in and reads the whole library. Raises SignInRefused, ServerTrouble, SettingsTrouble, Cancelled."""
-    reporter.status(AUTHENTICATING)
-    api = connect(client, settings, account, cancel, reporter.log)
-    reporter.status(FETCHING)
-    try:
+
+    def read(api: PrivateApi | UserApi) -> FetchedLibrary:
+        reporter.status(FETCHING)
         return _read_all(client, api, settings.page_size, reporter, cancel, need_percentage)
-    except ApiGone:
-        if isinstance(api, UserApi):
-            raise
-        reporter.log(SWITCHED_NOTE)
-    user_api = UserApi(client, settings.bookfusion_user_api_base, account)
-    user_api.sign_in(cancel)
-    return _read_all(client, user_api, settings.page_size, reporter, cancel, need_percentage)
+
+    reporter.status(AUTHENTICATING)
+    return read_from_either(client, settings, account, cancel, reporter.log, read)
 
 
 def _read_all(
