@@ -233,6 +233,22 @@ def run_gui(config_folder: Path, calibre_lock: CalibreLock, request: pytest.Fixt
 
 
 @pytest.fixture
+def in_good_order() -> Callable[[GuiRun], Any]:
+    """`in_good_order(done)` is what the script returned, after a look at how Calibre ended."""
+
+    def look(done: GuiRun) -> Any:
+        assert done.returncode == 0, done.stderr
+        for bad in ('Traceback', 'QThread', 'Failed to initialize plugin', 'QObject::', 'QBasicTimer', 'Fatal'):
+            assert bad not in done.stderr, done.stderr
+        EVIDENCE.add_secrets(done.result['secrets'])
+        assert done.result['violations'] == []
+        assert done.result['server_errors'] == []
+        return done.result
+
+    return look
+
+
+@pytest.fixture
 def bookfusion() -> Iterator[BookFusionStandIn]:
     """A local stand-in for BookFusion, running in a thread of this process; its account has the tests' secrets."""
     from standins.bookfusion import BookFusionStandIn

@@ -47,8 +47,9 @@ def run_calibre(
     """Starts Calibre on a library, calls `drive(gui, helpers)` of the script, quits, and waits for the end.
 
     `drive` may be a generator: what it yields says when it goes on (see gui_driver.Driver). Its return value, which
-    must be fit for JSON, is the result; `argument`, fit for JSON too, is `helpers.argument` there. Exit code 0 means
-    that the script ended without an exception, no exception was left unhandled, and Calibre quit in good order.
+    must be fit for JSON, is the result; `argument`, fit for JSON too, is `helpers.argument` there. A script can import
+    what the tests can: harness, standins, gui_scripts. Exit code 0 means that the script ended without an exception, no
+    exception was left unhandled, and Calibre quit in good order.
     """
     with (
         tempfile.TemporaryDirectory(prefix='gui-', dir=config.parent) as scratch,
@@ -62,6 +63,7 @@ def run_calibre(
             json.dumps(
                 {
                     'script': str(path),
+                    'modules': str(DRIVER.parents[1]),
                     'library': str(library),
                     'argument': argument,
                     'answer': str(answer),

@@ -217,6 +217,7 @@ def main() -> int:
     faulthandler.enable()
     # For a main thread that hangs outside the event loop, where no timer can say so.
     faulthandler.dump_traceback_later(order['seconds'] + 5, exit=True)
+    sys.path.insert(0, order['modules'])
     prepare_first_start()
     driver = Driver(order)
 

@@ -1,0 +1,48 @@
+"""What the tests of the whole GUI share: the scripts' folder, and what a sync has to write.
+
+The rules are told here once more, apart from the plugin's own: it must not be its own judge.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from calibre.db.legacy import LibraryDatabase
+from standins.bookfusion import LibraryRecord
+
+SCRIPTS = Path(__file__).parents[1] / 'gui_scripts'
+Cells = dict[int, tuple[datetime | None, bool | None]]
+
+
+def book(record: LibraryRecord) -> dict[str, Any]:
+    return {'title': record.title, 'identifiers': {'bookfusion': record.book_id}}
+
+
+def moment(text: str | None) -> datetime | None:
+    try:
+        return datetime.fromisoformat((text or '').replace('Z', '+00:00'))
+    except ValueError:
+        return None
+
+
+def read_date(record: LibraryRecord) -> datetime | None:
+    """The date that a sync has to write: the first of the two that is there, not the first that can be read."""
+    return moment(record.last_read_at or record.position_updated_at)
+
+
+def is_completed(record: LibraryRecord) -> bool:
+    return record.percentage is not None and record.percentage >= 99.9
+
+
+def cells(database: LibraryDatabase) -> Cells:
+    """What a library holds in the two columns, by book id."""
+    ids = database.new_api.all_book_ids()
+    dates, flags = (database.new_api.all_field_for(name, ids) for name in ('#dateread', '#completed'))
+    return {book_id: (dates[book_id], flags[book_id]) for book_id in ids}
+
+
+def expected_cells(records: list[LibraryRecord]) -> Cells:
+    """What it holds after a sync, when it was made of these records in this order."""
+    return {number: (read_date(record), is_completed(record) or None) for number, record in enumerate(records, 1)}
