@@ -2,8 +2,8 @@
 """Makes tests/data/calibre-6.2.1-names.json: the names of the oldest versions, as far as the shipped modules need them.
 
 Needs a full list of Calibre 6.2.1's names (made from its source: `modules` -> name -> argument names of a function,
-`{bases, members}` of a class, or null; `qt_core` -> names) and pip for the stubs of PyQt6 6.3; with a Python 3.10 and the
-newest there is it also compares their standard libraries anew. Run it when a shipped module begins to use another
+`{bases, members}` of a class, or null; `qt_core` -> names) and pip for the stubs of PyQt6 6.3; with a Python 3.10 and
+the newest it also compares their standard libraries anew. Run it when a shipped module begins to use another
 module of Calibre or class of Qt; the test of the names says so.
 """
 

@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 IMPORT_NAME = 'bookfusionbacksync'
 PLUGIN_NAME = 'BookFusion Back Sync'
 
+FOLDER_VARIABLE = 'BACKSYNC_TESTS_FOLDER'
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 0x1
 
@@ -137,8 +138,14 @@ def temporary_folder(prefix: str) -> Path:
 
 def start() -> Session:
     """Once per process, before anything imports calibre: everything a test module needs at its top."""
-    folder = temporary_folder('backsync-tests-')
-    set_environment(folder)
+    if FOLDER_VARIABLE in os.environ:
+        # Inside `calibre-debug`, which has read its environment by now: tools/pytest_in_calibre.py has prepared it.
+        folder = Path(os.environ[FOLDER_VARIABLE])
+    elif 'calibre.constants' in sys.modules:
+        raise SystemExit("Calibre is on the user's own configuration already; use tools/pytest_in_calibre.py.")
+    else:
+        folder = temporary_folder('backsync-tests-')
+        set_environment(folder)
     os.environ['PYTEST_QT_API'] = 'pyqt6'
     os.environ.setdefault('QT_QPA_PLATFORM', 'offscreen')
     session = Session(folder, own_network())

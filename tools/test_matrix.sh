@@ -1,0 +1,154 @@
+#!/usr/bin/env bash
+# Runs every test on the Calibre of this machine, on 8.5 (Debian trixie) and on 9.x (Debian forky), and prints a table.
+# The two live in chroots that are made once and kept; remove the folder to be rid of them.
+#
+#   BACKSYNC_MATRIX_FOLDER  where they are kept; default: bookfusionbacksync-matrix in the user's cache folder
+#   BACKSYNC_MATRIX_MIRROR  a Debian mirror; default: the one this machine's apt uses
+#   Arguments go to pytest.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+releases=(trixie forky)
+packages=(calibre fonts-dejavu-core openssl python3-graphql-core python3-hypothesis python3-pytest
+    python3-pytest-timeout python3-pytestqt)
+gigabytes_each=2.2
+export BACKSYNC_MATRIX_FOLDER=${BACKSYNC_MATRIX_FOLDER:-${XDG_CACHE_HOME:-$HOME/.cache}/bookfusionbacksync-matrix}
+folder=$BACKSYNC_MATRIX_FOLDER
+results=$folder/results
+
+say() { printf 'test-matrix: %s\n' "$*"; }
+die() { printf 'test-matrix: %s\n' "$*" >&2; exit 2; }
+
+if [ "$(id -u)" != 0 ]; then
+    command -v sudo >/dev/null || die "making and entering a chroot needs root, and there is no sudo."
+    say "making and entering a chroot needs root: going on with sudo"
+    exec sudo --preserve-env=BACKSYNC_MATRIX_FOLDER,BACKSYNC_MATRIX_MIRROR,http_proxy,https_proxy "$0" "$@"
+fi
+
+debian_mirror() {
+    if [ -n "${BACKSYNC_MATRIX_MIRROR:-}" ]; then
+        printf '%s\n' "$BACKSYNC_MATRIX_MIRROR"
+    elif grep -qx 'ID=debian' /etc/os-release; then
+        # The one with the release itself, not the one with security updates.
+        apt-get indextargets --format "\$(SITE)" 'Created-By: Packages' | grep -v security | head -n 1
+    fi
+}
+
+# Mounts only what a program needs; they vanish with the namespace, however it ends.
+enter() {
+    unshare --mount --pid --fork --kill-child sh -c '
+        set -e
+        chroot=$1; shift
+        mount -t proc proc "$chroot/proc"
+        mount --rbind /dev "$chroot/dev"
+        mount -t tmpfs tmpfs "$chroot/tmp"
+        exec chroot "$chroot" "$@"' - "$@"
+}
+
+make_chroot() {
+    local release=$1 chroot=$folder/$1 mirror
+    [ ! -e "$chroot/set-up" ] || return 0
+    if ! command -v debootstrap >/dev/null; then
+        say "installing by apt: debootstrap"
+        apt-get update -q
+        DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends debootstrap
+    fi
+    mirror=$(debian_mirror)
+    [ -n "$mirror" ] || die "set BACKSYNC_MATRIX_MIRROR to the address of a Debian mirror."
+    say "making $chroot from $mirror, see $chroot.log"
+    rm -rf "$chroot"
+    install_into "$chroot" "$release" "$mirror" >"$chroot.log" 2>&1 || die "that failed: see $chroot.log"
+    touch "$chroot/set-up"
+}
+
+install_into() {
+    local chroot=$1 release=$2 mirror=$3
+    # An older debootstrap does not know the newest release by name; all are made as sid is. The index of a release in
+    # the making may have run out while its mirror was behind.
+    debootstrap --variant=minbase "$release" "$chroot" "$mirror" /usr/share/debootstrap/scripts/sid &&
+        cp /etc/resolv.conf "$chroot/etc/resolv.conf" &&
+        printf 'Acquire::Check-Valid-Until "false";\nAcquire::Languages "none";\n' >"$chroot/etc/apt/apt.conf.d/90matrix" &&
+        enter "$chroot" apt-get update -q &&
+        enter "$chroot" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${packages[@]}" &&
+        enter "$chroot" apt-get clean
+}
+
+announce() {
+    local release missing=()
+    for release in "${releases[@]}"; do
+        [ -e "$folder/$release/set-up" ] || missing+=("$release")
+    done
+    [ ${#missing[@]} != 0 ] || return 0
+    mkdir -p "$folder"
+    say "making chroots of Debian ${missing[*]} in $folder: some minutes and about $gigabytes_each GB each" \
+        "($(df --output=avail --block-size=1G "$folder" | tail -n 1 | tr -d ' ') GB are free); they are kept"
+}
+
+versions='
+from calibre.constants import numeric_version
+from qt.core import qVersion
+import platform
+print(".".join(map(str, numeric_version)), platform.python_version(), qVersion())'
+
+# The sources as they are now, committed or not, without what .gitignore names.
+copy_sources() {
+    rm -rf "$1/backsync"
+    mkdir "$1/backsync"
+    git -c safe.directory="$PWD" ls-files -z --cached --others --exclude-standard |
+        while IFS= read -r -d '' file; do [ ! -e "$file" ] || printf '%s\0' "$file"; done |
+        tar --create --null --files-from=- | tar --extract --no-same-owner --directory "$1/backsync"
+}
+
+test_here() {
+    calibre-debug -c "$versions" >"$results/local.versions"
+    .venv/bin/python -m pytest -q --junitxml="$results/local.xml" "$@"
+}
+
+test_in_chroot() {
+    local release=$1 chroot=$folder/$1
+    shift
+    copy_sources "$chroot"
+    enter "$chroot" calibre-debug -c "$versions" >"$results/$release.versions"
+    enter "$chroot" env HOME=/root LANG=C.UTF-8 sh -c 'cd /backsync && exec python3 -m pytest -q --junitxml=result.xml "$@"' - "$@"
+}
+
+count() { grep -o " $2=\"[0-9]*\"" "$1" | head -n 1 | tr -dc 0-9; }
+
+table_row() {
+    local version python qt xml=$results/$1.xml bad passed
+    read -r version python qt <"$results/$1.versions"
+    if [ ! -e "$xml" ]; then
+        printf '%-8s  %-7s  %-6s  %6s  %6s  %7s\n' "$version" "$python" "$qt" - 'no end' -
+        return
+    fi
+    bad=$(($(count "$xml" failures) + $(count "$xml" errors)))
+    passed=$(($(count "$xml" tests) - bad - $(count "$xml" skipped)))
+    printf '%-8s  %-7s  %-6s  %6s  %6s  %7s\n' "$version" "$python" "$qt" "$passed" "$bad" "$(count "$xml" skipped)"
+}
+
+main() {
+    local release name failed=0
+    announce
+    for release in "${releases[@]}"; do
+        make_chroot "$release"
+    done
+    rm -rf "$results"
+    mkdir "$results"
+
+    say "Calibre of this machine"
+    test_here "$@" || failed=1
+    for release in "${releases[@]}"; do
+        say "Calibre of Debian $release"
+        test_in_chroot "$release" "$@" || failed=1
+        cp "$folder/$release/backsync/result.xml" "$results/$release.xml" || failed=1
+    done
+
+    printf '\n%-8s  %-7s  %-6s  %6s  %6s  %7s\n' Calibre Python Qt passed failed skipped
+    for name in local "${releases[@]}"; do
+        table_row "$name"
+    done
+    return $failed
+}
+
+# On one line: a script that is edited while it runs is otherwise read on from the wrong place.
+main "$@"; exit
