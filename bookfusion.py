@@ -394,9 +394,9 @@ class UserApi:
             return complete
         reporter.log(f'{len(wanted)} of {len(records)} books came without a reading position; asking for each of them.')
 
-        def fill(place: int) -> None:
+        def fill(place: int, scope: Cancel) -> None:
             record = complete[place]
-            complete[place] = with_position(record, self.position(dict(record.ids)['id'], cancel))
+            complete[place] = with_position(record, self.position(dict(record.ids)['id'], scope))
 
         each(fill, wanted, cancel, reporter.progress)
         return complete

@@ -353,7 +353,7 @@ class BookLoreSource:
             f'asking for {len(asked)} of the {len(wanted)} books that may be there.'
         )
         with self._server as server, self._rest_given_up():
-            each(self._single(server, cancel), asked, cancel, self._reporter.progress)
+            each(self._single(server), asked, cancel, self._reporter.progress)
         return match_books(books, self._server_books.values())
 
     def _complete(self, server: Server, wanted: Sequence[int], cancel: Cancel) -> None:
@@ -364,8 +364,8 @@ class BookLoreSource:
                 return
             self._server_books.update((book.book_id, book) for book in found)
 
-    def _single(self, server: Server, cancel: Cancel) -> Callable[[int], None]:
-        def ask(book_id: int) -> None:
+    def _single(self, server: Server) -> Callable[[int, Cancel], None]:
+        def ask(book_id: int, cancel: Cancel) -> None:
             book = server.book(book_id, cancel)
             if book is not None:
                 self._server_books[book.book_id] = book

@@ -109,15 +109,16 @@ def walk(
 
 
 def each(
-    work: Callable[[Item], None],
+    work: Callable[[Item, Cancel], None],
     items: list[Item],
     cancel: Cancel,
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Calls `work` for every item, a few at a time. The first error ends it. Raises Cancelled."""
+    """Calls `work(item, cancel)` for every item, a few at a time. The first error ends it. Raises Cancelled."""
     arrived: SimpleQueue[None] = SimpleQueue()
+    scope = cancel.child()
     with ThreadPoolExecutor(MOST_IN_FLIGHT, thread_name_prefix='single') as pool:
-        futures = [pool.submit(work, item) for item in items]
+        futures = [pool.submit(work, item, scope) for item in items]
         try:
             with cancel.interrupting(lambda: arrived.put(None)):
                 for number, future in enumerate(futures, 1):
@@ -130,3 +131,5 @@ def each(
         finally:
             for future in futures:
                 future.cancel()
+            scope.set()
+            scope.release()

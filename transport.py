@@ -98,12 +98,11 @@ class _RawAnswer:
 class _Transient(Exception):
     """A try that failed in a way that another try may mend."""
 
-    def __init__(self, sentence: Text, sent: bool, retry_after: float | None = None, stale: bool = False) -> None:
+    def __init__(self, sentence: Text, sent: bool, retry_after: float | None = None) -> None:
         super().__init__()
         self.sentence = sentence
         self.sent = sent
         self.retry_after = retry_after
-        self.stale = stale
 
 
 class _Gate:
@@ -189,11 +188,7 @@ class HttpClient:
             except _Transient as trouble:
                 if not waits or (trouble.sent and not request.repeatable):
                     raise self._final(trouble) from None
-                if trouble.stale:
-                    # Nobody's fault and no reason to wait, but a try all the same.
-                    waits.pop()
-                else:
-                    self._pause(trouble, waits.pop(0), cancel)
+                self._pause(trouble, waits.pop(0), cancel)
 
     def _final(self, trouble: _Transient) -> ServerTrouble:
         kind = BadAnswer if trouble.sentence.template == errors.NOT_JSON.template else ServerTrouble
@@ -276,19 +271,15 @@ class HttpClient:
         cancel.check()
         # What must not happen twice goes over a fresh connection: there a close without an answer says something.
         line = self._take(url) if request.repeatable else self._new_line(url)
-        kept_alive = line.is_open
         with self._lock:
             self.requests += 1
         try:
             with self._mapped_failures(line, cancel):
                 answer = line.exchange(request, url, self._user_agent, cancel)
         except _DeadLine:
-            if kept_alive:
-                # The others have been idle for as long.
-                self.close()
             reason = text('closed without an answer')
             sentence = errors.BROKE_OFF.with_values(service=self.service, reason=reason)
-            raise _Transient(sentence, sent=True, stale=kept_alive) from None
+            raise _Transient(sentence, sent=True) from None
         self._keep(line)
         return answer
 
@@ -336,7 +327,7 @@ class HttpClient:
             pool = self._idle.get(origin, [])
             while pool:
                 line = pool.pop()
-                if line.last_used > deadline:
+                if line.last_used > deadline and not line.has_ended:
                     return line
                 line.close()
         return self._new_line(url)
@@ -395,6 +386,13 @@ class _Line:
     @property
     def is_open(self) -> bool:
         return self._connection.sock is not None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the other side has closed it: on a connection where nothing was asked, that is all it has to say."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._connection.sock, selectors.EVENT_READ)
+            return bool(selector.select(0))
 
     def close(self) -> None:
         self._connection.close()

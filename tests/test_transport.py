@@ -59,7 +59,7 @@ from harness.network import (
 from hypothesis import given
 from hypothesis import strategies as st
 from standins import faults
-from standins.common import Action, Answer, Exchange, http_date, unused_port
+from standins.common import Action, Answer, Exchange, http_date, json_answer, unused_port
 
 TOKEN = 'tk-7Hq2Wz9Lm4Xc8Vb1'
 
@@ -149,8 +149,7 @@ def test_four_tries_and_no_more(server: Echo, name: str) -> None:
     assert told(error, sentence)
     assert isinstance(error, BadAnswer) == (sentence is errors.NOT_JSON)
     assert server.count('/books') == 4
-    stale = name in ('reset', 'closed')
-    assert len(cancel.waits) == (2 if stale else 3), 'a connection that was dead already is no reason to wait'
+    assert len(cancel.waits) == 3
 
 
 @pytest.mark.parametrize('name', TRANSIENT)
@@ -347,6 +346,29 @@ def test_a_stale_connection_is_replaced_without_a_wait(server: Echo, client: Htt
         time.sleep(0.02)
     assert cancel.waits == []
     assert server.count() == 4
+
+
+def test_a_stale_connection_is_replaced_even_where_nothing_is_tried_again(server: Echo) -> None:
+    server.requests_per_connection = 1
+    with make_client(replace(QUICK, waits=())) as client:
+        for _ in range(3):
+            assert client.send(post(server), Cancel()).status == 200
+            time.sleep(0.02)
+
+
+class CloseUnsaid(Action):
+    """503, and then the connection is closed, which the head has not said."""
+
+    def perform(self, exchange: Exchange) -> None:
+        exchange.send(json_answer({'error': 'busy'}, 503))
+        exchange.keep_alive = False
+
+
+def test_connections_that_go_stale_in_pauses_cost_no_try(server: Echo, client: HttpClient) -> None:
+    server.fail(CloseUnsaid(), times=None)
+    error = failure(client, get(server))
+    assert told(error, errors.SERVER_TROUBLE)
+    assert (server.count(), server.connections) == (4, 4)
 
 
 def test_several_stale_connections_are_replaced_at_once(server: Echo, client: HttpClient) -> None:

@@ -1,0 +1,329 @@
+"""Walking a paged list: order, repeats, ends, faults and cancelling, over pages that arrive in any order."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import pytest
+from calibre_plugins.bookfusionbacksync.cancel import Cancel
+from calibre_plugins.bookfusionbacksync.errors import Cancelled
+from calibre_plugins.bookfusionbacksync.paging import MOST_IN_FLIGHT, Page, each, walk
+from harness.network import SOON, assert_no_thread_left, cancelled_in
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+MOST_BEYOND_THE_END = 7
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    yield
+    assert_no_thread_left()
+
+
+class Trouble(Exception):
+    """What goes wrong with a page; the number says which."""
+
+
+class Pages:
+    """A list in pages: `layout` holds the items of the pages 1, 2, ..., beyond them comes what `beyond` gives.
+
+    A page counts as full with `asked` items. `faults` are numbers of pages that fail. `delay` is called before each
+    answer; without it the pages arrive in random order.
+    """
+
+    def __init__(
+        self,
+        layout: Sequence[Sequence[int]],
+        asked: int = 3,
+        total: int | None = None,
+        beyond: Callable[[int], Sequence[int]] = lambda number: (),
+        faults: Sequence[int] = (),
+        delay: Callable[[int, Cancel], None] | None = None,
+    ) -> None:
+        self.layout = layout
+        self.asked_for: list[int] = []
+        self.most_in_flight = 0
+        self._in_flight = 0
+        self._asked = asked
+        self._total = total
+        self._beyond = beyond
+        self._faults = faults
+        self._delay = delay
+        self._lock = threading.Lock()
+        self._chance = random.Random(repr(layout))
+
+    def __call__(self, number: int, cancel: Cancel) -> Page[int]:
+        with self._lock:
+            self.asked_for.append(number)
+            self._in_flight += 1
+            self.most_in_flight = max(self.most_in_flight, self._in_flight)
+            pause = self._chance.random() * 0.002
+        try:
+            if self._delay:
+                self._delay(number, cancel)
+            else:
+                time.sleep(pause)
+        finally:
+            with self._lock:
+                self._in_flight -= 1
+        if number in self._faults:
+            raise Trouble(number)
+        items = self.layout[number - 1] if number <= len(self.layout) else self._beyond(number)
+        return Page(tuple((item, item) for item in items), len(items) >= self._asked, self._total)
+
+
+def pages_of(count: int, size: int = 3) -> list[list[int]]:
+    return [list(range(start, min(start + size, count))) for start in range(0, count, size)]
+
+
+def one_by_one(layout: Sequence[Sequence[int]]) -> tuple[list[int], int]:
+    """What a patient reader makes of the pages, one after another, and how many of them that takes."""
+    found: list[int] = []
+    barren = 0
+    for number, page in enumerate([*layout, []], 1):
+        unseen = [item for item in dict.fromkeys(page) if item not in found]
+        found += unseen
+        barren = 0 if unseen else barren + 1
+        if not page or barren == 2:
+            return found, number
+    raise AssertionError('the last page is empty')
+
+
+@pytest.mark.parametrize('count', [0, 1, 2, 3, 4, 6, 12, 13, 40])
+def test_every_item_once_and_in_order(count: int) -> None:
+    pages = Pages(pages_of(count))
+    assert walk(pages, Cancel()) == list(range(count))
+    assert len(pages.asked_for) == len(set(pages.asked_for))
+    assert max(pages.asked_for) <= -(-count // 3) + MOST_IN_FLIGHT
+
+
+@pytest.mark.parametrize('total', [None, 0, 5, 12, 13, 14, 1000])
+def test_a_total_is_no_more_than_a_hint(total: int | None) -> None:
+    pages = Pages(pages_of(13), total=total)
+    assert walk(pages, Cancel()) == list(range(13))
+    if total == 13:
+        assert sorted(pages.asked_for) == [1, 2, 3, 4, 5, 6]
+
+
+def test_items_keep_their_keys() -> None:
+    """Two items with the same key are both kept, an item that comes again is not."""
+    layout = [[(1, 'a'), (2, 'b')], [(2, 'b'), (1, 'c'), (3, 'd')], [(3, 'd'), (1, 'a')], []]
+    found = walk(lambda number, cancel: Page(tuple(layout[number - 1]), False), Cancel())
+    assert found == ['a', 'c', 'b', 'd']
+
+
+def test_a_page_that_comes_twice_does_not_end_the_walk() -> None:
+    pages = Pages([[0, 1, 2], [3, 4, 5], [3, 4, 5], [6, 7, 8], [9]])
+    assert walk(pages, Cancel()) == list(range(10))
+
+
+@pytest.mark.parametrize('count', [3, 4, 30])
+def test_the_last_page_for_ever(count: int) -> None:
+    layout = pages_of(count)
+    pages = Pages(layout, beyond=lambda number: layout[-1])
+    assert walk(pages, Cancel()) == list(range(count))
+    assert max(pages.asked_for) <= len(layout) + MOST_BEYOND_THE_END
+
+
+def test_the_first_page_for_ever() -> None:
+    pages = Pages([], beyond=lambda number: (1, 2, 3))
+    assert walk(pages, Cancel()) == [1, 2, 3]
+    assert max(pages.asked_for) <= 1 + MOST_BEYOND_THE_END
+
+
+def test_pages_smaller_than_asked() -> None:
+    pages = Pages(pages_of(10, 2), asked=100)
+    assert walk(pages, Cancel()) == list(range(10))
+    assert pages.asked_for == [1, 2, 3, 4, 5, 6], 'a short page is likely the last: none is asked for ahead'
+
+
+def test_pages_of_any_length() -> None:
+    assert walk(Pages([[0], [1, 2, 3], [4, 5], [6, 7, 8], [9]]), Cancel()) == list(range(10))
+
+
+def test_records_that_shift_while_pages_are_read() -> None:
+    pages = Pages([[0, 1, 2], [2, 3, 4], [3, 4, 5], [6, 5, 7], []])
+    assert walk(pages, Cancel()) == list(range(8))
+
+
+@settings(max_examples=150)
+@given(
+    layout=st.lists(st.lists(st.integers(0, 12), max_size=4), max_size=9),
+    asked=st.integers(1, 4),
+    total=st.none() | st.integers(0, 40),
+    room=st.integers(1, 6),
+)
+def test_any_layout_gives_what_reading_one_by_one_gives(
+    layout: list[list[int]], asked: int, total: int | None, room: int
+) -> None:
+    expected, needed = one_by_one(layout)
+    pages = Pages(layout, asked, total)
+    counts: list[int] = []
+    found = walk(pages, Cancel(), lambda: room, lambda done, total: counts.append(done))
+    assert found == expected
+    assert set(range(1, needed + 1)) <= set(pages.asked_for)
+    assert len(pages.asked_for) == len(set(pages.asked_for))
+    assert max(pages.asked_for) <= needed + MOST_IN_FLIGHT - 1
+    assert pages.most_in_flight <= min(room, MOST_IN_FLIGHT)
+    assert len(counts) == needed
+    assert counts == sorted(counts)
+    assert counts[-1] == len(expected)
+
+
+@settings(max_examples=60)
+@given(layout=st.lists(st.lists(st.integers(0, 12), max_size=3), max_size=8), faults=st.sets(st.integers(1, 12)))
+def test_the_first_fault_in_order_counts_and_none_beyond_the_end(layout: list[list[int]], faults: set[int]) -> None:
+    expected, needed = one_by_one(layout)
+    pages = Pages(layout, faults=sorted(faults))
+    if min(faults, default=99) <= needed:
+        with pytest.raises(Trouble) as caught:
+            walk(pages, Cancel())
+        assert caught.value.args == (min(faults),)
+    else:
+        assert walk(pages, Cancel()) == expected
+
+
+def test_a_later_page_that_fails_first_waits_for_the_earlier_ones() -> None:
+    failed = threading.Event()
+
+    def delay(number: int, cancel: Cancel) -> None:
+        if number == 5:
+            failed.set()
+        elif number == 2:
+            failed.wait()
+            time.sleep(0.05)
+
+    with pytest.raises(Trouble, match='2'):
+        walk(Pages(pages_of(99), faults=(2, 5), delay=delay), Cancel())
+
+
+def test_a_fault_cuts_off_what_is_in_flight() -> None:
+    def delay(number: int, cancel: Cancel) -> None:
+        if number > 2:
+            cancel.wait(30)
+
+    started = time.monotonic()
+    with pytest.raises(Trouble, match='2'):
+        walk(Pages(pages_of(99), faults=(2,), delay=delay), Cancel())
+    assert time.monotonic() - started < SOON
+
+
+def test_the_end_cuts_off_what_is_in_flight() -> None:
+    def delay(number: int, cancel: Cancel) -> None:
+        if number > 4:
+            cancel.wait(30)
+
+    started = time.monotonic()
+    cancel = Cancel()
+    assert walk(Pages(pages_of(9), delay=delay), cancel) == list(range(9))
+    assert time.monotonic() - started < SOON
+    assert not cancel.is_set
+    assert not cancel._actions, 'a walk that is over is forgotten'
+
+
+def test_four_at_a_time_and_one_after_the_first_strain() -> None:
+    strained = threading.Event()
+    together = threading.Barrier(4)
+
+    def delay(number: int, cancel: Cancel) -> None:
+        if 2 <= number <= 5:
+            together.wait(5)
+            strained.set()
+
+    pages = Pages(pages_of(30), delay=delay)
+    assert walk(pages, Cancel(), lambda: 1 if strained.is_set() else MOST_IN_FLIGHT) == list(range(30))
+    assert pages.most_in_flight == 4
+    assert pages.asked_for[5:] == [6, 7, 8, 9, 10, 11]
+
+
+@pytest.mark.parametrize('page', [1, 2, 3, 7])
+def test_cancelled_while_a_page_is_awaited(page: int) -> None:
+    reached = threading.Event()
+
+    def delay(number: int, cancel: Cancel) -> None:
+        if number >= page:
+            reached.set()
+            cancel.wait(30)
+
+    pages = Pages(pages_of(99), delay=delay)
+    assert cancelled_in(lambda cancel: walk(pages, cancel), lambda: reached.wait(5)) < SOON
+    assert max(pages.asked_for) <= page + MOST_IN_FLIGHT - 1
+
+
+@pytest.mark.parametrize('count', range(1, 6))
+def test_cancelled_between_pages(count: int) -> None:
+    cancel = Cancel()
+    reports = itertools.count(1)
+
+    def report(done: int, total: int | None) -> None:
+        if next(reports) == count:
+            cancel.set()
+
+    with pytest.raises(Cancelled):
+        walk(Pages(pages_of(99)), cancel, report=report)
+    assert next(reports) <= count + MOST_IN_FLIGHT
+
+
+def test_cancelled_before_it_began() -> None:
+    cancel = Cancel()
+    cancel.set()
+    pages = Pages(pages_of(99))
+    with pytest.raises(Cancelled):
+        walk(pages, cancel)
+    assert pages.asked_for == []
+
+
+def test_a_report_that_fails_ends_the_walk() -> None:
+    def report(done: int, total: int | None) -> None:
+        raise Trouble(done)
+
+    with pytest.raises(Trouble, match='3'):
+        walk(Pages(pages_of(99)), Cancel(), report=report)
+
+
+def test_each_item_is_worked_on_once() -> None:
+    done: list[int] = []
+    counts: list[tuple[int, int]] = []
+    each(lambda item, cancel: done.append(item), list(range(50)), Cancel(), lambda *count: counts.append(count))
+    assert sorted(done) == list(range(50))
+    assert counts == [(number, 50) for number in range(1, 51)]
+    each(lambda item, cancel: done.append(item), [], Cancel())
+
+
+def test_each_works_on_four_at_a_time() -> None:
+    together = threading.Barrier(4)
+    each(lambda item, cancel: together.wait(5) and None, list(range(8)), Cancel())
+
+
+def test_the_first_error_of_each_cuts_off_the_others() -> None:
+    begun: list[int] = []
+
+    def work(item: int, cancel: Cancel) -> None:
+        begun.append(item)
+        if item == 0:
+            raise Trouble(item)
+        cancel.wait(30)
+
+    cancel = Cancel()
+    started = time.monotonic()
+    with pytest.raises(Trouble, match='0'):
+        each(work, list(range(50)), cancel)
+    assert time.monotonic() - started < SOON
+    assert len(begun) <= 5
+    assert not cancel.is_set
+    assert not cancel._actions
+
+
+def test_each_is_cancelled() -> None:
+    begun = threading.Event()
+
+    def work(item: int, cancel: Cancel) -> None:
+        begun.set()
+        cancel.wait(30)
+
+    assert cancelled_in(lambda cancel: each(work, [1, 2, 3, 4, 5, 6], cancel), lambda: begun.wait(5)) < SOON
