@@ -64,6 +64,7 @@ MODULES = (
     'settings',
     'sign_in_dialog',
     'steps',
+    'survey',
     'sync_worker',
     'text',
     'titles',
@@ -168,7 +169,9 @@ def compile_translations(folder: Path) -> dict[str, bytes]:
         return {}
     with tempfile.TemporaryDirectory() as scratch:
         results = {source: Path(scratch, source.stem + '.mo') for source in sources}
-        program = "import sys; sys.argv[1:] = ['STDIN']; from calibre.translations.msgfmt import main; main()"
+        program = (
+            'import json, sys; from calibre.translations.msgfmt import run_batch; list(run_batch(json.load(sys.stdin)))'
+        )
         answer = subprocess.run(
             ['calibre-debug', '-c', program],
             input=json.dumps([[str(source), str(result)] for source, result in results.items()]).encode(),
