@@ -201,7 +201,7 @@ class SyncJob:
             finally:
                 self._requests += client.requests
         logger.info('Fetched %d records from %s', len(fetched.records), fetched.interface)
-        for line in _untold(rules, fetched):
+        for line in untold_columns(rules, fetched):
             self._reporter.log(line)
         return fetched
 
@@ -276,7 +276,7 @@ def _report_problems(loaded: Loaded, reporter: Reporter) -> None:
         reporter.log(f'Note: {problem}')
 
 
-def _untold(rules: SyncRules, fetched: FetchedLibrary) -> list[str]:
+def untold_columns(rules: SyncRules, fetched: FetchedLibrary) -> list[str]:
     """A line for every chosen column that the interface in use cannot fill."""
     lines = []
     if rules.read_time is not None and not fetched.has_read_time:
