@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Any
 
 from qt.core import QObject, pyqtSignal
@@ -47,8 +47,7 @@ class Jobs(QObject):
 
     def library_opener(self) -> Callable[[], AbstractContextManager[Library]]:
         """Hands the library that is open now to a job, however often it asks; the window keeps it open."""
-        library = self.library()
-        return lambda: nullcontext(library)
+        return self.library().in_use
 
     def start(self, worker: Worker) -> bool:
         """Runs a worker, unless another one is running; False then."""

@@ -19,7 +19,7 @@ from calibre.utils.date import as_local_time, is_date_undefined, utc_tz
 from calibre.utils.icu import lower as icu_lower
 
 from . import errors
-from .errors import LibraryTrouble
+from .errors import BackSyncError, LibraryTrouble
 from .plan import Value
 from .records import CalibreBook
 
@@ -100,6 +100,18 @@ class Library:
         """From now on nothing is written; waits for a write that has begun."""
         with self.api.write_lock:
             self._retired = True
+
+    @contextmanager
+    def in_use(self) -> Iterator[Library]:
+        """The library while a job works on it; what fails there because it was retired raises LibraryTrouble."""
+        try:
+            yield self
+        except Exception as error:
+            # Calibre takes a library that it closes to pieces, so that reading it may fail in any way.
+            of_another_kind = isinstance(error, BackSyncError) and not isinstance(error, LibraryTrouble)
+            if of_another_kind or not self._retired:
+                raise
+            raise LibraryTrouble(errors.LIBRARY_SWITCHED) from None
 
     @property
     def name(self) -> str:

@@ -29,8 +29,10 @@ from qt.core import (
 )
 
 from . import logs
+from .cancel import Cancel
 from .errors import BackSyncError, Cancelled, SignInRefused
 from .jobs import Jobs
+from .reporting import Reporter
 from .steps import PreparedSync, SyncOutcome, undo_last, undo_sentences
 from .sync_worker import SyncWorker, Worker
 from .text import Text
@@ -174,8 +176,13 @@ class MainDialog(Dialog):
         self._start(lambda: self._undo_worker(), self._undone)
 
     def _undo_worker(self) -> Worker:
-        library = self.jobs.library()
-        return Worker(lambda reporter, cancel: undo_last(library, reporter))
+        open_library = self.jobs.library_opener()
+
+        def undo(reporter: Reporter, _cancel: Cancel) -> UndoOutcome:
+            with open_library() as library:
+                return undo_last(library, reporter)
+
+        return Worker(undo)
 
     def _start(self, make_worker: Callable[[], Worker], succeeded: Callable[[Any], None]) -> None:
         if self.jobs.busy:
