@@ -125,7 +125,10 @@ HARDCOVER_KEY_NOT_PASTED = text(
     'What is on the clipboard does not look like a Hardcover key. Copy the key on the page where Hardcover shows it.'
 )
 HARDCOVER_KEY_FILE_UNREADABLE = text('The file {path} could not be read ({reason}). Check its permissions.')
-HARDCOVER_WRITE_FAILED = text('Hardcover did not do it: {reason}')
+HARDCOVER_WRITE_FAILED = text(
+    'Hardcover did not take it ({reason}). Look at the book on hardcover.app, or try again later.'
+)
+HARDCOVER_SEARCH_FAILED = text('The search on Hardcover failed ({reason}). Try again later.')
 HARDCOVER_ID_NOT_OURS = text(
     'The Hardcover id of this book was not stored by this plugin, so it stays. '
     'Remove hardcover-id from the Ids of the book under Edit metadata, then fetch its id again.'

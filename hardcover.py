@@ -272,7 +272,7 @@ class Hardcover:
         if not isinstance(answer, dict):
             raise bad_answer('a search result was expected')
         if answer.get('error'):
-            raise OnlyThisFailed(errors.HARDCOVER_WRITE_FAILED, reason=plain_reason(answer['error']))
+            raise OnlyThisFailed(errors.HARDCOVER_SEARCH_FAILED, reason=plain_reason(answer['error']))
         results = answer.get('results')
         if isinstance(results, str):
             try:
@@ -321,29 +321,38 @@ class Hardcover:
     def reads(self, entry_ids: Sequence[int], cancel: Cancel) -> dict[int, tuple[int, date | None]]:
         """The latest read of each of these shelf entries, as (its id, its last day); 100 at most. One unit a page."""
 
-        def all_answered(rows: Iterable[tuple[int, int, date | None]]) -> bool:
-            return {entry_id for entry_id, _read_id, _day in rows}.issuperset(entry_ids)
+        def ask(some: Sequence[int]) -> list[tuple[int, int, date | None]]:
+            def all_answered(rows: Iterable[tuple[int, int, date | None]]) -> bool:
+                return {entry_id for entry_id, _read_id, _day in rows}.issuperset(some)
 
-        rows = self._pages(
-            operations.READS, {'user_book_ids': list(entry_ids)}, ROWS_A_PAGE, keyed_read, all_answered, cancel
-        )
-        return {entry_id: (read_id, day) for entry_id, read_id, day in rows}
+            variables = {'user_book_ids': list(some)}
+            return self._pages(operations.READS, variables, ROWS_A_PAGE, keyed_read, all_answered, cancel)
+
+        return {entry_id: (read_id, day) for entry_id, read_id, day in self._halved(entry_ids, ask)}
 
     def add_reads(self, reads: Sequence[tuple[int, date]], cancel: Cancel) -> list[WriteResult]:
         """Adds reads that ended on a day: (shelf entry's id, day); five at most. One unit each."""
-        variables: dict[str, object] = {}
-        for number, (entry_id, day) in enumerate(reads):
-            variables[f'user_book_id{number}'] = entry_id
-            variables[f'read{number}'] = {'finished_at': day.isoformat()}
-        return self._write(operations.add_read(len(reads)), variables, cancel)
+        return self._write_days(operations.add_read, 'user_book_id', reads, cancel)
 
     def date_reads(self, reads: Sequence[tuple[int, date]], cancel: Cancel) -> list[WriteResult]:
         """Changes the day on which reads ended: (read's id, day); five at most. One unit each."""
-        variables: dict[str, object] = {}
-        for number, (read_id, day) in enumerate(reads):
-            variables[f'id{number}'] = read_id
-            variables[f'read{number}'] = {'finished_at': day.isoformat()}
-        return self._write(operations.date_read(len(reads)), variables, cancel)
+        return self._write_days(operations.date_read, 'id', reads, cancel)
+
+    def _write_days(
+        self,
+        operation: Callable[[int], Operation],
+        key: str,
+        reads: Sequence[tuple[int, date]],
+        cancel: Cancel,
+    ) -> list[WriteResult]:
+        def ask(some: Sequence[tuple[int, date]]) -> list[WriteResult]:
+            variables: dict[str, object] = {}
+            for number, (its_id, day) in enumerate(some):
+                variables[f'{key}{number}'] = its_id
+                variables[f'read{number}'] = {'finished_at': day.isoformat()}
+            return self._write(operation(len(some)), variables, cancel)
+
+        return self._written(reads, ask)
 
     def _written(self, items: Sequence[Item], ask: Callable[[Sequence[Item]], list[WriteResult]]) -> list[WriteResult]:
         """Like `_halved`, but a part that times out again fails by itself, so that the other's result is not lost."""

@@ -1,0 +1,135 @@
+"""What the tests of Hardcover share: a clock that never sleeps, an account on a stand-in, a reporter that remembers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from calibre_plugins.bookfusionbacksync.cancel import Cancel
+from calibre_plugins.bookfusionbacksync.hardcover import Hardcover
+from calibre_plugins.bookfusionbacksync.hardcover_pace import Pace
+from calibre_plugins.bookfusionbacksync.hardcover_records import Candidate, Question, Verdict
+from calibre_plugins.bookfusionbacksync.library import Library
+from calibre_plugins.bookfusionbacksync.redaction import Secret
+from calibre_plugins.bookfusionbacksync.settings import save
+from calibre_plugins.bookfusionbacksync.text import Text
+from calibre_plugins.bookfusionbacksync.transport import HttpClient
+from harness.network import QUICK, USER_AGENT
+from harness.secrets import TEST_HARDCOVER_TOKEN
+from standins.hardcover import Catalogue, HardcoverStandIn, Printing, ShelfRow, Work, isbn13
+
+
+class StillClock:
+    """Time that passes only while somebody waits; `waited` is how long that was altogether."""
+
+    def __init__(self) -> None:
+        self.time = 1000.0
+        self.waits: list[float] = []
+        self.on_wait: Callable[[float], None] = lambda seconds: None
+
+    def now(self) -> float:
+        return self.time
+
+    def local_time(self) -> datetime:
+        return datetime(2025, 6, 15, 9, 30, tzinfo=timezone.utc) + timedelta(seconds=self.time - 1000)
+
+    def wait(self, seconds: float, cancel: Cancel) -> None:
+        self.on_wait(seconds)
+        cancel.check()
+        self.waits.append(seconds)
+        self.time += seconds
+
+    @property
+    def waited(self) -> float:
+        return sum(self.waits)
+
+
+class Notes:
+    """A reporter that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.statuses: list[str] = []
+        self.steps: list[tuple[int, int | None]] = []
+
+    def status(self, sentence: Text) -> None:
+        self.statuses.append(str(sentence))
+
+    def progress(self, done: int, total: int | None) -> None:
+        self.steps.append((done, total))
+
+    def log(self, line: str) -> None:
+        assert '\n' not in line
+        self.lines.append(line)
+
+    def matching(self, pattern: str) -> list[str]:
+        return [line for line in self.lines if re.search(pattern, line)]
+
+
+@dataclass
+class Service:
+    """A stand-in for Hardcover and all that a job needs to talk to it without waiting."""
+
+    server: HardcoverStandIn
+    clock: StillClock
+    pace: Pace
+    cancel: Cancel = field(default_factory=Cancel)
+    notes: Notes = field(default_factory=Notes)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        return self.server.catalogue
+
+    def set_up(self, **settings: Any) -> None:
+        """Writes the plugin's settings: this server, its token, and what is given."""
+        save({'hardcover_api_url': self.server.api_url, 'hardcover_token': self.server.token, **settings})
+
+    @contextmanager
+    def client(self, token: str | None = None) -> Iterator[Hardcover]:
+        with HttpClient('Hardcover', USER_AGENT, QUICK) as http:
+            yield Hardcover(http, self.server.api_url, Secret(self.server.token if token is None else token), self.pace)
+
+    def new_pace(self, burst: float = 10.0) -> None:
+        """As in a new process, which knows nothing of the quota yet."""
+        self.pace = Pace(burst, self.clock)
+
+
+@contextmanager
+def hardcover_service(catalogue: Catalogue | None = None, **options: Any) -> Iterator[Service]:
+    """A stand-in and a client's side that share one clock."""
+    clock = StillClock()
+    options = {'token': TEST_HARDCOVER_TOKEN, **options}
+    with HardcoverStandIn(catalogue or Catalogue(), clock=clock.now, **options) as server:
+        yield Service(server, clock, Pace(clock=clock))
+
+
+def opener(api: Any) -> Callable[[], AbstractContextManager[Library]]:
+    """A library that stays open, as the window's does."""
+    library = Library(api)
+    return lambda: nullcontext(library)
+
+
+def small_catalogue() -> Catalogue:
+    """Three books with an ebook edition each; the first two are on the shelf, one of them rated."""
+    return Catalogue(
+        works=[
+            Work(11, 'Emma', authors=['Jane Austen'], users_count=4000),
+            Work(12, 'Dune', authors=['Frank Herbert'], users_count=9000, subtitle='Deluxe Edition'),
+            Work(13, 'The Left Hand of Darkness', authors=['Ursula K. Le Guin'], series=['Hainish Cycle']),
+        ],
+        editions=[Printing(21, 11, isbn13(11)), Printing(22, 12, isbn13(12)), Printing(23, 13, isbn13(13))],
+        shelf=[ShelfRow(31, 11, rating=4.5), ShelfRow(32, 12)],
+    )
+
+
+def first(question: Question) -> Candidate:
+    """A chooser that takes the best candidate."""
+    return question.candidates[0]
+
+
+def skip(question: Question) -> Verdict:
+    return Verdict.SKIP

@@ -1,0 +1,640 @@
+"""The client against a stand-in that enforces Hardcover's limits and plays every error it documents."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import date
+from typing import Any
+
+import pytest
+from calibre_plugins.bookfusionbacksync.cancel import Cancel
+from calibre_plugins.bookfusionbacksync.errors import (
+    BackSyncError,
+    BadAnswer,
+    Cancelled,
+    OnlyThisFailed,
+    QuotaSpent,
+    ScopeMissing,
+    ServerTrouble,
+    SettingsTrouble,
+    SignInRefused,
+    TimedOut,
+)
+from calibre_plugins.bookfusionbacksync.hardcover import Covers, Hardcover
+from calibre_plugins.bookfusionbacksync.hardcover_operations import SCOPES
+from calibre_plugins.bookfusionbacksync.hardcover_pace import BURST, LEGACY_BURST, Pace, is_legacy, shared_pace
+from calibre_plugins.bookfusionbacksync.hardcover_records import Account, NewEntry
+from calibre_plugins.bookfusionbacksync.isbn import make_codes
+from calibre_plugins.bookfusionbacksync.redaction import Secret
+from calibre_plugins.bookfusionbacksync.transport import HttpClient
+from harness.hardcover import Service, hardcover_service, small_catalogue
+from harness.network import QUICK, USER_AGENT
+from harness.secrets import TEST_HARDCOVER_TOKEN
+from standins.common import unused_port
+from standins.faults import (
+    BadJson,
+    CloseWithoutAnswer,
+    Deep,
+    Empty,
+    Hang,
+    Html,
+    Redirect,
+    Status,
+    Truncated,
+    WrongShape,
+)
+from standins.hardcover import Printing, ShelfRow, generate_catalogue, isbn10, isbn13
+
+ACCOUNT = Account(7, 'reader', 1)
+Ask = Callable[[Hardcover, Cancel], Any]
+
+
+def who_am_i(hardcover: Hardcover, cancel: Cancel) -> Account:
+    return hardcover.who_am_i(cancel)
+
+
+def rate(hardcover: Hardcover, cancel: Cancel) -> Any:
+    return hardcover.rate([(31, 2.5)], cancel)
+
+
+def search(hardcover: Hardcover, cancel: Cancel) -> Any:
+    return hardcover.search('Emma Jane Austen', cancel)
+
+
+ASKS: dict[str, tuple[Ask, str]] = {
+    'who_am_i': (who_am_i, 'read:me:content'),
+    'editions_by_codes': (lambda it, cancel: it.editions_by_codes([make_codes([isbn13(11)])], cancel), 'read:catalog'),
+    'editions_by_ids': (lambda it, cancel: it.editions_by_ids([21], cancel), 'read:catalog'),
+    'books_by_ids': (lambda it, cancel: it.books_by_ids([11], cancel), 'read:catalog'),
+    'books_by_slugs': (lambda it, cancel: it.books_by_slugs(['emma'], cancel), 'read:catalog'),
+    'search': (search, 'read:catalog'),
+    'shelf': (lambda it, cancel: it.shelf(ACCOUNT, [11], cancel), 'read:library'),
+    'reads': (lambda it, cancel: it.reads([31], cancel), 'read:library'),
+    'rate': (rate, 'write:library'),
+    'add': (lambda it, cancel: it.add([NewEntry(13, 4.0, privacy=1)], cancel), 'write:library'),
+    'add_reads': (lambda it, cancel: it.add_reads([(31, date(2024, 1, 2))], cancel), 'write:library'),
+    'date_reads': (lambda it, cancel: it.date_reads([(41, date(2024, 1, 2))], cancel), 'write:library'),
+}
+every_ask = pytest.mark.parametrize(('ask', 'scope'), ASKS.values(), ids=ASKS)
+every_read = pytest.mark.parametrize('ask', [ask for ask, scope in ASKS.values() if scope.startswith('read')])
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    with hardcover_service(small_catalogue()) as made:
+        yield made
+        assert made.server.violations == []
+
+
+def failure(service: Service, ask: Ask = who_am_i, token: str | None = None) -> BackSyncError:
+    """The error that asking ends with; its sentence says what to do and holds no secret."""
+    with pytest.raises(BackSyncError) as caught, service.client(token) as hardcover:
+        ask(hardcover, service.cancel)
+    sentence = str(caught.value)
+    assert sentence.endswith('.')
+    assert '{' not in sentence
+    assert service.server.token not in repr(caught.value)
+    return caught.value
+
+
+def test_whose_account_it_is(service: Service) -> None:
+    with service.client() as hardcover:
+        assert hardcover.who_am_i(service.cancel) == ACCOUNT
+        assert (hardcover.units, hardcover.requests) == (1, 1)
+    (request,) = service.server.requests
+    assert request.header('User-Agent') == USER_AGENT
+    assert 'query' in request.json()
+
+
+# Row 1 of the table of errors: 200 with errors.
+@every_ask
+@pytest.mark.parametrize('form', ['status', 'message'])
+def test_a_missing_scope_is_named(service: Service, ask: Ask, scope: str, form: str) -> None:
+    service.server.set_options(scopes=[each for each in SCOPES if each != scope], scope_errors=form)
+    error = failure(service, ask)
+    assert isinstance(error, ScopeMissing)
+    assert scope in str(error)
+    assert 'wrong' not in str(error)
+    assert service.server.count() == 1
+
+
+def test_a_missing_scope_that_looks_like_a_wrong_query_is_named_as_a_possibility(service: Service) -> None:
+    service.server.set_options(scopes=SCOPES[:3], scope_errors='validation')
+    error = failure(service, rate)
+    assert type(error) is ServerTrouble
+    assert 'write:library' in str(error)
+    assert 'newer version' in str(error)
+    assert 'mutation_root' in str(error)
+
+
+def test_a_query_that_is_not_valid_any_more(service: Service) -> None:
+    service.server.fail(WrongShape({'errors': [{'message': 'field "me" not found'}]}))
+    assert 'newer version' in str(failure(service))
+
+
+def test_errors_may_be_bare_strings(service: Service) -> None:
+    service.server.fail(WrongShape({'errors': ['the sky fell']}))
+    assert 'the sky fell' in str(failure(service))
+
+
+# Row 2: 200, and the write failed.
+def test_the_error_of_a_write_is_checked(service: Service) -> None:
+    service.server.set_options(refused={11: 'Rating is locked'})
+    with service.client() as hardcover:
+        refused, done = hardcover.rate([(31, 2.5), (32, 3.0)], service.cancel)
+    assert 'Rating is locked' in str(refused.error)
+    assert (done.error, done.entry_id) == (None, 32)
+    assert [row.rating for row in service.catalogue.shelf] == [4.5, 3.0]
+
+
+def test_a_retired_book_is_told_from_other_failures(service: Service) -> None:
+    service.catalogue.works[0].canonical_id = 12
+    with service.client() as hardcover:
+        (result,) = hardcover.rate([(31, 2.5)], service.cancel)
+        (added,) = hardcover.add([NewEntry(11, 2.5, privacy=1)], service.cancel)
+    assert result.retired
+    assert added.retired
+
+
+def test_a_write_without_id_and_without_error_has_failed(service: Service) -> None:
+    service.server.fail(WrongShape({'data': {'r0': {'id': None, 'error': None}}}))
+    with service.client() as hardcover:
+        (result,) = hardcover.rate([(31, 2.5)], service.cancel)
+    assert result.error is not None
+
+
+def test_the_half_of_a_mutation_that_was_done_is_kept(service: Service) -> None:
+    answer = {
+        'data': {'r0': {'id': 31, 'error': None}, 'r1': None},
+        'errors': [{'message': 'the database is busy', 'path': ['r1']}],
+    }
+    service.server.fail(WrongShape(answer))
+    with service.client() as hardcover:
+        done, failed = hardcover.rate([(31, 2.5), (32, 1.0)], service.cancel)
+    assert done.error is None
+    assert 'the database is busy' in str(failed.error)
+
+
+def test_the_error_of_a_search_is_checked(service: Service) -> None:
+    service.server.set_options(search_error='Search is down')
+    error = failure(service, search)
+    assert isinstance(error, OnlyThisFailed)
+    assert 'Search is down' in str(error)
+
+
+# Rows 3 to 7: the statuses.
+def test_a_bad_request(service: Service) -> None:
+    service.server.fail(Status(400, body={'error': 'invalid_query', 'error_description': 'no'}))
+    error = failure(service)
+    assert error.exit_code == 1
+    assert 'invalid_query' in str(error)
+    assert service.server.count() == 1
+
+
+def test_a_wrong_or_expired_token(service: Service) -> None:
+    error = failure(service, token='hc_pat_expired_000000')
+    assert isinstance(error, SignInRefused)
+    assert error.exit_code == 3
+    assert 'expired' in str(error)
+    assert service.server.count() == 1
+
+
+def test_no_token_asks_nobody(service: Service) -> None:
+    assert isinstance(failure(service, token=''), SettingsTrouble)
+    assert service.server.count() == 0
+
+
+def test_a_refused_operation(service: Service) -> None:
+    service.server.fail(Status(403, body={'error': 'unsupported_operation'}))
+    error = failure(service)
+    assert not isinstance(error, SignInRefused)
+    assert 'unsupported_operation' in str(error)
+
+
+def test_too_many_fields_is_named_as_that(service: Service) -> None:
+    service.server.fail(Status(403, body={'errors': ['top_level_limit_exceeded', '6 of 5']}))
+    error = failure(service)
+    assert not isinstance(error, SignInRefused)
+    assert 'top_level_limit_exceeded' in str(error)
+
+
+def test_a_403_of_somebody_else(service: Service) -> None:
+    service.server.fail(Html(403))
+    assert '403' in str(failure(service))
+
+
+@every_read
+def test_a_time_out_is_tried_once_more(service: Service, ask: Ask) -> None:
+    service.server.fail(Status(408, body={'error': 'Request timeout'}))
+    with service.client() as hardcover:
+        ask(hardcover, service.cancel)
+        assert hardcover.requests in (2, 3)
+
+
+@every_read
+def test_a_time_out_for_good(service: Service, ask: Ask) -> None:
+    service.server.fail(Status(408, body={'error': 'Request timeout'}), times=None)
+    assert isinstance(failure(service, ask), TimedOut)
+    assert service.server.count() == 2
+
+
+def test_a_batch_that_times_out_is_halved(service: Service) -> None:
+    service.server.catalogue = generate_catalogue(100)
+    service.server.set_options(slow_over=60)
+    with service.client() as hardcover:
+        books = hardcover.books_by_ids(range(100_001, 100_101), service.cancel)
+    assert len(books) == 100
+    assert service.server.count() == 3
+
+
+def test_a_search_that_times_out_asks_for_fewer(service: Service) -> None:
+    service.server.set_options(slow_search_over=5)
+    with service.client() as hardcover:
+        assert [each.book_id for each in hardcover.search('Emma', service.cancel)] == [11]
+    assert [request.json()['variables']['per_page'] for request in service.server.requests] == [10, 5]
+
+
+def test_mutations_that_time_out_are_halved(service: Service) -> None:
+    service.server.catalogue = generate_catalogue(5)
+    service.server.set_options(slow_over=3)
+    with service.client() as hardcover:
+        results = hardcover.rate([(700_000 + number, 4.0) for number in range(1, 6)], service.cancel)
+    assert [result.error for result in results] == [None] * 5
+    assert [row.rating for row in service.catalogue.shelf] == [4.0] * 5
+
+
+def test_what_times_out_twice_fails_by_itself(service: Service) -> None:
+    service.server.catalogue = generate_catalogue(5)
+    # The whole of it, and then its first part.
+    service.server.fail(Status(408, body={'error': 'Request timeout'}), times=2)
+    with service.client() as hardcover:
+        results = hardcover.rate([(700_000 + number, 4.0) for number in range(1, 6)], service.cancel)
+    assert [result.error is None for result in results] == [False, False, False, True, True]
+    assert [result.unsure for result in results] == [True, True, True, False, False]
+
+
+@pytest.mark.parametrize('null_data', [False, True])
+def test_429_waits_as_long_as_it_says(service: Service, null_data: bool) -> None:
+    service.server.set_options(null_data=null_data)
+    body = {'data': None} if null_data else {'error': 'Too Many Requests'}
+    service.server.fail(Status(429, {'Retry-After': '17'}, body))
+    with service.client() as hardcover:
+        assert hardcover.who_am_i(service.cancel) == ACCOUNT
+    assert service.clock.waits == [pytest.approx(17)]
+
+
+def test_429_without_advice_waits_a_little(service: Service) -> None:
+    service.server.fail(Status(429), times=2)
+    with service.client() as hardcover:
+        hardcover.who_am_i(service.cancel)
+    assert 0 < service.clock.waited <= 20
+
+
+def test_429_for_good_gives_up(service: Service) -> None:
+    service.server.fail(Status(429, {'Retry-After': '3'}), times=None)
+    error = failure(service)
+    assert error.exit_code == 1
+    assert service.server.count() == 4
+
+
+def test_429_that_asks_for_a_long_wait_says_when_to_go_on(service: Service) -> None:
+    service.server.fail(Status(429, {'Retry-After': '1800'}))
+    error = failure(service)
+    assert isinstance(error, QuotaSpent)
+    # Now is 09:30, and there is a minute of grace.
+    assert '10:01' in str(error)
+    assert service.clock.waits == []
+
+
+@pytest.mark.parametrize('status', [500, 503])
+def test_a_server_in_trouble_is_tried_again(service: Service, status: int) -> None:
+    service.server.fail(Status(status, body={'error': 'oops'}), times=2)
+    with service.client() as hardcover:
+        assert hardcover.who_am_i(service.cancel) == ACCOUNT
+        assert hardcover.requests == 3
+
+
+@pytest.mark.parametrize('status', [500, 503])
+def test_a_server_in_trouble_for_good(service: Service, status: int) -> None:
+    service.server.fail(Status(status, body={'error': 'oops'}), times=None)
+    error = failure(service)
+    assert error.exit_code == 1
+    assert str(status) in str(error)
+    assert service.server.count() == 4
+
+
+WRONG_SHAPES: list[Any] = [
+    [],
+    'text',
+    None,
+    7,
+    {},
+    {'data': None},
+    {'data': {}},
+    {'data': {'me': None}},
+    {'data': {'me': 'x'}},
+    {'data': {'me': []}},
+    {'data': {'me': [None]}},
+    {'data': {'me': [{'id': None}]}},
+    {'data': {'me': [{'id': True}]}},
+    {'data': {'me': [{'id': -1}]}},
+]
+
+
+@pytest.mark.parametrize('shape', WRONG_SHAPES, ids=repr)
+def test_answers_of_the_wrong_shape(service: Service, shape: Any) -> None:
+    service.server.fail(WrongShape(shape), times=None)
+    assert isinstance(failure(service), BadAnswer)
+
+
+@pytest.mark.parametrize(
+    'results',
+    [None, [], 'not json', {}, {'hits': None}, {'hits': 'x'}, '{"hits": 3}'],
+    ids=repr,
+)
+def test_searches_of_the_wrong_shape(service: Service, results: Any) -> None:
+    service.server.fail(WrongShape({'data': {'search': {'ids': [], 'results': results, 'error': None}}}))
+    assert isinstance(failure(service, search), BadAnswer)
+
+
+@pytest.mark.parametrize('action', [Html(), BadJson(), Empty(), Deep(), Truncated(), CloseWithoutAnswer()], ids=repr)
+def test_what_is_no_answer_at_all(service: Service, action: Any) -> None:
+    service.server.fail(action, times=None)
+    assert isinstance(failure(service), ServerTrouble)
+
+
+def test_a_dead_server() -> None:
+    clock_pace = Pace()
+    with HttpClient('Hardcover', USER_AGENT, QUICK) as http:
+        hardcover = Hardcover(
+            http, f'http://127.0.0.1:{unused_port()}/v1/graphql', Secret(TEST_HARDCOVER_TOKEN), clock_pace
+        )
+        with pytest.raises(ServerTrouble) as caught:
+            hardcover.who_am_i(Cancel())
+    assert 'could not be reached' in str(caught.value)
+
+
+def test_the_token_does_not_follow_a_redirect(service: Service) -> None:
+    service.server.fail(Redirect('https://elsewhere.example/v1/graphql', 307))
+    assert 'elsewhere.example' in str(failure(service))
+
+
+def test_an_address_without_encryption_is_refused() -> None:
+    with HttpClient('Hardcover', USER_AGENT, QUICK) as http, pytest.raises(SettingsTrouble):
+        Hardcover(http, 'http://api.hardcover.example/v1/graphql', Secret(TEST_HARDCOVER_TOKEN))
+
+
+def test_cancel_ends_a_request_at_once(service: Service) -> None:
+    service.server.fail(Hang())
+    with service.client() as hardcover:
+        threading.Timer(0.05, service.cancel.set).start()
+        with pytest.raises(Cancelled):
+            hardcover.who_am_i(service.cancel)
+
+
+def test_cancel_ends_a_wait_for_the_quota(service: Service) -> None:
+    service.server.fail(Status(429, {'Retry-After': '30'}))
+    service.clock.on_wait = lambda seconds: service.cancel.set()
+    assert isinstance(failure(service), Cancelled)
+
+
+def test_merged_books_and_odd_rows_are_read_for_what_they_are(service: Service) -> None:
+    rows = [None, 3, {}, {'id': '12', 'slug': None, 'title': 5, 'canonical_id': '11'}, {'id': 13, 'title': ' A \n B '}]
+    service.server.fail(WrongShape({'data': {'books': rows}}))
+    with service.client() as hardcover:
+        merged, plain = hardcover.books_by_ids([12, 13], service.cancel)
+    assert (merged.book_id, merged.slug, merged.title, merged.surviving_id) == (12, '', '', 11)
+    assert plain.title == 'A B'
+
+
+def test_candidates_are_read_with_all_they_have(service: Service) -> None:
+    service.catalogue.works[2].image_url = 'https://covers.example/1.jpg'
+    with service.client() as hardcover:
+        (found,) = hardcover.search('Left Hand Darkness', service.cancel)
+    assert found.book_id == 13
+    assert found.authors == ('Ursula K. Le Guin',)
+    assert found.series == ('Hainish Cycle',)
+    assert found.isbns == (isbn13(13),)
+    assert (found.release_year, found.pages, found.has_ebook, found.has_audiobook) == (2001, 300, True, False)
+    assert found.image_url == 'https://covers.example/1.jpg'
+    assert found.link == 'https://hardcover.app/id/book/13'
+
+
+def test_results_may_be_json_within_json(service: Service) -> None:
+    service.server.set_options(results_as_text=True)
+    with service.client() as hardcover:
+        assert [each.book_id for each in hardcover.search('Emma', service.cancel)] == [11]
+
+
+def test_never_more_than_ten_candidates(service: Service) -> None:
+    hits = [{'document': {'id': str(number), 'title': 'Emma'}} for number in range(1, 40)]
+    service.server.fail(WrongShape({'data': {'search': {'results': {'hits': hits}, 'error': None}}}))
+    with service.client() as hardcover:
+        assert len(hardcover.search('Emma', service.cancel)) == 10
+
+
+def test_an_edition_is_found_by_either_form_of_its_isbn(service: Service) -> None:
+    service.catalogue.editions = [Printing(21, 11, None, isbn10(11)), Printing(22, 12, isbn13(12), None)]
+    with service.client() as hardcover:
+        editions = hardcover.editions_by_codes([make_codes([isbn13(11)]), make_codes([isbn10(12)])], service.cancel)
+        assert [edition.edition_id for edition in editions] == [21, 22]
+        assert hardcover.units == 1
+
+
+@pytest.mark.parametrize('cap', [None, 40, 7])
+def test_capped_pages_are_read_to_the_end(cap: int | None) -> None:
+    with hardcover_service(generate_catalogue(100), cap=cap) as service:
+        wanted = list(range(100_001, 100_101))
+        with service.client() as hardcover:
+            entries = hardcover.shelf(ACCOUNT, wanted, service.cancel)
+        assert sorted(entry.book_id for entry in entries) == wanted
+        assert service.server.violations == []
+
+
+def test_a_short_page_that_answers_everything_is_the_last() -> None:
+    with hardcover_service(generate_catalogue(60)) as service, service.client() as hardcover:
+        hardcover.shelf(ACCOUNT, range(100_001, 100_061), service.cancel)
+        assert hardcover.units == 1
+
+
+def test_a_short_page_that_leaves_a_question_may_have_been_cut() -> None:
+    with hardcover_service(generate_catalogue(60)) as service, service.client() as hardcover:
+        hardcover.shelf(ACCOUNT, [*range(100_001, 100_061), 5], service.cancel)
+        assert hardcover.units == 2
+
+
+def test_a_second_row_of_a_book_on_the_next_page_is_not_missed() -> None:
+    catalogue = generate_catalogue(100)
+    catalogue.shelf.append(ShelfRow(800_000, 100_001, rating=1.0, updated_at='2025-01-01T00:00:00+00:00'))
+    with hardcover_service(catalogue) as service, service.client() as hardcover:
+        entries = hardcover.shelf(ACCOUNT, range(100_001, 100_101), service.cancel)
+        assert len(entries) == 101
+
+
+def test_a_server_that_always_sends_the_first_page_ends_the_walk(service: Service) -> None:
+    row = {'id': 31, 'book_id': 11, 'rating': None, 'status_id': 3, 'edition_id': None, 'updated_at': None}
+    service.server.fail(WrongShape({'data': {'user_books': [row]}}), times=None)
+    with service.client() as hardcover:
+        assert len(hardcover.shelf(ACCOUNT, [11, 12], service.cancel)) == 1
+        assert hardcover.units == 2
+
+
+def test_only_the_own_shelf_is_read(service: Service) -> None:
+    service.catalogue.shelf.append(ShelfRow(99, 13, rating=1.0, user_id=8))
+    with service.client() as hardcover:
+        assert [entry.entry_id for entry in hardcover.shelf(ACCOUNT, [11, 12, 13], service.cancel)] == [31, 32]
+
+
+@pytest.mark.parametrize(
+    ('raw', 'stars'),
+    [
+        (None, None),
+        (0, None),
+        (4.5, 4.5),
+        ('4.5', 4.5),
+        ('x', None),
+        (True, None),
+        (7, None),
+        ('nan', None),
+        ([], None),
+    ],
+)
+def test_ratings_come_as_numbers_or_as_text(service: Service, raw: Any, stars: float | None) -> None:
+    row = {'id': 31, 'book_id': 11, 'rating': raw, 'updated_at': '2025-02-03T04:05:06.789+02:00'}
+    service.server.fail(WrongShape({'data': {'user_books': [row]}}))
+    with service.client() as hardcover:
+        (entry,) = hardcover.shelf(ACCOUNT, [11], service.cancel)
+    assert entry.rating == stars
+    assert entry.updated_at is not None
+    assert entry.updated_at.isoformat() == '2025-02-03T04:05:06.789000+02:00'
+
+
+def test_no_rating_clears(service: Service) -> None:
+    with service.client() as hardcover:
+        hardcover.rate([(31, None)], service.cancel)
+    assert service.catalogue.shelf[0].rating is None
+    assert service.server.writes == [('update_user_book', {'id': 31, 'rating': None})]
+
+
+def test_a_book_is_added_with_all_that_is_known(service: Service) -> None:
+    with service.client() as hardcover:
+        (result,) = hardcover.add([NewEntry(13, 4.5, date(2023, 5, 6), 23, 3)], service.cancel)
+    assert result.last_read == date(2023, 5, 6)
+    ((name, values),) = service.server.writes
+    assert name == 'insert_user_book'
+    assert values == {
+        'book_id': 13,
+        'status_id': 3,
+        'rating': 4.5,
+        'privacy_setting_id': 3,
+        'edition_id': 23,
+        'last_read_date': '2023-05-06',
+    }
+
+
+def test_adding_is_not_repeated_when_the_answer_is_lost(service: Service) -> None:
+    service.server.fail(CloseWithoutAnswer())
+    assert isinstance(failure(service, ASKS['add'][0]), ServerTrouble)
+    assert service.server.count() == 1
+
+
+def test_rating_is_repeated_when_the_answer_is_lost(service: Service) -> None:
+    service.server.fail(CloseWithoutAnswer())
+    with service.client() as hardcover:
+        rate(hardcover, service.cancel)
+    assert service.server.count() == 2
+
+
+@pytest.mark.parametrize('headers', ['standard', 'legacy', 'both', 'none'])
+@pytest.mark.parametrize('burst', [10, 15, 5])
+def test_sixty_a_minute_without_a_single_429(headers: str, burst: int) -> None:
+    with hardcover_service(generate_catalogue(1), headers=headers, burst=burst) as service:
+        service.new_pace(5 if burst == 5 else 10)
+        with service.client() as hardcover:
+            for _ in range(40):
+                hardcover.rate([(700_001, 4.0), (700_001, 4.5)], service.cancel)
+        assert service.server.turned_away == 0
+        assert service.server.units == 80
+        # What the bucket held comes at once, the rest a unit a second.
+        known_burst = burst if headers in ('standard', 'both') else min(burst, 10)
+        assert service.clock.waited == pytest.approx(80 - known_burst, abs=2)
+
+
+def test_a_bucket_that_somebody_else_emptied(service: Service) -> None:
+    with service.client() as hardcover:
+        hardcover.who_am_i(service.cancel)
+        with service.client() as other:
+            other.pace = Pace(clock=service.clock)
+            for _ in range(8):
+                other.who_am_i(service.cancel)
+        # Our own count says that there is room; the server turns this one away and says how long to wait.
+        hardcover.rate([(31, 1.0), (32, 1.0)], service.cancel)
+    assert service.server.turned_away == 1
+    assert service.clock.waited <= 3
+
+
+def test_the_days_quota_is_not_overdrawn(service: Service) -> None:
+    service.server.set_options(daily=3)
+    with service.client() as hardcover:
+        hardcover.who_am_i(service.cancel)
+        assert hardcover.pace.left_today == 2
+        assert hardcover.pace.room(5) == 2
+        hardcover.rate([(31, 1.0), (32, 1.0)], service.cancel)
+        with pytest.raises(QuotaSpent) as caught:
+            hardcover.who_am_i(service.cancel)
+    assert service.server.turned_away == 0
+    # Midnight UTC is 14.5 h away, a minute of grace on top.
+    assert '2025-06-16 00:01' in str(caught.value)
+    assert caught.value.exit_code == 1
+
+
+def test_a_daily_quota_of_zero(service: Service) -> None:
+    service.server.set_options(daily=0)
+    error = failure(service)
+    assert isinstance(error, QuotaSpent)
+    assert service.clock.waits == []
+
+
+def test_the_day_after_there_is_room_again(service: Service) -> None:
+    service.server.set_options(daily=1)
+    with service.client() as hardcover:
+        hardcover.who_am_i(service.cancel)
+        service.clock.time += 15 * 3600
+        service.server.set_options(daily=100)
+        assert hardcover.pace.left_today is None
+        hardcover.who_am_i(service.cancel)
+
+
+@pytest.mark.parametrize(
+    ('token', 'legacy'),
+    [('hc_pat_' + 'a' * 30, False), ('hc_at_' + 'b' * 30, False), ('e30.e30.c2ln', True), ('plain', False)],
+)
+def test_tokens_of_the_old_kind_get_half_of_the_burst(token: str, legacy: bool) -> None:
+    assert is_legacy(Secret(token)) is legacy
+    assert shared_pace(Secret(token)).seconds_for(int(BURST)) == pytest.approx(
+        BURST - LEGACY_BURST if legacy else 0, abs=0.1
+    )
+    assert shared_pace(Secret(token)) is shared_pace(Secret(token))
+
+
+def test_covers_come_without_credentials_and_only_over_safe_ways(service: Service) -> None:
+    covers = Covers(USER_AGENT, service.server.api_url)
+    try:
+        picture = covers.fetch(service.server.origin + '/covers/1.png', service.cancel)
+        assert picture is not None
+        assert picture.startswith(b'\x89PNG')
+        assert covers.fetch('http://elsewhere.example/1.png', service.cancel) is None
+        assert covers.fetch('file:///etc/passwd', service.cancel) is None
+        assert covers.fetch(service.server.origin + '/nothing', service.cancel) is None
+        service.cancel.set()
+        with pytest.raises(Cancelled):
+            covers.fetch(service.server.origin + '/covers/1.png', service.cancel)
+    finally:
+        covers.close()
+
+
+def test_a_gone_edition_of_an_unknown_book_is_left_out(service: Service) -> None:
+    service.server.fail(WrongShape({'data': {'editions': [{'id': 1, 'book': None}, {'book': {'id': 1}}, None]}}))
+    with service.client() as hardcover:
+        assert hardcover.editions_by_ids([1], service.cancel) == []
