@@ -18,6 +18,7 @@ from qt.core import (
     QColor,
     QEvent,
     QFrame,
+    QGridLayout,
     QHBoxLayout,
     QIcon,
     QImageReader,
@@ -46,6 +47,7 @@ from qt.core import (
     pyqtSignal,
 )
 
+from .hardcover_matching import stored_id
 from .hardcover_records import Candidate, Question, Verdict
 from .isbn import codes_of
 from .records import CalibreBook
@@ -71,8 +73,9 @@ COVER = Qt.ItemDataRole.UserRole + 1
 def thumbnail(data: bytes, size: QSize, ratio: float) -> QPixmap:
     """A picture scaled down to fit; a null pixmap where the data is no picture of a usual kind."""
     buffer = QBuffer()
-    buffer.setData(data)
-    buffer.open(QIODevice.OpenModeFlag.ReadOnly)
+    buffer.open(QIODevice.OpenModeFlag.ReadWrite)
+    buffer.write(data)
+    buffer.seek(0)
     reader = QImageReader(buffer)
     reader.setDecideFormatFromContent(True)
     if reader.format().data() not in PICTURE_FORMATS:
@@ -162,7 +165,7 @@ class CandidateDelegate(QStyledItemDelegate):
         palette = option.palette
         strong = palette.color(group, QPalette.ColorRole.HighlightedText if state else QPalette.ColorRole.Text)
         background = palette.color(group, QPalette.ColorRole.Highlight if state else QPalette.ColorRole.Base)
-        weak = blend(strong, background, 0.3)
+        weak = strong if state else blend(strong, background, 0.3)
         html = [f'<p style="margin:0"><b><font color="{strong.name()}">{escape(lines[0])}</font></b></p>']
         for place, line in enumerate(lines[1:], 1):
             color = strong if place == 1 or place == len(lines) - 1 else weak
@@ -272,13 +275,15 @@ class BookPanel(QScrollArea):
 class Picker(QWidget):
     """One question at a time. `chosen` carries a Candidate or a Verdict; then it waits for the next question.
 
-    `cover_of(book id)` gives the cover of a book of Calibre.
+    `unlinked` comes where a match is changed. `cover_of(book id)` gives the cover of a book of Calibre.
     """
 
     chosen = pyqtSignal(object)
+    unlinked = pyqtSignal()
 
     def __init__(self, parent: QWidget, cover_of: Callable[[int], bytes | None]) -> None:
         super().__init__(parent)
+        self._present_id = 0
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         self.heading = QLabel(self)
@@ -286,12 +291,18 @@ class Picker(QWidget):
         self.heading.setTextFormat(Qt.TextFormat.PlainText)
         self.heading.setWordWrap(True)
         layout.addWidget(self.heading)
-        beside = QHBoxLayout()
-        beside.setSpacing(2 * MARGIN)
         self.book = BookPanel(self, cover_of)
-        beside.addWidget(self.book)
         self.candidates = self._candidate_list()
-        beside.addWidget(self.candidates, 1)
+        beside = QGridLayout()
+        beside.setHorizontalSpacing(2 * MARGIN)
+        beside.addWidget(QLabel(_('In Calibre:'), self), 0, 0)
+        label = QLabel(_('On &Hardcover:'), self)
+        label.setBuddy(self.candidates)
+        beside.addWidget(label, 0, 1)
+        beside.addWidget(self.book, 1, 0)
+        beside.addWidget(self.candidates, 1, 1)
+        beside.setColumnStretch(1, 1)
+        beside.setRowStretch(1, 1)
         layout.addLayout(beside, 1)
         layout.addLayout(self._buttons())
         self.wait_for_question()
@@ -312,7 +323,11 @@ class Picker(QWidget):
     def _buttons(self) -> QHBoxLayout:
         row = QHBoxLayout()
         self.open_page = self._button(
-            'open_page', _('&Open on Hardcover'), 'store.png', _('Show this candidate in the browser'), self._open_page
+            'open_page',
+            _('&Open on Hardcover'),
+            'insert-link.png',
+            _('Show this candidate in the browser'),
+            self._open_page,
         )
         self.match = self._button('match', _('&Match'), 'ok.png', _('Store this candidate as the match'), self._match)
         self.skip = self._button(
@@ -329,8 +344,17 @@ class Picker(QWidget):
             _('End here. Everything that was chosen is stored already'),
             lambda: self._answer(Verdict.STOP),
         )
+        self.unlink = self._button(
+            'unlink',
+            _('&Unlink'),
+            'list_remove.png',
+            _('Remove the match, and do not look for another'),
+            self.unlinked.emit,
+        )
+        self.unlink.hide()
         self.match.setDefault(True)
         row.addWidget(self.open_page)
+        row.addWidget(self.unlink)
         row.addStretch(1)
         for button in (self.match, self.skip, self.stop):
             row.addWidget(button)
@@ -343,6 +367,14 @@ class Picker(QWidget):
         button.clicked.connect(lambda: clicked())
         return button
 
+    def change_a_match(self, book: CalibreBook) -> None:
+        """From now on it is about a single book, which may have a match that can be unlinked."""
+        self._present_id = stored_id(book.identifiers)
+        self.unlink.setVisible(bool(self._present_id))
+        self.skip.hide()
+        self.stop.setText(_('&Close'))
+        self.stop.setToolTip(_('Leave the match as it is'))
+
     @property
     def selected(self) -> Candidate | None:
         item = self.candidates.currentItem()
@@ -352,8 +384,9 @@ class Picker(QWidget):
         """Puts a question; the first candidate is selected, so that Enter takes it."""
         self._asking = True
         why = question.why.translated(_, ngettext)
-        place = _('Book {number} of {total}').format(number=question.number, total=question.total)
-        self.heading.setText(' '.join(filter(None, (f'{place}.' if question.total > 1 else '', why))))
+        place = _('Book {number} of {total}.').format(number=question.number, total=question.total)
+        ask = _('Which of these is it?') if question.candidates else _('Nothing like it was found on Hardcover.')
+        self.heading.setText(' '.join(filter(None, (place if question.total > 1 else '', why, ask))))
         self.book.show_book(question.book)
         self.book.show()
         self.candidates.clear()
@@ -365,7 +398,10 @@ class Picker(QWidget):
         self._update_buttons()
 
     def _add(self, candidate: Candidate, cover: bytes | None) -> None:
-        item = QListWidgetItem('\n'.join(candidate_lines(candidate, self.candidates.count() == 0)))
+        lines = candidate_lines(candidate, self.candidates.count() == 0)
+        if candidate.book_id == self._present_id:
+            lines.insert(1, _('This is the present match.'))
+        item = QListWidgetItem('\n'.join(lines))
         item.setData(CANDIDATE, candidate)
         ratio = self.devicePixelRatioF()
         pixmap = thumbnail(cover, CANDIDATE_COVER, ratio) if cover else QPixmap()

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Configure Hardcover Account: takes the key from a file or the clipboard, and says whose account it opens.
+
+The key is never shown and never typed; it is checked on a worker's thread before it is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from calibre.gui2 import Application, choose_files, error_dialog, open_local_file, open_url, question_dialog
+from calibre.gui2.widgets2 import Dialog
+from qt.core import QDialogButtonBox, QHBoxLayout, QLabel, QSize, Qt, QUrl, QVBoxLayout, QWidget
+
+from . import errors, logs
+from .errors import BackSyncError, Cancelled
+from .hardcover_account import TokenCheck, check_token, load_token_file, save_token, token_from_text, token_path
+from .hardcover_operations import NEW_KEY_PAGE
+from .job_dialog import IconLine, push_button
+from .jobs import Jobs
+from .redaction import Secret
+from .settings import load
+from .sync_worker import Worker
+from .text import Text
+
+if TYPE_CHECKING:
+    from calibre_builtins import _, load_translations, ngettext
+
+load_translations()
+
+NO_KEY_FILE = (errors.HARDCOVER_KEY_FILE_MISSING.template, errors.HARDCOVER_KEY_FILE_EMPTY.template)
+
+
+class AccountDialog(Dialog):
+    """Not modal. `start` reads the key file, or looks at the account that is set up already."""
+
+    def __init__(self, gui: Any, jobs: Jobs) -> None:
+        self.jobs = jobs
+        self._worker: Worker | None = None
+        self._again: Callable[[], None] = self.start
+        logs.start()
+        Dialog.__init__(
+            self,
+            _('Configure Hardcover Account'),
+            'bookfusion-back-sync-hardcover-account',
+            gui if isinstance(gui, QWidget) else None,
+            default_buttons=QDialogButtonBox.StandardButton.Close,
+        )
+        self.setModal(False)
+
+    def sizeHint(self) -> QSize:
+        return QSize(600, 320)
+
+    def setup_ui(self) -> None:
+        layout = QVBoxLayout(self)
+        layout.setSpacing(12)
+        self.state = IconLine(self, 'state')
+        self.scopes = IconLine(self, 'scopes')
+        layout.addWidget(self.state)
+        layout.addWidget(self.scopes)
+        layout.addStretch(1)
+        layout.addWidget(self._how_to())
+        layout.addLayout(self._source_buttons())
+        layout.addWidget(self.bb)
+        self.again = push_button(
+            self, 'again', _('&Try again'), 'view-refresh.png', _('Ask Hardcover once more'), lambda: self._again()
+        )
+        self.bb.addButton(self.again, QDialogButtonBox.ButtonRole.ActionRole)
+        self.again.hide()
+
+    def _how_to(self) -> QLabel:
+        words = _(
+            'The plugin needs a key that Hardcover makes for you: {link}. Save it as the file {path}, choose another '
+            'file that holds it, or copy it and paste it here.'
+        )
+        link = f'<a href="{escape(NEW_KEY_PAGE)}">{escape(_("make a new key"))}</a>'
+        label = QLabel(escape(words).format(link=link, path=f'<i>{escape(str(token_path()))}</i>'), self)
+        label.setObjectName('how_to')
+        label.setTextFormat(Qt.TextFormat.RichText)
+        label.setWordWrap(True)
+        label.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
+        label.linkActivated.connect(lambda address: open_url(QUrl(address)))
+        return label
+
+    def _source_buttons(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        self.choose_file = push_button(
+            self, 'choose_file', _('Choose &file…'), 'document_open.png', _('Read the key from a file'), self._choose
+        )
+        self.paste = push_button(
+            self, 'paste', _('&Paste from clipboard'), 'edit-paste.png', _('Take the key you have copied'), self._paste
+        )
+        self.open_folder = push_button(
+            self,
+            'open_folder',
+            _('&Open folder'),
+            'tb_folder.png',
+            _('Show the folder where the file hardcover.token is looked for'),
+            lambda: open_local_file(str(token_path().parent)),
+        )
+        for button in (self.choose_file, self.paste, self.open_folder):
+            button.setAutoDefault(False)
+            row.addWidget(button)
+        row.addStretch(1)
+        return row
+
+    def start(self) -> None:
+        """Takes the key from hardcover.token; where there is no such file, looks at the key that is kept already."""
+        try:
+            token = load_token_file()
+        except BackSyncError as error:
+            kept = self._kept_token()
+            if kept and error.sentence.template in NO_KEY_FILE:
+                self._check(kept, None)
+            else:
+                self._show_trouble(error.sentence)
+            return
+        self._check(token, token_path())
+
+    def _kept_token(self) -> Secret | None:
+        try:
+            return load().settings.hardcover_token or None
+        except BackSyncError:
+            return None
+
+    def _choose(self) -> None:
+        paths = choose_files(
+            self,
+            'bookfusion-back-sync-hardcover-token',
+            _('Choose the file with the Hardcover key'),
+            all_files=True,
+            select_only_single_file=True,
+        )
+        if not paths:
+            return
+        try:
+            token = load_token_file(Path(paths[0]))
+        except BackSyncError as error:
+            self._show_trouble(error.sentence)
+            return
+        self._check(token, Path(paths[0]))
+
+    def _paste(self) -> None:
+        try:
+            token = token_from_text(Application.instance().clipboard().text())
+        except BackSyncError as error:
+            self._show_trouble(error.sentence)
+            return
+        self._check(token, None)
+
+    def _check(self, token: Secret, source: Path | None) -> None:
+        """Asks Hardcover whose key it is, and keeps it when it is good."""
+        try:
+            given = load().settings
+        except BackSyncError as error:
+            self._show_trouble(error.sentence)
+            return
+        self._again = lambda: self._check(token, source)
+
+        def job(reporter: Any, cancel: Any) -> TokenCheck:
+            found = check_token(token, given.hardcover_api_url, reporter, cancel)
+            if token != given.hardcover_token:
+                save_token(token)
+            return found
+
+        worker = Worker(job)
+        worker.status_changed.connect(lambda sentence: self._show_state(sentence, 'user_profile.png'))
+        worker.succeeded.connect(lambda found: self._checked(found, source))
+        worker.failed.connect(self._failed)
+        worker.finished.connect(self._ended)
+        if not self.jobs.start(worker):
+            self._show_words(_('Another job is running. Wait until it is done, or stop it.'), 'dialog_warning.png')
+            self.again.show()
+            return
+        self._worker = worker
+        self._show_words(_('Asking Hardcover whose key this is…'), 'user_profile.png')
+        self._enable_sources(False)
+
+    def _enable_sources(self, enabled: bool) -> None:
+        for button in (self.choose_file, self.paste):
+            button.setEnabled(enabled)
+
+    def _ended(self) -> None:
+        self._worker = None
+        self._enable_sources(True)
+
+    def _checked(self, found: TokenCheck, source: Path | None) -> None:
+        words = _('This is the Hardcover account {name}. Its key is kept in the settings.')
+        self._show_words(words.format(name=found.account.username or found.account.user_id), 'ok.png')
+        if found.missing:
+            words = _(
+                'The key lacks permissions: {scopes}. Make a new key with the link below, '
+                'which has every permission ticked that the plugin needs.'
+            )
+            self.scopes.show_words(words.format(scopes=', '.join(found.missing)), 'dialog_warning.png')
+        elif found.untested:
+            words = _('Whether the key may also change ratings ({scopes}) shows only when one is sent.')
+            self.scopes.show_words(words.format(scopes=', '.join(found.untested)), 'dialog_information.png')
+        if source is not None and self.isVisible():
+            self._offer_to_delete(source)
+
+    def _offer_to_delete(self, source: Path) -> None:
+        if not question_dialog(
+            self,
+            _('Delete the file with the key?'),
+            _('The key is kept in the settings now, so the file {path} is no longer needed. Delete it?').format(
+                path=escape(str(source))
+            ),
+            yes_text=_('&Delete it'),
+            no_text=_('&Keep it'),
+        ):
+            return
+        try:
+            source.unlink(missing_ok=True)
+        except OSError as error:
+            error_dialog(
+                self,
+                _('File not deleted'),
+                _('The file {path} could not be deleted ({reason}). Delete it yourself.').format(
+                    path=escape(str(source)), reason=error.strerror
+                ),
+                show=True,
+            )
+
+    def _failed(self, error: BackSyncError) -> None:
+        if isinstance(error, Cancelled):
+            return
+        self._show_trouble(error.sentence)
+        self.again.show()
+
+    def _show_trouble(self, sentence: Text) -> None:
+        self._show_state(sentence, 'dialog_error.png')
+
+    def _show_state(self, sentence: Text, icon: str) -> None:
+        self._show_words(sentence.translated(_, ngettext), icon)
+
+    def _show_words(self, words: str, icon: str) -> None:
+        self.state.show_words(words, icon)
+        self.scopes.hide()
+        self.again.hide()
+
+    def reject(self) -> None:
+        """Closes the window and gives up what is still going on."""
+        if self._worker is not None:
+            self._worker.cancel.set()
+        super().reject()

@@ -1,0 +1,334 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The windows of the Hardcover jobs: fetching ids with the picker, changing a match, pushing ratings and undoing it.
+
+The jobs themselves run on a worker's thread; here is what is asked and what is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from qt.core import QObject, pyqtSignal
+
+from .booklore import source_from
+from .cancel import Cancel
+from .errors import BackSyncError, Cancelled
+from .hardcover_links import change_match, find_candidates, unlink_match
+from .hardcover_pace import shared_pace
+from .hardcover_push import plan_ratings, push_ratings, undo_push
+from .hardcover_ratings import cost_of
+from .hardcover_records import (
+    Action,
+    Candidate,
+    Cost,
+    IdsOutcome,
+    PlannedPush,
+    Question,
+    RatingChange,
+    RatingsOutcome,
+    Reason,
+    Verdict,
+)
+from .hardcover_steps import fetch_ids
+from .job_dialog import JobDialog, ResultRow
+from .jobs import Jobs
+from .library import Library
+from .picker import Picker
+from .push_preview import PushPreview, spoken_stars, what_happens
+from .records import CalibreBook
+from .reporting import Reporter
+from .settings import load
+from .steps import OpenLibrary
+from .sync_worker import Job
+from .text import Text, text
+
+if TYPE_CHECKING:
+    from calibre_builtins import _, load_translations, ngettext
+
+load_translations()
+
+
+class Chooser(QObject):
+    """Carries questions from a job's thread to the window, and the answers back."""
+
+    asked = pyqtSignal(object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._answers: SimpleQueue[Candidate | Verdict | None] = SimpleQueue()
+
+    def ask(self, question: Question, cancel: Cancel) -> Candidate | Verdict:
+        """Waits for the answer, on the job's thread. Raises Cancelled as soon as the job is stopped."""
+        answers: SimpleQueue[Candidate | Verdict | None] = SimpleQueue()
+        self._answers = answers
+        with cancel.interrupting(lambda: answers.put(None)):
+            self.asked.emit(question)
+            answer = answers.get()
+        cancel.check()
+        return answer or Verdict.STOP
+
+    def answer(self, answer: Candidate | Verdict) -> None:
+        self._answers.put(answer)
+
+
+def cover_of(library: Library, book_id: int) -> bytes | None:
+    """The cover of a book in Calibre; None where it has none."""
+    try:
+        data: bytes | None = library.api.cover(book_id)
+    except OSError:
+        return None
+    return data
+
+
+class FetchDialog(JobDialog):
+    """Fetches Hardcover ids of these books, or of all; puts the questions that this raises."""
+
+    def __init__(self, gui: Any, jobs: Jobs, ids: Collection[int] | None = None) -> None:
+        self._ids = ids
+        self._chooser = Chooser()
+        self._chooser.asked.connect(self._ask)
+        super().__init__(gui, jobs, _('Fetch Hardcover Book IDs'), 'bookfusion-back-sync-fetch-ids')
+
+    def setup_ui(self) -> None:
+        super().setup_ui()
+        library = self.jobs.library()
+        self.picker = Picker(self.pages, lambda book_id: cover_of(library, book_id))
+        self.picker.chosen.connect(self._chooser.answer)
+        self.pages.addWidget(self.picker)
+
+    def start(self) -> None:
+        opener, ids, chooser = self.open_library, self._ids, self._chooser
+
+        def job(reporter: Reporter, cancel: Cancel) -> IdsOutcome:
+            with opener() as library:
+                settings = load(library.api).settings
+            return fetch_ids(
+                opener,
+                reporter,
+                cancel,
+                choose=lambda question: chooser.ask(question, cancel),
+                first_source=source_from(settings, reporter),
+                ids=ids,
+            )
+
+        self.run(job, self._fetched)
+
+    def _ask(self, question: Question) -> None:
+        if self.running:
+            self.show_page(self.picker)
+            self.picker.show_question(question)
+
+    def _fetched(self, outcome: IdsOutcome) -> None:
+        icon = 'dialog_warning.png' if outcome.stopped is not None or outcome.failed else 'dialog_information.png'
+        self.show_result(outcome.status.translated(_, ngettext), icon, ids_details(outcome), list(ids_rows(outcome)))
+
+
+def ids_details(outcome: IdsOutcome) -> str:
+    """Counts that the sentence leaves out."""
+    parts = []
+    if outcome.stopped is not None:
+        parts.append(
+            _('{stored} stored, {skipped} skipped, {failed} failed.').format(
+                stored=len(outcome.stored), skipped=len(outcome.skipped), failed=len(outcome.failed)
+            )
+        )
+    if outcome.had_ids:
+        parts.append(
+            ngettext('{count} book had an id already.', '{count} books had an id already.', outcome.had_ids).format(
+                count=outcome.had_ids
+            )
+        )
+    if outcome.ambiguous:
+        count = len(outcome.ambiguous)
+        parts.append(
+            ngettext('{count} book still needs a choice.', '{count} books still need a choice.', count).format(
+                count=count
+            )
+        )
+    parts.append(requests_used(outcome.requests))
+    return ' '.join(parts)
+
+
+def requests_used(count: int) -> str:
+    return ngettext('{count} request to Hardcover.', '{count} requests to Hardcover.', count).format(count=count)
+
+
+def ids_rows(outcome: IdsOutcome) -> Iterable[ResultRow]:
+    """A row a book, those that need attention first."""
+
+    def left(reasons: Sequence[Reason], result: str, icon: str) -> Iterable[ResultRow]:
+        for reason in reasons:
+            yield ResultRow(reason.book_id, reason.title, result, reason.why.translated(_, ngettext), icon)
+
+    yield from left(outcome.failed, _('Failed'), 'dialog_error.png')
+    yield from left(outcome.ambiguous, _('Needs a choice'), 'dialog_question.png')
+    yield from left(outcome.skipped, _('Skipped'), 'minus.png')
+    for match in outcome.stored:
+        hit = match.hardcover
+        details = f'{hit.book_id}: {hit.title}' if hit.title else str(hit.book_id)
+        yield ResultRow(match.book.book_id, match.book.title, _('Stored'), f'{details} ({match.how})')
+
+
+@dataclass(frozen=True)
+class LinkChanged:
+    """What became of the match of one book."""
+
+    book_ids: frozenset[int]
+    sentence: Text
+
+
+def linked(open_library: OpenLibrary, book: CalibreBook, candidate: Candidate) -> LinkChanged:
+    """Stores a candidate as the match of a book, and says so. Raises LibraryTrouble."""
+    change_match(open_library, book.book_id, candidate)
+    sentence = text('“{title}” is now linked to “{match}” on Hardcover.', title=book.title, match=candidate.title)
+    return LinkChanged(frozenset({book.book_id}), sentence)
+
+
+def unlinked(open_library: OpenLibrary, book: CalibreBook) -> LinkChanged:
+    """Removes the match of a book, and says so. Raises LibraryTrouble."""
+    unlink_match(open_library, book.book_id)
+    return LinkChanged(frozenset({book.book_id}), text('“{title}” is no longer linked to Hardcover.', title=book.title))
+
+
+class ChangeDialog(JobDialog):
+    """Looks for candidates for one book, to change its match or to unlink it."""
+
+    def __init__(self, gui: Any, jobs: Jobs, book: CalibreBook) -> None:
+        self._book = book
+        self._writing = False
+        super().__init__(gui, jobs, _('Change or unlink match'), 'bookfusion-back-sync-change-match')
+
+    def setup_ui(self) -> None:
+        super().setup_ui()
+        library = self.jobs.library()
+        self.picker = Picker(self.pages, lambda book_id: cover_of(library, book_id))
+        self.picker.change_a_match(self._book)
+        self.picker.chosen.connect(self._chosen)
+        self.picker.unlinked.connect(self._unlink)
+        self.pages.addWidget(self.picker)
+
+    def start(self) -> None:
+        opener, book_id = self.open_library, self._book.book_id
+        self.run(lambda reporter, cancel: find_candidates(opener, reporter, cancel, book_id), self._found)
+
+    def _found(self, question: Question) -> None:
+        self.show_page(self.picker)
+        self.picker.show_question(question)
+
+    def _failed(self, error: BackSyncError) -> None:
+        """Without candidates there is still the match to unlink."""
+        if not self._writing and not isinstance(error, Cancelled):
+            self._found(Question(self._book, (), error.sentence))
+        else:
+            super()._failed(error)
+
+    def _write(self, change: Job) -> None:
+        self._writing = True
+        self.run(change, self._changed)
+
+    def _chosen(self, answer: Candidate | Verdict) -> None:
+        if not isinstance(answer, Candidate):
+            self.reject()
+            return
+        opener, book = self.open_library, self._book
+        self._write(lambda reporter, cancel: linked(opener, book, answer))
+
+    def _unlink(self) -> None:
+        opener, book = self.open_library, self._book
+        self._write(lambda reporter, cancel: unlinked(opener, book))
+
+    def _changed(self, changed: LinkChanged) -> None:
+        self.show_result(changed.sentence.translated(_, ngettext), 'dialog_information.png')
+
+
+class PushDialog(JobDialog):
+    """Compares ratings with the shelf, shows the difference, and sends what is ticked."""
+
+    def __init__(self, gui: Any, jobs: Jobs, ids: Collection[int] | None = None) -> None:
+        self._ids = ids
+        self.preview: PushPreview | None = None
+        super().__init__(gui, jobs, _('Push ratings to Hardcover'), 'bookfusion-back-sync-push')
+
+    def start(self) -> None:
+        opener, ids = self.open_library, self._ids
+        self.run(lambda reporter, cancel: plan_ratings(opener, reporter, cancel, ids), self._planned)
+
+    def _planned(self, planned: PlannedPush) -> None:
+        token = load(self.jobs.library().api).settings.hardcover_token
+
+        def cost(changes: Sequence[RatingChange]) -> Cost:
+            return cost_of(changes, shared_pace(token).seconds_for(len(changes)))
+
+        self.preview = PushPreview(self.pages, planned, cost)
+        self.preview.rejected.connect(self.reject)
+        self.preview.accepted.connect(lambda ticked: self._send(planned, ticked))
+        self.pages.addWidget(self.preview)
+        self.show_page(self.preview)
+
+    def _send(self, planned: PlannedPush, ticked: Sequence[RatingChange]) -> None:
+        opener = self.open_library
+        self.run(lambda reporter, cancel: push_ratings(planned, opener, reporter, cancel, ticked=ticked), self._pushed)
+
+    def _pushed(self, outcome: RatingsOutcome) -> None:
+        show_ratings_outcome(self, outcome)
+
+
+class UndoPushDialog(JobDialog):
+    """Puts back the ratings that the last push replaced."""
+
+    def __init__(self, gui: Any, jobs: Jobs) -> None:
+        super().__init__(gui, jobs, _('Undo the last push'), 'bookfusion-back-sync-undo-push')
+
+    def start(self) -> None:
+        opener = self.open_library
+        self.run(lambda reporter, cancel: undo_push(opener, reporter, cancel), self._undone)
+
+    def _undone(self, outcome: RatingsOutcome | None) -> None:
+        if outcome is None:
+            self.show_result(_('There is no push left to undo.'), 'dialog_information.png')
+        else:
+            show_ratings_outcome(self, outcome)
+
+
+def show_ratings_outcome(dialog: JobDialog, outcome: RatingsOutcome) -> None:
+    """The summary of a push or of its undoing, with every book that was not left as it was."""
+    trouble = outcome.stopped is not None or bool(outcome.failed)
+    dialog.show_result(
+        outcome.status.translated(_, ngettext),
+        'dialog_warning.png' if trouble else 'dialog_information.png',
+        ratings_details(outcome),
+        list(ratings_rows(outcome)),
+    )
+
+
+def ratings_details(outcome: RatingsOutcome) -> str:
+    parts = []
+    if outcome.stopped is not None:
+        parts.append(
+            _('{updated} updated, {added} added, {failed} failed, {unsent} not sent.').format(
+                updated=len(outcome.updated),
+                added=len(outcome.added),
+                failed=len(outcome.failed),
+                unsent=len(outcome.unsent),
+            )
+        )
+    parts.append(requests_used(outcome.requests))
+    return ' '.join(parts)
+
+
+def ratings_rows(outcome: RatingsOutcome) -> Iterable[ResultRow]:
+    """A row a book, those that need attention first."""
+    for result in outcome.failed:
+        why = result.why.translated(_, ngettext) if result.why is not None else ''
+        yield ResultRow(result.change.book_id, result.change.title, _('Failed'), why, 'dialog_error.png')
+    for change in outcome.unsent:
+        yield ResultRow(change.book_id, change.title, _('Not sent'), what_happens(change), 'dialog_warning.png')
+    for change in (*outcome.updated, *outcome.added):
+        done = _('Added') if change.action is Action.ADD else _('Updated')
+        yield ResultRow(change.book_id, change.title, done, spoken_stars(change.calibre_stars))
+    for change in outcome.skipped:
+        why = change.why.translated(_, ngettext)
+        yield ResultRow(change.book_id, change.title, _('Left alone'), why, 'minus.png')

@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Hardcover part of the toolbar button's menu: asks what has to be asked first, and opens the windows.
+
+Imports next to nothing until an entry is chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Any
+
+from qt.core import QIcon, QMenu
+
+if TYPE_CHECKING:
+    from calibre_builtins import _, load_translations, ngettext
+
+    from .errors import BackSyncError
+    from .jobs import Jobs
+
+load_translations()
+
+
+def build_hardcover_menu(action: Any, menu: QMenu) -> HardcoverMenu:
+    """Adds the submenu Hardcover to the menu of Calibre's interface action; keep what it returns."""
+    return HardcoverMenu(action, menu)
+
+
+class HardcoverMenu:
+    """The submenu and the one window that it has open."""
+
+    def __init__(self, action: Any, menu: QMenu) -> None:
+        self._action = action
+        self._dialog: Any = None
+        self.menu = menu.addMenu(QIcon.ic('rating.png'), _('&Hardcover'))
+        self._entry(
+            'configure Hardcover account',
+            _('Configure Hardcover &Account'),
+            'user_profile.png',
+            _('Load the key of your Hardcover account, and see whose it is'),
+            self.configure_account,
+        )
+        self._entry(
+            'fetch Hardcover ids',
+            _('&Fetch Hardcover Book IDs'),
+            'identifiers.png',
+            _('Find the books on Hardcover and store their ids'),
+            self.fetch_ids,
+        )
+        self._entry(
+            'change Hardcover match',
+            _('&Change or unlink match…'),
+            'edit_input.png',
+            _('Choose another book on Hardcover for the selected book, or none'),
+            self.change_match,
+        )
+        self._entry(
+            'ask again about skipped books',
+            _('Ask about &skipped books again'),
+            'view-refresh.png',
+            _('Let Fetch Hardcover Book IDs ask about books that were skipped'),
+            self.ask_again,
+        )
+        self.menu.addSeparator()
+        self._entry(
+            'push ratings',
+            _('&Push ratings…'),
+            'rating.png',
+            _('Show which ratings differ on Hardcover, and send them'),
+            self.push_ratings,
+        )
+        self._entry(
+            'undo last push',
+            _('&Undo last push'),
+            'edit-undo.png',
+            _('Put back the ratings that the last push replaced on Hardcover'),
+            self.undo_push,
+        )
+
+    def _entry(self, unique_name: str, words: str, icon: str, tip: str, triggered: Callable[[], None]) -> None:
+        self._action.create_menu_action(
+            self.menu, unique_name, words, icon=icon, description=tip, triggered=lambda: triggered()
+        )
+
+    @property
+    def _gui(self) -> Any:
+        return self._action.gui
+
+    @property
+    def _jobs(self) -> Jobs:
+        jobs: Jobs = self._action.jobs
+        return jobs
+
+    def configure_account(self) -> None:
+        from .hardcover_account_dialog import AccountDialog
+
+        self._open(lambda: AccountDialog(self._gui, self._jobs))
+
+    def fetch_ids(self) -> None:
+        self._showing_errors(self._fetch_ids)
+
+    def _fetch_ids(self) -> None:
+        if not self._has_account():
+            return
+        go_on, ids = self._ask_scope(_('Fetch Hardcover Book IDs'), _('Look up Hardcover ids of:'))
+        if go_on:
+            from .hardcover_jobs import FetchDialog
+
+            self._open(lambda: FetchDialog(self._gui, self._jobs, ids))
+
+    def change_match(self) -> None:
+        self._showing_errors(self._change_match)
+
+    def _change_match(self) -> None:
+        selected = self._selected()
+        if len(selected) != 1:
+            self._tell(_('No book chosen'), _('Select the one book whose match on Hardcover you want to change.'))
+            return
+        book = self._jobs.library().books(selected).get(selected[0])
+        if book is not None:
+            from .hardcover_jobs import ChangeDialog
+
+            self._open(lambda: ChangeDialog(self._gui, self._jobs, book))
+
+    def ask_again(self) -> None:
+        self._showing_errors(self._ask_again)
+
+    def _ask_again(self) -> None:
+        from calibre.gui2 import question_dialog
+
+        from .hardcover_links import ask_again, skipped_books
+
+        opener = self._jobs.library_opener()
+        count = len(skipped_books(opener))
+        if not count:
+            self._tell(_('No skipped books'), _('No book of this library was skipped.'))
+            return
+        if question_dialog(
+            self._gui,
+            _('Ask about skipped books again?'),
+            ngettext(
+                '{count} book was skipped, unlinked or not found. Ask about it again the next time ids are fetched?',
+                '{count} books were skipped, unlinked or not found. Ask about them again the next time ids are fetched?',
+                count,
+            ).format(count=count),
+        ):
+            ask_again(opener)
+
+    def push_ratings(self) -> None:
+        self._showing_errors(self._push_ratings)
+
+    def _push_ratings(self) -> None:
+        if not self._has_account():
+            return
+        go_on, ids = self._ask_scope(_('Push ratings'), _('Compare with Hardcover the ratings of:'))
+        if go_on:
+            from .hardcover_jobs import PushDialog
+
+            self._open(lambda: PushDialog(self._gui, self._jobs, ids))
+
+    def undo_push(self) -> None:
+        self._showing_errors(self._undo_push)
+
+    def _undo_push(self) -> None:
+        from calibre.gui2 import question_dialog
+        from calibre.utils.date import format_date
+
+        from .hardcover_push import push_to_undo
+
+        push = push_to_undo(self._jobs.library_opener())
+        if push is None:
+            self._tell(_('Nothing to undo'), _('There is no push left to undo.'))
+            return
+        count = len(push.changes)
+        if question_dialog(
+            self._gui,
+            _('Undo the last push?'),
+            ngettext(
+                'The push of {moment} sent {count} rating. Put back what was on Hardcover before?',
+                'The push of {moment} sent {count} ratings. Put back what was on Hardcover before?',
+                count,
+            ).format(count=count, moment=format_date(push.when, 'dd MMM yyyy hh:mm')),
+        ):
+            from .hardcover_jobs import UndoPushDialog
+
+            self._open(lambda: UndoPushDialog(self._gui, self._jobs))
+
+    def _selected(self) -> list[int]:
+        return list(self._gui.library_view.get_selected_ids())
+
+    def _ask_scope(self, title: str, question: str) -> tuple[bool, Collection[int] | None]:
+        """Whether to go on, and with which books; None stands for all."""
+        selected = self._selected()
+        if not selected:
+            return True, None
+        from .scope_dialog import ScopeDialog
+
+        everything = len(self._jobs.library().api.all_book_ids())
+        dialog = ScopeDialog(self._gui, title, question, len(selected), everything)
+        accepted = dialog.exec() == ScopeDialog.DialogCode.Accepted
+        ids = selected if dialog.selected.isChecked() else None
+        dialog.deleteLater()
+        return accepted, ids
+
+    def _has_account(self) -> bool:
+        """Whether there is a key for Hardcover; otherwise offers to load one."""
+        from calibre.gui2 import question_dialog
+
+        from .settings import load
+
+        if load().settings.hardcover_token:
+            return True
+        if question_dialog(
+            self._gui,
+            _('No Hardcover account'),
+            _('No Hardcover account is set up yet. Set it up now?'),
+            yes_text=_('&Set up'),
+            no_text=_('&Cancel'),
+        ):
+            self.configure_account()
+        return False
+
+    def _open(self, make: Callable[[], Any]) -> None:
+        """Opens a window and starts its job. There is one at a time: one that is still open comes to the front."""
+        if self._dialog is None:
+            dialog = self._dialog = make()
+            dialog.finished.connect(lambda result: self._closed(dialog))
+            dialog.show()
+            dialog.start()
+        self._dialog.raise_()
+        self._dialog.activateWindow()
+
+    def _closed(self, dialog: Any) -> None:
+        if self._dialog is dialog:
+            self._dialog = None
+        dialog.deleteLater()
+
+    def _tell(self, title: str, words: str) -> None:
+        from calibre.gui2 import info_dialog
+
+        info_dialog(self._gui, title, words, show=True, show_copy_button=False)
+
+    def _showing_errors(self, do: Callable[[], None]) -> None:
+        from .errors import BackSyncError
+
+        try:
+            do()
+        except BackSyncError as error:
+            self._show_error(error)
+
+    def _show_error(self, error: BackSyncError) -> None:
+        from html import escape
+
+        from calibre.gui2 import error_dialog
+
+        error_dialog(self._gui, _('Hardcover'), escape(error.sentence.translated(_, ngettext)), show=True)
