@@ -7,20 +7,19 @@ Values are checked when they are read, so nobody behind this room meets one of t
 from __future__ import annotations
 
 import json
-import math
-import os
 import re
 import secrets
 import stat
 import threading
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from calibre.utils.config import JSONConfig, config_dir
+from calibre.utils.lock import ExclusiveFile
 
 from . import BackSyncPlugin, errors
 from .errors import SettingsTrouble
@@ -32,6 +31,7 @@ VERSION = '.'.join(str(part) for part in BackSyncPlugin.version)
 USER_AGENT = f'BookFusionBackSync/{VERSION} (Calibre plugin)'
 IMPORT_NAME = 'bookfusionbacksync'
 LIBRARY_NAMESPACE = 'BookFusionBackSync'
+LOCK_NAME = 'settings.lock'
 COLUMN_KEYS = (
     'last_read_column',
     'completed_column',
@@ -95,8 +95,31 @@ class LibraryPreferences(Protocol):
     def set_pref(self, name: str, val: object, namespace: str | None = None) -> None: ...
 
 
+def _parsed(raw: bytes) -> dict[str, object]:
+    """The settings in a file's bytes, whatever UTF they are in; ValueError where that is not a JSON object."""
+    if not raw.strip():
+        return {}
+    try:
+        data = json.loads(raw)
+    except RecursionError:
+        raise ValueError('nested too deep') from None
+    if not isinstance(data, dict):
+        raise ValueError('not an object')
+    return data
+
+
 class _PrivateFile(JSONConfig):
-    """Calibre's settings file, written by us: Calibre before 8.11 gives it its own umask, so that others could read it."""
+    """Calibre's settings file, read and written by us.
+
+    Calibre takes a file that it cannot read (one that begins with a byte order mark, say) for an empty one, and before
+    8.11 it writes with the umask of its start, so that others could read it.
+    """
+
+    def raw_to_object(self, raw: bytes) -> dict[str, object]:
+        return _parsed(raw)
+
+    def to_raw(self) -> bytes:
+        return json.dumps(self, indent=2, sort_keys=True).encode()
 
     def commit(self) -> None:
         if not self.no_commit:
@@ -130,9 +153,9 @@ def forget() -> None:
 
 
 def _set_aside(path: Path) -> Path:
+    _make_private(path)
     stamp = datetime.now().astimezone().strftime('%Y%m%d-%H%M%S-%f')
-    aside = path.with_name(f'{path.name}.unreadable-{stamp}')
-    return path.replace(aside)
+    return path.replace(path.with_name(f'{path.name}.unreadable-{stamp}'))
 
 
 def _check_file(path: Path) -> None:
@@ -143,19 +166,15 @@ def _check_file(path: Path) -> None:
         return
     except OSError as error:
         raise SettingsTrouble(errors.SETTINGS_NOT_READ, path=path, reason=error.strerror) from None
-    if not raw.strip():
-        return
     try:
-        readable = isinstance(json.loads(raw), dict)
-    except (ValueError, RecursionError):
-        readable = False
-    if not readable:
+        _parsed(raw)
+    except ValueError:
         forget()
         try:
             aside = _set_aside(path)
         except OSError as error:
             raise SettingsTrouble(errors.SETTINGS_NOT_READ, path=path, reason=error.strerror) from None
-        raise SettingsTrouble(errors.SETTINGS_NOT_JSON, path=aside)
+        raise SettingsTrouble(errors.SETTINGS_NOT_JSON, path=aside) from None
 
 
 def _make_private(path: Path) -> None:
@@ -177,20 +196,34 @@ def _opened() -> _PrivateFile:
     return _file
 
 
+@contextmanager
+def _alone() -> Iterator[None]:
+    """While inside no other thread and no other process changes the file. Raises SettingsTrouble."""
+    with _lock, ExitStack() as stack:
+        try:
+            stack.enter_context(ExclusiveFile(str(plugin_folder() / LOCK_NAME)))
+        except OSError as error:
+            raise SettingsTrouble(errors.SETTINGS_NOT_SAVED, path=settings_path(), reason=error.strerror) from None
+        yield
+
+
 def save(values: Mapping[str, object]) -> None:
     """Writes these keys in one go, mode 0600; all other keys, unknown ones included, stay as they are."""
-    path = settings_path()
-    with _lock:
-        stored = _opened()
-        if all(key in stored and dict.get(stored, key) == value for key, value in values.items()):
-            return
-        try:
-            with stored:
-                for key, value in values.items():
-                    stored[key] = value
-        except OSError as error:
-            forget()
-            raise SettingsTrouble(errors.SETTINGS_NOT_SAVED, path=path, reason=error.strerror) from None
+    with _alone():
+        _write(values)
+
+
+def _write(values: Mapping[str, object]) -> None:
+    stored = _opened()
+    # As JSON, where true is not 1: a value of the wrong type must not stay because it equals the right one.
+    if all(key in stored and json.dumps(stored[key]) == json.dumps(value) for key, value in values.items()):
+        return
+    try:
+        with stored:
+            stored.update(values)
+    except OSError as error:
+        forget()
+        raise SettingsTrouble(errors.SETTINGS_NOT_SAVED, path=settings_path(), reason=error.strerror) from None
 
 
 def save_columns(preferences: LibraryPreferences, columns: Mapping[str, str]) -> None:
@@ -249,27 +282,36 @@ def _fit(key: str, value: object, default: object) -> object:
 
 
 def _number(key: str, value: object, whole: bool) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
         raise ValueError('is not a number')
-    if whole and value != int(value):
-        raise ValueError('is not a whole number')
     least, most = RANGES[key]
+    # Before anything else is done with it: an integer may be too large for a float.
     if not least <= value <= most:
         raise ValueError(f'is not between {least} and {most}')
+    if whole and value != int(value):
+        raise ValueError('is not a whole number')
     return int(value) if whole else value
 
 
 def clean_token(raw: str) -> str:
     """A token as people paste it, without white space and without the leading word Bearer."""
-    return re.sub(r'\s+', '', re.sub(r'(?i)^\s*bearer\s+', '', raw))
+    # A web page may put characters of no width among the white space.
+    spaced = re.sub(r'[\s\u200b-\u200d\u2060\ufeff]+', ' ', raw)
+    return re.sub(r'(?i)^ ?(bearer( |$))+', '', spaced).replace(' ', '')
 
 
 def ensure_device() -> str:
     """The device id: 16 lower-case hexadecimal characters, made and saved before its first use, then kept."""
+    device = _stored_device()
+    if not device:
+        with _alone():
+            # Another process may have been quicker.
+            device = _stored_device() or secrets.token_hex(8)
+            _write({'device': device})
+    return device
+
+
+def _stored_device() -> str:
     with _lock:
         stored = dict(_opened()).get('device', '')
-        if isinstance(stored, str) and re.fullmatch(r'[0-9a-f]{16}', stored):
-            return stored
-        device = secrets.token_hex(8)
-        save({'device': device})
-        return device
+    return stored if isinstance(stored, str) and re.fullmatch(r'[0-9a-f]{16}', stored) else ''

@@ -358,7 +358,7 @@ def in_a_process_of_its_own(name: str, *arguments: object) -> dict[str, float]:
     done = subprocess.run(command, stdout=subprocess.PIPE, encoding='utf-8', check=False)
     if done.returncode:
         raise SystemExit(f'bench: measuring {name} failed with exit code {done.returncode}')
-    return json.loads(done.stdout.splitlines()[-1])  # type: ignore[no-any-return]
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def median(runs: int, name: str, *arguments: object) -> dict[str, float]:
