@@ -23,8 +23,11 @@ from .browser_sign_in import (
     sign_out,
 )
 from .cancel import Cancel
-from .cli import DONE, Commands, TerminalReporter
+from .check import check
+from .cli import DONE, Commands, TerminalReporter, add_command, library_opener, print_json
 from .errors import Cancelled
+from .library import Library
+from .redaction import redact
 from .settings import load
 from .text import text
 from .transport import duration
@@ -48,6 +51,9 @@ def add_account_commands(commands: Commands) -> None:
     words = 'forget the browser sign-in'
     parser = commands.add_parser('sign-out', help=words, description=words, allow_abbrev=False)
     parser.set_defaults(run=run_sign_out, json=False)
+    words = 'look at every account and the library, change nothing, say whether a sync will work'
+    parser = add_command(commands, 'check', run_check, words)
+    parser.add_argument('--json', action='store_true', help='print what was found as JSON in the last line')
 
 
 def run_sign_in(_arguments: argparse.Namespace, reporter: TerminalReporter, cancel: Cancel) -> int:
@@ -120,3 +126,19 @@ def _signals_interrupt() -> Iterator[None]:
 def run_sign_out(_arguments: argparse.Namespace, reporter: TerminalReporter, _cancel: Cancel) -> int:
     reporter.log(str(SIGNED_OUT if sign_out() else NOT_SIGNED_IN_BEFORE))
     return DONE
+
+
+def run_check(arguments: argparse.Namespace, reporter: TerminalReporter, cancel: Cancel) -> int:
+    @contextmanager
+    def open_library() -> Iterator[Library]:
+        with library_opener(arguments, read_only=True)() as library:
+            yield library
+
+    report = check(open_library, reporter, cancel)
+    for line in (*report.lines, report.verdict):
+        reporter.log(str(line))
+    if report.problem is not None:
+        print(f'Error: {redact(str(report.problem))}', file=sys.stderr, flush=True)
+    if arguments.json:
+        print_json(report.data)
+    return DONE if report.problem is None else report.problem.exit_code

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a page or two of a BookFusion library show of the service: page sizes, fields and their types, id spaces.
+
+Pure: answers in, counts out. Never keeps a value of a record, so that a survey can be shown to anybody.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from .bookfusion import parse_moment
+from .records import ReadingRecord, Unreadable, parse_id
+from .titles import nothing_in_common, words
+
+# Objects and lists of BookFusion's that are looked into; whatever else is nested stays closed.
+CONTAINERS = frozenset({'reading_position', 'source', 'authors', 'series', 'bookshelves'})
+# Names that a program would give to a field: a key of another form may be a value.
+FIELD_NAME = re.compile(r'[A-Za-z_][A-Za-z0-9_]{0,39}', re.ASCII)
+MOST_FIELDS = 80
+OTHER_FIELDS = '(other names)'
+
+
+class PageSizes(enum.Enum):
+    """Whether a server sends as many records as it is asked for."""
+
+    HONOURED = 'honoured'
+    IGNORED = 'ignored'
+    CAPPED = 'capped'
+    UNCLEAR = 'unclear'
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One page: how many records it was asked for, and how many came."""
+
+    asked: int
+    came: int
+
+
+def judge_page_sizes(small: Asked, large: Asked, whole: bool) -> PageSizes:
+    """What two first pages say; `whole` when the large one is known to hold the whole library."""
+    if small.came > small.asked or large.came > large.asked:
+        return PageSizes.IGNORED
+    if small.came == small.asked and (whole or large.came == large.asked):
+        return PageSizes.HONOURED
+    if not whole:
+        return PageSizes.CAPPED
+    # All of a library that is smaller than the small page came both times, or a part of it at first.
+    return PageSizes.UNCLEAR if small.came == large.came else PageSizes.CAPPED
+
+
+def type_name(value: object) -> str:
+    """What kind of value it is, in words that say nothing of the value itself."""
+    if value is None:
+        return 'null'
+    if isinstance(value, bool):
+        return 'true or false'
+    if isinstance(value, int):
+        return 'integer'
+    if isinstance(value, float):
+        return 'number' if math.isfinite(value) else 'odd number'
+    if isinstance(value, list):
+        return 'list' if value else 'empty list'
+    return 'object' if isinstance(value, dict) else _text_type(str(value))
+
+
+def _text_type(value: str) -> str:
+    if not value.strip():
+        return 'empty text'
+    if isinstance(parse_moment(value), datetime):
+        return 'date as text'
+    return 'number as text' if re.fullmatch(r'\s*-?\d+(\.\d+)?\s*', value, re.ASCII) else 'text'
+
+
+def fields_of(records: Iterable[object]) -> dict[str, Counter[str]]:
+    """The types of every field, counted: `{'id': {'integer': 100}, 'reading_position.percentage': {...}}`."""
+    found: dict[str, Counter[str]] = {}
+    for record in records:
+        pairs = _fields(record, '') if isinstance(record, dict) else [('(a record)', type_name(record))]
+        for name, kind in pairs:
+            if name not in found and len(found) >= MOST_FIELDS:
+                name = OTHER_FIELDS  # noqa: PLW2901
+            found.setdefault(name, Counter())[kind] += 1
+    return found
+
+
+def _fields(record: Mapping[object, object], prefix: str) -> Iterator[tuple[str, str]]:
+    for key, value in record.items():
+        name = prefix + key if isinstance(key, str) and FIELD_NAME.fullmatch(key) else OTHER_FIELDS
+        yield name, type_name(value)
+        if prefix or key not in CONTAINERS:
+            continue
+        if isinstance(value, dict):
+            yield from _fields(value, f'{key}.')
+        elif isinstance(value, list):
+            for item in value[:20]:
+                yield f'{key}[]', type_name(item)
+                if isinstance(item, dict):
+                    yield from _fields(item, f'{key}[].')
+
+
+@dataclass(frozen=True)
+class Positions:
+    """How the records came: with a reading position, with null for one, or without the field."""
+
+    inline: int
+    null: int
+    absent: int
+
+
+def positions_of(records: Iterable[object]) -> Positions:
+    kinds = Counter(
+        ('absent' if 'reading_position' not in record else 'inline' if record['reading_position'] else 'null')
+        for record in records
+        if isinstance(record, dict)
+    )
+    return Positions(kinds['inline'], kinds['null'], kinds['absent'])
+
+
+def unreadable_dates(records: Iterable[ReadingRecord]) -> int:
+    """How many dates came that cannot be understood."""
+    return sum(
+        isinstance(moment, Unreadable)
+        for record in records
+        for moment in (record.last_read_at, record.position_updated_at)
+    )
+
+
+@dataclass(frozen=True)
+class IdSpace:
+    """How many of Calibre's identifiers are ids of this space, and whether the titles say the same.
+
+    Of the matched ones, `agree` titles have a word in common, `contradict` have none; the rest cannot be compared.
+    """
+
+    name: str
+    matched: int
+    agree: int
+    contradict: int
+
+
+def compare_ids(
+    records: Sequence[ReadingRecord],
+    id_spaces: Sequence[str],
+    identifiers: Mapping[int, str],
+    titles: Mapping[int, str],
+) -> tuple[IdSpace, ...]:
+    """Calibre's identifiers (by book id) against each id space of the records."""
+    return tuple(_compare(space, records, identifiers, titles) for space in id_spaces)
+
+
+def _compare(
+    space: str, records: Sequence[ReadingRecord], identifiers: Mapping[int, str], titles: Mapping[int, str]
+) -> IdSpace:
+    by_value: dict[str, list[str]] = {}
+    for record in records:
+        for name, value in record.ids:
+            if name == space:
+                by_value.setdefault(value, []).append(record.title)
+    matched = agree = contradict = 0
+    for book_id, identifier in identifiers.items():
+        theirs = by_value.get(parse_id(identifier))
+        if theirs is None:
+            continue
+        matched += 1
+        title = titles.get(book_id, '')
+        comparable = [other for other in theirs if words(title) and words(other)]
+        agrees = any(not nothing_in_common(title, other) for other in comparable)
+        agree += agrees
+        contradict += bool(comparable) and not agrees
+    return IdSpace(space, matched, agree, contradict)
+
+
+def matched_by_several(
+    records: Sequence[ReadingRecord], id_spaces: Sequence[str], identifiers: Mapping[int, str]
+) -> int:
+    """How many of Calibre's identifiers are claimed by different records in different id spaces."""
+    claims: dict[str, set[int]] = {}
+    for place, record in enumerate(records):
+        for space, value in record.ids:
+            if space in id_spaces:
+                claims.setdefault(value, set()).add(place)
+    return sum(len(claims.get(parse_id(identifier), ())) > 1 for identifier in identifiers.values())
