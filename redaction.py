@@ -70,9 +70,10 @@ def remember(value: str) -> None:
     with _lock:
         if value in _known:
             return
-        _known.update(
-            {value, quote(value, safe=''), quote(value), quote_plus(value), json.dumps(value)[1:-1], repr(value)[1:-1]}
-        )
+        # Half of a surrogate pair, which JSON can hold, is no reason to fail.
+        quoted = {quote(value, safe, errors='surrogatepass') for safe in ('', '/')}
+        quoted.add(quote_plus(value, errors='surrogatepass'))
+        _known.update({value, *quoted, json.dumps(value)[1:-1], repr(value)[1:-1]})
         longest_first = sorted(_known, key=len, reverse=True)
         _pattern = re.compile('|'.join(re.escape(known) for known in longest_first))
 
