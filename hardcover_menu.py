@@ -138,8 +138,8 @@ class HardcoverMenu:
             self._gui,
             _('Ask about skipped books again?'),
             ngettext(
-                '{count} book was skipped, unlinked or not found. Ask about it again the next time ids are fetched?',
-                '{count} books were skipped, unlinked or not found. Ask about them again the next time ids are fetched?',
+                '{count} book was skipped, unlinked or not found. Ask about it again at the next fetch?',
+                '{count} books were skipped, unlinked or not found. Ask about them again at the next fetch?',
                 count,
             ).format(count=count),
         ):
