@@ -81,6 +81,9 @@ LIBRARY_SWITCHED = text('The library was switched while a job was running, so no
 LIBRARY_NOT_WRITTEN = text(
     'Calibre could not write to the library ({reason}). Check the free space and restart Calibre, then try again.'
 )
+COLUMN_NOT_CREATED = text(
+    'Calibre could not create the column {column} ({reason}). Create it under Preferences > Add your own columns.'
+)
 LIBRARY_NOT_READ = text(
     'Calibre could not read the library ({reason}). Run Library maintenance > Check library, then try again.'
 )

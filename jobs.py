@@ -32,11 +32,21 @@ class Jobs(QObject):
         self._gui = gui
         self._worker: Worker | None = None
         self._library: Library | None = None
+        self._held = False
 
     @property
     def busy(self) -> bool:
         """Whether a job is running, be it only to its end after it was told to stop."""
         return self._worker is not None
+
+    @property
+    def free(self) -> bool:
+        """Whether a job may start by itself: none is running, and no window shows a plan that is to be applied."""
+        return not self.busy and not self._held
+
+    def hold(self, held: bool) -> None:
+        """Keeps jobs from starting by themselves while a plan is shown."""
+        self._held = held
 
     def library(self) -> Library:
         """The library that is open in the window now."""

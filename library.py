@@ -132,6 +132,27 @@ class Library:
             )
         return found
 
+    def column_labels(self) -> set[str]:
+        """The lookup names without # that are taken, also by columns that a restart will bring or take away."""
+        with _reading():
+            return {label for (label,) in self.api.backend.get('SELECT label FROM custom_columns')}
+
+    def columns_awaiting_restart(self) -> set[str]:
+        """The lookup names of columns that were created since the library was opened, and cannot be used before."""
+        with _reading():
+            labels = self.api.backend.get('SELECT label FROM custom_columns WHERE NOT mark_for_delete')
+        return {f'#{label}' for (label,) in labels} - set(self.api.field_metadata.custom_field_keys())
+
+    def add_column(self, label: str, heading: str, datatype: str, display: Mapping[str, object]) -> None:
+        """Creates a custom column, to be used when the library is opened the next time. Raises LibraryTrouble."""
+        try:
+            with self.api.write_lock:
+                self._check_open()
+                self.api.create_custom_column(label, heading, datatype, False, display=dict(display))
+        except (apsw.Error, OSError, ValueError) as error:
+            logger.exception('Creating the column #%s failed', label)
+            raise LibraryTrouble(errors.COLUMN_NOT_CREATED, column=f'#{label}', reason=str(error)[:200]) from None
+
     def books(self, ids: Iterable[int] | None = None) -> dict[int, CalibreBook]:
         """Titles, authors and identifiers of these books, or of all. Raises LibraryTrouble."""
         with _reading():

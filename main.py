@@ -6,55 +6,75 @@ Does nothing itself: jobs run on a worker's thread, the rules are in the plan.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+from collections import Counter
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
-from calibre.gui2 import Application, choose_save_file, error_dialog
+from calibre.gui2 import Application, error_dialog, open_local_file, question_dialog
 from calibre.gui2.widgets2 import Dialog
 from qt.core import (
     QDialogButtonBox,
     QHBoxLayout,
     QIcon,
-    QLabel,
     QMenu,
-    QPlainTextEdit,
     QProgressBar,
     QPushButton,
     QSize,
+    QStackedWidget,
     Qt,
+    QTimer,
     QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
-from . import logs
+from . import logs, old_log
+from .book_list import BookList
 from .cancel import Cancel
-from .errors import BackSyncError, Cancelled, SignInRefused
+from .errors import BackSyncError, Cancelled, SettingsTrouble, SignInRefused
+from .first_run import FirstRunPage
 from .jobs import Jobs
+from .library import Library, local_day
+from .log_view import LogView
+from .plan import NOT_ON_BOOKFUSION, NOTHING_READ, TITLES_CONTRADICT, UNREADABLE_DATE, log_line
 from .reporting import Reporter
-from .steps import PreparedSync, SyncOutcome, undo_last, undo_sentences
-from .sync_worker import SyncWorker, Worker
+from .settings import plugin_folder
+from .steps import PreparedSync, SyncOutcome, check_account, undo_last, undo_sentences
+from .sync_worker import ApplyWorker, SyncWorker, Worker
 from .text import Text
 from .undo import UndoOutcome
+from .widgets import check_box, plain_label, push_button
 
 if TYPE_CHECKING:
     from calibre_builtins import _, load_translations, ngettext
 
+    from .preview import PreviewDialog
+
 load_translations()
 
-MOST_LOG_LINES = 50_000
+
+def reason_names() -> dict[str, str]:
+    """The reasons for which a plan skips books, translated."""
+    return {
+        NOT_ON_BOOKFUSION: _('not in the BookFusion library'),
+        NOTHING_READ: _('nothing to write from BookFusion'),
+        UNREADABLE_DATE: _('unreadable date'),
+        TITLES_CONTRADICT: _('claimed by two records whose titles contradict it'),
+    }
 
 
 class MainDialog(Dialog):
     """The window of the plugin: not modal, at most one at a time, remembers its size."""
 
-    def __init__(self, gui: Any, jobs: Jobs, show_settings: Callable[[], None]) -> None:
+    def __init__(self, gui: Any, jobs: Jobs, show_settings: Callable[[], object]) -> None:
         self.gui = gui
         self.jobs = jobs
+        self.book_list = BookList(gui)
         self._show_settings = show_settings
         self._worker: Worker | None = None
         self._outcome: SyncOutcome | None = None
+        self._books_of_lines: dict[str, list[int]] | None = None
+        self._preview_dialog: PreviewDialog | None = None
         logs.start()
         Dialog.__init__(
             self,
@@ -67,60 +87,95 @@ class MainDialog(Dialog):
         self.setModal(False)
         jobs.busy_changed.connect(self._update_buttons)
         self._update_buttons()
+        self.look_for_missing()
+        QTimer.singleShot(0, self._offer_to_delete_old_log)
 
     def sizeHint(self) -> QSize:
-        return QSize(720, 460)
+        return QSize(760, 500)
 
     def setup_ui(self) -> None:
         layout = QVBoxLayout(self)
-        self.status = QLabel(_('Ready to sync.'), self)
-        self.status.setObjectName('status')
-        self.status.setTextFormat(Qt.TextFormat.PlainText)
-        self.status.setWordWrap(True)
+        self.status = plain_label(_('Ready to sync.'), self, 'status')
         self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         layout.addWidget(self.status)
         layout.addLayout(self._progress_row())
-        self.log = self._log_view()
-        layout.addWidget(self.log)
+        self.log = LogView(self)
+        self.log.line_activated.connect(self._show_book_of_line)
+        self.first_run = self._first_run_page()
+        self.pages = QStackedWidget(self)
+        self.pages.addWidget(self.log)
+        self.pages.addWidget(self.first_run)
+        layout.addWidget(self.pages, 1)
+        layout.addLayout(self._result_row())
         layout.addLayout(self._button_row())
 
     def _progress_row(self) -> QHBoxLayout:
         row = QHBoxLayout()
         self.progress = QProgressBar(self)
         self.progress.setObjectName('progress')
+        self.progress.setAccessibleName(_('Progress'))
         self.progress.setRange(0, 1)
         self.progress.setValue(0)
         self.progress.setTextVisible(False)
-        self.cancel = QPushButton(QIcon.ic('window-close.png'), _('Sto&p'), self)
-        self.cancel.setObjectName('cancel')
-        self.cancel.setToolTip(_('Stop this job. Nothing is written unless writing has begun'))
-        self.cancel.clicked.connect(self._stop)
-        self.sign_in = QPushButton(QIcon.ic('user_profile.png'), _('Si&gn in…'), self)
-        self.sign_in.setObjectName('sign_in')
-        self.sign_in.clicked.connect(self._sign_in)
+        self.cancel = push_button(
+            'cancel',
+            _('S&top'),
+            _('Stop this job. Nothing is written unless writing has begun'),
+            self._stop,
+            self,
+            'window-close.png',
+        )
+        self.sign_in = push_button(
+            'sign_in', _('Si&gn in…'), _('Sign in with a browser'), self._sign_in, self, 'user_profile.png'
+        )
         self.sign_in.hide()
         row.addWidget(self.progress, 1)
         row.addWidget(self.sign_in)
         row.addWidget(self.cancel)
         return row
 
-    def _log_view(self) -> QPlainTextEdit:
-        log = QPlainTextEdit(self)
-        log.setObjectName('log')
-        log.setReadOnly(True)
-        log.setUndoRedoEnabled(False)
-        log.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
-        log.setMaximumBlockCount(MOST_LOG_LINES)
-        log.setAccessibleName(_('Log of the sync'))
-        log.setToolTip(_('Double-click a line to show its book in the library'))
-        log.viewport().installEventFilter(self)
-        return log
+    def _first_run_page(self) -> FirstRunPage:
+        page = FirstRunPage(self.gui, self)
+        page.sign_in_wanted.connect(self._try_account)
+        page.browser_wanted.connect(self._sign_in)
+        page.preview_wanted.connect(self.start_preview)
+        page.sync_wanted.connect(self.start_sync)
+        page.settings_changed.connect(self.look_for_missing)
+        return page
+
+    def _result_row(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        self.selected_only = check_box(
+            'selected_only',
+            _('&Only the selected books'),
+            _('Sync now and Preview leave all other books alone'),
+            False,
+            self,
+        )
+        self.show_updated = self._link('show_updated', 'marked.png', _('Mark these books and show them in the library'))
+        self.show_updated.clicked.connect(self._show_updated_books)
+        self.show_skipped = self._link('show_skipped', 'marked.png', _('Mark these books and show them in the library'))
+        self.show_skipped.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.show_skipped.setMenu(QMenu(self.show_skipped))
+        row.addWidget(self.selected_only)
+        row.addStretch(1)
+        row.addWidget(self.show_updated)
+        row.addWidget(self.show_skipped)
+        return row
+
+    def _link(self, name: str, icon: str, tip: str) -> QToolButton:
+        button = QToolButton(self)
+        button.setObjectName(name)
+        button.setIcon(QIcon.ic(icon))
+        button.setToolTip(tip)
+        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        button.hide()
+        return button
 
     def _button_row(self) -> QHBoxLayout:
         row = QHBoxLayout()
-        self.sync_now = self._button(
-            'sync_now', _('S&ync now'), 'sync.png', _('Sync the whole library'), self.start_sync
-        )
+        self.sync_now = self._button('sync_now', _('Sync &now'), 'sync.png', _('Sync the library'), self.start_sync)
         self.preview = self._button(
             'preview', _('&Preview…'), 'view.png', _('Show what a sync would change, and choose'), self.start_preview
         )
@@ -142,38 +197,47 @@ class MainDialog(Dialog):
         row.addWidget(self.close_button)
         return row
 
-    def _button(self, name: str, label: str, icon: str, tip: str, clicked: Callable[[], object]) -> QPushButton:
-        button = QPushButton(QIcon.ic(icon), label, self)
-        button.setObjectName(name)
-        button.setToolTip(tip)
-        button.setAutoDefault(False)
-        button.clicked.connect(lambda: clicked())
-        return button
+    def _button(self, name: str, words: str, icon: str, tip: str, clicked: Callable[[], object]) -> QPushButton:
+        return push_button(name, words, tip, clicked, self, icon)
 
     def _log_button(self) -> QToolButton:
-        button = QToolButton(self)
-        button.setObjectName('log_menu')
+        button = self._link('log_menu', 'edit-copy.png', _('Copy or save the log'))
         button.setText(_('&Log'))
-        button.setIcon(QIcon.ic('edit-copy.png'))
-        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        button.show()
         menu = QMenu(button)
-        menu.addAction(QIcon.ic('edit-copy.png'), _('&Copy log'), self.copy_log)
-        menu.addAction(QIcon.ic('save.png'), _('&Save log…'), self.save_log)
+        menu.addAction(QIcon.ic('edit-copy.png'), _('&Copy log'), self.log.copy_all)
+        menu.addAction(QIcon.ic('save.png'), _('&Save log…'), self.log.save)
+        menu.addSeparator()
+        menu.addAction(QIcon.ic('debug.png'), _('Copy &diagnostics'), self.copy_diagnostics)
+        menu.addAction(QIcon.ic('document_open.png'), _('&Open log folder'), self.open_log_folder)
         button.setMenu(menu)
         return button
 
     def start_sync(self) -> None:
-        """Syncs the whole library, unless a job is running."""
-        self._start(lambda: SyncWorker(self.jobs.library_opener()), self._synced)
+        """Syncs the library or the selected books, unless a job is running."""
+        self._start_with_books(lambda only: SyncWorker(self.jobs.library_opener(), only), self._synced)
 
     def start_preview(self) -> None:
         """Reads both sides and shows the plan, unless a job is running."""
-        self._start(lambda: SyncWorker(self.jobs.library_opener(), preview=True), self._planned)
+        self._start_with_books(lambda only: SyncWorker(self.jobs.library_opener(), only, preview=True), self._planned)
+
+    def _start_with_books(
+        self, make_worker: Callable[[Collection[int] | None], Worker], succeeded: Callable[[Any], None]
+    ) -> None:
+        only = None
+        if self.selected_only.isChecked():
+            only = self.book_list.selected()
+            if not only:
+                self.status.setText(
+                    _('No books are selected. Select some in the library, or untick "Only the selected books".')
+                )
+                return
+        self._start(lambda: make_worker(only), succeeded)
 
     def start_undo(self) -> None:
         """Puts back what the last sync replaced, unless a job is running."""
-        self._start(lambda: self._undo_worker(), self._undone)
+        self._start(self._undo_worker, self._undone)
 
     def _undo_worker(self) -> Worker:
         open_library = self.jobs.library_opener()
@@ -184,17 +248,27 @@ class MainDialog(Dialog):
 
         return Worker(undo)
 
-    def _start(self, make_worker: Callable[[], Worker], succeeded: Callable[[Any], None]) -> None:
-        if self.jobs.busy:
+    def _try_account(self) -> None:
+        self._start(lambda: Worker(check_account), self._account_accepted, show_log=False)
+
+    def _start(
+        self, make_worker: Callable[[], Worker], succeeded: Callable[[Any], None], show_log: bool = True
+    ) -> None:
+        if self.jobs.busy or self._preview_dialog is not None:
             self.status.setText(_('Another job is running. Wait until it is done, or stop it.'))
             return
         self.log.clear()
         self.sign_in.hide()
-        self._outcome = None
-        worker = self._worker = make_worker()
+        self._forget_outcome()
+        if show_log:
+            self.pages.setCurrentWidget(self.log)
+        self._run(make_worker(), succeeded)
+
+    def _run(self, worker: Worker, succeeded: Callable[[Any], None]) -> None:
+        self._worker = worker
         worker.status_changed.connect(self._show_status)
         worker.progress_changed.connect(self._show_progress)
-        worker.lines_logged.connect(self._append)
+        worker.lines_logged.connect(self.log.append)
         worker.succeeded.connect(succeeded)
         worker.failed.connect(self._failed)
         worker.finished.connect(self._ended)
@@ -204,8 +278,8 @@ class MainDialog(Dialog):
 
     def _update_buttons(self) -> None:
         running = self._worker is not None
-        for button in (self.sync_now, self.preview, self.undo, self.settings):
-            button.setEnabled(not self.jobs.busy)
+        for widget in (self.sync_now, self.preview, self.undo, self.settings, self.first_run):
+            widget.setEnabled(not self.jobs.busy)
         self.cancel.setVisible(running)
         self.cancel.setEnabled(running)
 
@@ -216,20 +290,58 @@ class MainDialog(Dialog):
         self.progress.setRange(0, total)
         self.progress.setValue(done)
 
-    def _append(self, lines: list[str]) -> None:
-        self.log.appendPlainText('\n'.join(lines))
-
     def _synced(self, outcome: SyncOutcome) -> None:
-        self._outcome = outcome
         self._show_progress(1, 1)
         self._show_status(outcome.status)
+        self._show_outcome(outcome)
 
     def _planned(self, prepared: PreparedSync) -> None:
-        raise NotImplementedError
+        worker = self._worker
+        assert isinstance(worker, SyncWorker)
+        self._show_progress(1, 1)
+        # The thread of this worker has to end before the next job can start.
+        QTimer.singleShot(0, lambda: self._show_plan(worker, prepared))
+
+    def _show_plan(self, worker: SyncWorker, prepared: PreparedSync) -> None:
+        if self.jobs.busy:
+            QTimer.singleShot(10, lambda: self._show_plan(worker, prepared))
+            return
+        if not self.isVisible() or self.jobs.library().library_id != prepared.library_id:
+            return
+        if not prepared.plan.changes:
+            self._apply(worker, prepared, ())
+            return
+        from .preview import PreviewDialog
+
+        self.status.setText(_('Nothing is written yet. Choose what shall be.'))
+        dialog = self._preview_dialog = PreviewDialog(self, prepared, self.jobs.library())
+        self.jobs.hold(True)
+        dialog.finished.connect(lambda result: self._preview_closed(worker, prepared, bool(result)))
+        # For this window and Calibre's only: unlike exec(), that leaves the event loop as it is.
+        dialog.open()
+
+    def _preview_closed(self, worker: SyncWorker, prepared: PreparedSync, apply: bool) -> None:
+        dialog, self._preview_dialog = self._preview_dialog, None
+        self.jobs.hold(False)
+        if dialog is None:
+            return
+        if apply:
+            self._apply(worker, prepared, dialog.ticked)
+        else:
+            self._failed(Cancelled())
+        dialog.deleteLater()
+
+    def _apply(self, worker: SyncWorker, prepared: PreparedSync, ticked: Collection[Any]) -> None:
+        self._run(ApplyWorker(worker.sync_job, prepared, ticked), self._synced)
 
     def _undone(self, outcome: UndoOutcome) -> None:
         self._show_progress(1, 1)
         self.status.setText(' '.join(sentence.translated(_, ngettext) for sentence in undo_sentences(outcome)))
+
+    def _account_accepted(self, _nothing: object) -> None:
+        self._show_progress(0, 1)
+        self.first_run.accepted()
+        self.look_for_missing()
 
     def _failed(self, error: BackSyncError) -> None:
         self._show_progress(0, 1)
@@ -238,8 +350,15 @@ class MainDialog(Dialog):
             self.status.setText(sentence)
             return
         self.status.setText(_('Error: {message}').format(message=sentence))
-        self._append([f'Error: {error}'])
-        self.sign_in.setVisible(isinstance(error, SignInRefused))
+        self.log.append([f'Error: {error}'])
+        if isinstance(error, SettingsTrouble) and self._refresh_first_run() is not None:
+            self.pages.setCurrentWidget(self.first_run)
+        if isinstance(error, SignInRefused):
+            if self.pages.currentWidget() is self.first_run:
+                self.first_run.refused()
+                self._refresh_first_run()
+            else:
+                self.sign_in.show()
 
     def _ended(self) -> None:
         self._worker = None
@@ -256,39 +375,117 @@ class MainDialog(Dialog):
 
         if sign_in(self):
             self.sign_in.hide()
+            self.first_run.accepted()
             self.status.setText(_('Signed in. Ready to sync.'))
+            self.look_for_missing()
+
+    def look_for_missing(self) -> None:
+        """Shows the page of the first run while something is missing, and says in the status line what."""
+        if self.jobs.busy:
+            return
+        missing = self._refresh_first_run()
+        if missing is not None:
+            self.status.setText(missing)
+            self.pages.setCurrentWidget(self.first_run)
+        elif self.pages.currentWidget() is self.first_run:
+            self.status.setText(_('Ready to sync.'))
+
+    def _refresh_first_run(self) -> str | None:
+        try:
+            missing = self.first_run.refresh(self._open_library()).first
+        except BackSyncError as error:
+            return _('Error: {message}').format(message=error.sentence.translated(_, ngettext))
+        return missing.translated(_, ngettext) if missing is not None else None
+
+    def _open_library(self) -> Library | None:
+        return self.jobs.library() if getattr(self.gui, 'current_db', None) is not None else None
+
+    def _forget_outcome(self) -> None:
+        self._outcome = self._books_of_lines = None
+        self.show_updated.hide()
+        self.show_skipped.hide()
+
+    def _show_outcome(self, outcome: SyncOutcome) -> None:
+        self._outcome = outcome
+        updated, skipped = len(outcome.book_ids), len(outcome.skips)
+        self.show_updated.setText(
+            ngettext('Show {count} updated book', 'Show {count} updated books', updated).format(count=updated)
+        )
+        self.show_updated.setVisible(updated > 0)
+        self.show_skipped.setText(
+            ngettext('Show {count} skipped book', 'Show {count} skipped books', skipped).format(count=skipped)
+        )
+        self.show_skipped.setVisible(skipped > 0)
+        menu = self.show_skipped.menu()
+        assert menu is not None
+        menu.clear()
+        menu.addAction(QIcon.ic('marked.png'), _('&All skipped books'), lambda: self._show_skipped_books(''))
+        menu.addSeparator()
+        names = reason_names()
+        for reason, count in Counter(outcome.skips.values()).most_common():
+            words = f'{names.get(reason, reason)} ({count})'.replace('&', '&&')
+            menu.addAction(words, lambda reason=reason: self._show_skipped_books(reason))
+
+    def _show_updated_books(self) -> None:
+        if self._outcome is not None:
+            self.book_list.mark(self._outcome.book_ids, 'updated')
+
+    def _show_skipped_books(self, reason: str) -> None:
+        if self._outcome is not None:
+            skips = self._outcome.skips.items()
+            self.book_list.mark({book_id for book_id, why in skips if reason in ('', why)}, 'skipped')
+
+    def _show_book_of_line(self, line: str, number: int) -> None:
+        """Selects the book that a line of the log is about; equal lines stand in the order of their books."""
+        if self._outcome is None:
+            return
+        if self._books_of_lines is None:
+            self._books_of_lines = {}
+            for entry in self._outcome.plan.entries:
+                self._books_of_lines.setdefault(log_line(entry, local_day), []).append(entry.book_id)
+        books = self._books_of_lines.get(line, ())
+        if books and not self.book_list.show(books[min(number, len(books) - 1)]):
+            self.status.setText(_('That book is not in the library as it is shown now.'))
 
     def library_changed(self) -> None:
         """The window shows another library now: what the log says of books is about the old one."""
-        self._outcome = None
+        self._forget_outcome()
+        if self._preview_dialog is not None:
+            self._preview_dialog.reject()
+        self.look_for_missing()
+        QTimer.singleShot(0, self._offer_to_delete_old_log)
 
-    def copy_log(self) -> None:
-        Application.instance().clipboard().setText(self.log.toPlainText())
+    def copy_diagnostics(self) -> None:
+        from .diagnostics import diagnostics
 
-    def save_log(self) -> None:
-        path = choose_save_file(
-            self,
-            'bookfusion-back-sync-log',
-            _('Save the log'),
-            filters=[(_('Text files'), ['txt'])],
-            initial_filename='bookfusion-back-sync.txt',
-        )
-        if not path:
+        Application.instance().clipboard().setText(diagnostics(self._open_library()))
+        self.status.setText(_('The diagnostics are in the clipboard. There are no passwords or tokens in them.'))
+
+    def open_log_folder(self) -> None:
+        open_local_file(str(plugin_folder()))
+
+    def _offer_to_delete_old_log(self) -> None:
+        library = self._open_library()
+        if library is None or not self.isVisible():
             return
-        try:
-            Path(path).write_text(self.log.toPlainText() + '\n', encoding='utf-8', errors='backslashreplace')
-        except OSError as error:
-            error_dialog(
-                self,
-                _('Log not saved'),
-                _('The log could not be saved to {path} ({reason}). Choose another folder.').format(
-                    path=path, reason=error.strerror
-                ),
-                show=True,
-            )
+        path = old_log.find(library)
+        if path is None:
+            return
+        old_log.mark_named(library)
+        question = _(
+            'An earlier version of this plugin has left its log in the folder of this library. '
+            'It may hold the token of your BookFusion account, and the folder may be shared. Delete the log?'
+        )
+        if question_dialog(self, _('Old log found'), question, det_msg=str(path)):
+            try:
+                path.unlink()
+            except OSError as error:
+                error_dialog(self, _('Log not deleted'), f'{path}: {error.strerror}', show=True)
 
     def reject(self) -> None:
         """Closes the window; a running job is told to stop and ends by itself."""
+        if self._preview_dialog is not None:
+            self._preview_dialog.reject()
         if self._worker is not None:
             self._worker.cancel.set()
         super().reject()

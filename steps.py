@@ -13,8 +13,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 
-from . import errors
-from .bookfusion import SERVICE, Account, fetch_library
+from . import errors, last_sync
+from .bookfusion import AUTHENTICATING, SERVICE, Account, connect, fetch_library
 from .cancel import Cancel
 from .errors import SettingsTrouble
 from .library import Cell, ColumnInfo, Library, Recording, Written, local_day
@@ -67,6 +67,7 @@ class SyncOutcome:
     skips: dict[int, str]
     requests: int
     seconds: float
+    plan: SyncPlan
 
     @property
     def book_ids(self) -> frozenset[int]:
@@ -164,6 +165,7 @@ class SyncJob:
         self._limits = limits
         self._requests = 0
         self._started = time.monotonic()
+        self._spent = 0.0
 
     def run(self, dry_run: bool = False) -> SyncOutcome:
         """Reads, plans and applies. Raises BackSyncError; then nothing was written."""
@@ -179,7 +181,21 @@ class SyncJob:
         """Reads and plans only, for a window that shows the plan before `apply`. Raises BackSyncError."""
         fetched = self.fetch()
         with self._open_library() as library:
-            return self.prepare(library, fetched)
+            prepared = self.prepare(library, fetched)
+        self._spent = time.monotonic() - self._started
+        return prepared
+
+    def run_from_preview(
+        self, prepared: PreparedSync, ticked: Collection[Change], reporter: Reporter, cancel: Cancel
+    ) -> SyncOutcome:
+        """Applies what was ticked of the plan that `run_to_preview` gave, under another reporter and cancel.
+
+        The requests count from the beginning, the seconds without the time that the plan was looked at.
+        """
+        self._reporter, self._cancel = reporter, cancel
+        self._started = time.monotonic() - self._spent
+        with self._open_library() as library:
+            return self.apply(library, prepared, ticked)
 
     def fetch(self) -> FetchedLibrary:
         """BookFusion's side, after a look at whether there is a column to write it to."""
@@ -237,7 +253,9 @@ class SyncJob:
         held = {(cell.book_id, cell.column) for cell in written.cells}
         done = tuple(change for change in changes if (change.book_id, change.column) in held)
         self._tell(prepared.plan, frozenset(done), written)
-        return self.outcome(prepared.plan, done)
+        outcome = self.outcome(prepared.plan, done)
+        last_sync.remember(library.library_id, outcome.updated, outcome.skipped)
+        return outcome
 
     def _keep_record(self, library: Library) -> Recording:
         return UndoRecords(plugin_folder(), library.library_id).keeping
@@ -265,10 +283,23 @@ class SyncJob:
             skips=dict(plan.skipped),
             requests=self._requests,
             seconds=round(time.monotonic() - self._started, 3),
+            plan=plan,
         )
         self._reporter.progress(1, 1)
         self._reporter.status(outcome.status)
         return outcome
+
+
+def check_account(reporter: Reporter, cancel: Cancel) -> None:
+    """Signs in with the stored account, to see whether that works.
+
+    Raises SignInRefused, SettingsTrouble, ServerTrouble, Cancelled.
+    """
+    settings = load().settings
+    account = Account.from_settings(settings, ensure_device())
+    reporter.status(AUTHENTICATING)
+    with http_client(SERVICE, settings, reporter) as client:
+        connect(client, settings, account, cancel, reporter.log)
 
 
 def _report_problems(loaded: Loaded, reporter: Reporter) -> None:

@@ -17,6 +17,7 @@ from qt.core import QThread, pyqtSignal
 from . import errors
 from .cancel import Cancel
 from .errors import BackSyncError, Cancelled
+from .plan import Change
 from .redaction import redact
 from .reporting import Reporter
 from .steps import OpenLibrary, PreparedSync, SyncJob, SyncOutcome
@@ -112,8 +113,16 @@ class SyncWorker(Worker):
     """
 
     def __init__(self, open_library: OpenLibrary, only: Collection[int] | None = None, preview: bool = False) -> None:
-        def run(reporter: Reporter, cancel: Cancel) -> SyncOutcome | PreparedSync:
-            job = SyncJob(open_library, reporter, cancel, only)
-            return job.run_to_preview() if preview else job.run()
+        super().__init__(self._sync)
+        self._preview = preview
+        self.sync_job = SyncJob(open_library, self, self.cancel, only)
 
-        super().__init__(run)
+    def _sync(self, _reporter: Reporter, _cancel: Cancel) -> SyncOutcome | PreparedSync:
+        return self.sync_job.run_to_preview() if self._preview else self.sync_job.run()
+
+
+class ApplyWorker(Worker):
+    """Writes what was ticked of a preview; goes on with the SyncJob that made it."""
+
+    def __init__(self, sync_job: SyncJob, prepared: PreparedSync, ticked: Collection[Change]) -> None:
+        super().__init__(lambda reporter, cancel: sync_job.run_from_preview(prepared, ticked, reporter, cancel))

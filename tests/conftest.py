@@ -30,6 +30,7 @@ from harness.lock import CalibreLock
 from harness.secrets import TEST_PASSWORD, TEST_USER_TOKEN
 
 if TYPE_CHECKING:
+    from harness.windows import Desk
     from standins.bookfusion import BookFusionStandIn
 
 EVIDENCE = Evidence(SESSION.evidence)
@@ -256,3 +257,35 @@ def bookfusion() -> Iterator[BookFusionStandIn]:
     with BookFusionStandIn(password=TEST_PASSWORD, token=TEST_USER_TOKEN) as service:
         yield service
         EVIDENCE.add_secrets(service.secrets)
+
+
+class OpenDesk(Protocol):
+    def __call__(self, library: Path, **settings: Any) -> Desk: ...
+
+
+@pytest.fixture
+def open_desk(
+    qtbot: Any, bookfusion: BookFusionStandIn, open_library: Callable[[Path], LibraryDatabase]
+) -> Iterator[OpenDesk]:
+    """`open_desk(library, completed_column='#completed')` opens the plugin's dialog on a library; see windows.Desk.
+
+    The settings are those of an account on the stand-in, and what is given.
+    """
+    from calibre_plugins.bookfusionbacksync import settings as plugin_settings
+    from harness.windows import Desk
+
+    opened: list[Desk] = []
+
+    def open_it(library: Path, **settings: Any) -> Desk:
+        account = {'email': bookfusion.email, 'password': TEST_PASSWORD}
+        addresses = {
+            'bookfusion_api_base': bookfusion.api_base,
+            'bookfusion_user_api_base': bookfusion.user_api_base,
+        }
+        plugin_settings.save({**account, **addresses, **settings})
+        opened.append(Desk(qtbot, open_library(library)))
+        return opened[-1]
+
+    yield open_it
+    for desk in opened:
+        desk.close()

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a bug report needs: versions, settings without secrets, the columns, the end of the log.
+
+English, plain text, and nothing in it that tells who the reader is. Knows no window.
+"""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import fields
+
+from calibre.constants import __version__ as calibre_version
+from qt.core import PYQT_VERSION_STR, qVersion
+
+from . import logs, settings
+from .errors import BackSyncError
+from .library import Library
+from .records import IDENTIFIER
+from .redaction import Secret, redact
+from .settings import COLUMN_KEYS, PLUGIN_NAME, VERSION, Settings
+
+LOG_LINES = 200
+# No secrets, but nobody's business either.
+PRIVATE_KEYS = frozenset({'email', 'device', 'booklore_url', 'booklore_username'})
+
+
+def diagnostics(library: Library | None) -> str:
+    """Everything in one text, made to be pasted."""
+    sections = [_versions(), *_settings(library), *_library(library), 'Log:', *logs.last_lines(LOG_LINES)]
+    return redact('\n'.join(sections)) + '\n'
+
+
+def _versions() -> str:
+    return '\n'.join(
+        (
+            f'{PLUGIN_NAME} {VERSION}',
+            f'Calibre {calibre_version}, Qt {qVersion()}, PyQt {PYQT_VERSION_STR}, Python {platform.python_version()}',
+            platform.platform(),
+        )
+    )
+
+
+def _settings(library: Library | None) -> list[str]:
+    try:
+        loaded = settings.load(library.api if library is not None else None)
+    except BackSyncError as error:
+        return ['Settings:', f'  {error}']
+    lines = [f'  {each.name}: {_shown(each.name, loaded.settings)}' for each in fields(Settings)]
+    return ['Settings:', *lines, *(f'  {problem}' for problem in loaded.problems)]
+
+
+def _shown(key: str, current: Settings) -> str:
+    value = getattr(current, key)
+    if isinstance(value, Secret) or key in PRIVATE_KEYS:
+        return '(set)' if value else '(not set)'
+    return repr(value)
+
+
+def _library(library: Library | None) -> list[str]:
+    if library is None:
+        return ['No library is open.']
+    try:
+        with_one = len(library.identifiers(IDENTIFIER))
+        columns, current = library.columns(), settings.load(library.api).settings
+        lines = [f'Library: {len(library.api.all_book_ids())} books, {with_one} with a {IDENTIFIER} identifier']
+        for key in COLUMN_KEYS:
+            name = getattr(current, key)
+            if name.startswith('#'):
+                lines.append(f'  {name}: {columns[name].datatype if name in columns else "does not exist"}')
+        return lines
+    except BackSyncError as error:
+        return [f'Library: {error}']

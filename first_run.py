@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The page that walks a new user through what is missing: sign in, columns, sync.
+
+Starts no job itself: the window that shows it does. What is missing is told by the columns room.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from calibre.gui2 import error_dialog, question_dialog, show_restart_warning
+from qt.core import (
+    QCheckBox,
+    QComboBox,
+    QFormLayout,
+    QGroupBox,
+    QHBoxLayout,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+    pyqtSignal,
+)
+
+from . import settings
+from .columns import (
+    NEEDED_KEYS,
+    Missing,
+    PlannedColumn,
+    count_identifiers,
+    create_columns,
+    plan_columns,
+    what_is_missing,
+)
+from .errors import BackSyncError
+from .library import Library
+from .settings import Settings
+from .steps import usable_columns
+from .widgets import Notice, PasswordEdit, add_row, check_box, line_edit, plain_label, push_button
+
+if TYPE_CHECKING:
+    from calibre_builtins import _, load_translations, ngettext
+
+load_translations()
+
+
+class FirstRunPage(QScrollArea):
+    """Three steps, each with a tick once it is done. Saves what is entered; tells its window what to start."""
+
+    sign_in_wanted = pyqtSignal()
+    browser_wanted = pyqtSignal()
+    preview_wanted = pyqtSignal()
+    sync_wanted = pyqtSignal()
+    settings_changed = pyqtSignal()
+
+    def __init__(self, gui: Any, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._gui = gui
+        self._library: Library | None = None
+        self._refused = False
+        self.setObjectName('first_run')
+        self.setWidgetResizable(True)
+        self.setFrameShape(QScrollArea.Shape.NoFrame)
+        page = QWidget(self)
+        layout = QVBoxLayout(page)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._account_step(page))
+        layout.addWidget(self._columns_step(page))
+        layout.addWidget(self._sync_step(page))
+        layout.addStretch(1)
+        self.setWidget(page)
+
+    def _account_step(self, page: QWidget) -> QGroupBox:
+        box = QGroupBox(_('1. Sign in to BookFusion'), page)
+        layout = QVBoxLayout(box)
+        self.account_state = Notice('account_state', box)
+        layout.addWidget(self.account_state)
+        self._account_fields = QWidget(box)
+        form = QFormLayout(self._account_fields)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        self.email = line_edit('first_email', '', _('The email address of your BookFusion account'), box)
+        add_row(form, _('&Email:'), self.email)
+        self.password = PasswordEdit('first_password', _('The password of your BookFusion account'), box)
+        add_row(form, _('Pass&word:'), self.password)
+        self.password.show_switch.setText(_('S&how'))
+        row = QHBoxLayout()
+        self.sign_in = push_button(
+            'first_sign_in',
+            _('Si&gn in'),
+            _('Save email and password, and try them'),
+            self._sign_in,
+            box,
+            'user_profile.png',
+        )
+        self.browser = push_button(
+            'first_browser',
+            _('Sign in with a &browser…'),
+            _('For accounts of every kind, also those of Google, Facebook or Apple; no password is stored'),
+            self.browser_wanted.emit,
+            box,
+        )
+        self.email.returnPressed.connect(self.password.edit.setFocus)
+        self.password.edit.returnPressed.connect(self._sign_in)
+        row.addWidget(self.sign_in)
+        row.addWidget(self.browser)
+        row.addStretch(1)
+        form.addRow('', row)
+        layout.addWidget(self._account_fields)
+        return box
+
+    def _columns_step(self, page: QWidget) -> QGroupBox:
+        box = QGroupBox(_('2. Columns for what you have read'), page)
+        layout = QVBoxLayout(box)
+        self.columns_state = Notice('columns_state', box)
+        layout.addWidget(self.columns_state)
+        self._columns_fields = QWidget(box)
+        inner = QVBoxLayout(self._columns_fields)
+        inner.setContentsMargins(0, 0, 0, 0)
+        inner.addWidget(
+            plain_label(
+                _(
+                    'The date of the last reading goes into a Date column, the flag for finished books into a '
+                    'Yes/No column. If you like, there can be columns for more:'
+                ),
+                box,
+            )
+        )
+        self.optional: dict[str, QCheckBox] = {}
+        for key, words, tip in (
+            ('progress_column', _('Progress in &percent'), ''),
+            ('read_time_column', _('Reading &time in hours'), _('BookFusion tells it after a sign-in with a browser')),
+            ('status_column', _('Reading st&atus: Planned, Reading, Completed'), ''),
+        ):
+            self.optional[key] = check_box(f'with_{key}', words, tip, False, box)
+            inner.addWidget(self.optional[key])
+        row = QHBoxLayout()
+        self.create_columns = push_button(
+            'create_columns',
+            _('Create the &columns for me…'),
+            _('Shows what would be created, and asks first'),
+            self._create_columns,
+            box,
+            'column.png',
+        )
+        row.addWidget(self.create_columns)
+        row.addStretch(1)
+        inner.addLayout(row)
+        inner.addWidget(self._existing_columns(box))
+        layout.addWidget(self._columns_fields)
+        self.restart = push_button(
+            'restart', _('&Restart Calibre now'), _('New columns can be used after a restart'), self._restart, box
+        )
+        layout.addWidget(self.restart)
+        return box
+
+    def _existing_columns(self, box: QWidget) -> QWidget:
+        self._existing = QWidget(box)
+        form = QFormLayout(self._existing)
+        form.setContentsMargins(0, 0, 0, 0)
+        self.existing_column = QComboBox(box)
+        self.existing_column.setObjectName('existing_column')
+        self.existing_column.setToolTip(_('The Date column that gets the date of the last reading'))
+        self.existing_column.activated.connect(lambda _place: self._choose_existing())
+        add_row(form, _('&Or use a Date column that you have:'), self.existing_column)
+        return self._existing
+
+    def _sync_step(self, page: QWidget) -> QGroupBox:
+        box = QGroupBox(_('3. The first sync'), page)
+        layout = QVBoxLayout(box)
+        self.books_state = Notice('books_state', box)
+        layout.addWidget(self.books_state)
+        row = QHBoxLayout()
+        self.first_preview: QPushButton = push_button(
+            'first_preview',
+            _('See &what it would change…'),
+            _('Nothing is written before you have seen it'),
+            self.preview_wanted.emit,
+            box,
+            'view.png',
+        )
+        self.first_sync: QPushButton = push_button(
+            'first_sync', _('Sync &now'), _('Sync the whole library'), self.sync_wanted.emit, box, 'sync.png'
+        )
+        row.addWidget(self.first_preview)
+        row.addWidget(self.first_sync)
+        row.addStretch(1)
+        layout.addLayout(row)
+        return box
+
+    def refresh(self, library: Library | None) -> Missing:
+        """Shows what this library and the stored settings lack now, and returns it. Raises SettingsTrouble."""
+        if library is not self._library:
+            self._library = library
+            self._refused = False
+        current = settings.load(library.api if library is not None else None).settings
+        missing = what_is_missing(library, current)
+        self._show_account(current, missing)
+        self._show_columns(current, missing)
+        self._show_books()
+        ready = missing.first is None and not self._refused
+        self.first_preview.setEnabled(ready)
+        self.first_sync.setEnabled(ready)
+        return missing
+
+    def refused(self) -> None:
+        """BookFusion did not take what was entered: the fields come back."""
+        self._refused = True
+
+    def accepted(self) -> None:
+        """BookFusion took it."""
+        self._refused = False
+
+    def _show_account(self, current: Settings, missing: Missing) -> None:
+        done = missing.account is None and not self._refused
+        if not done:
+            words, icon = '', ''
+        elif current.bookfusion_token:
+            words, icon = _('Signed in with a browser.'), 'ok.png'
+        else:
+            words, icon = _('The account {email} is used.').format(email=current.email), 'ok.png'
+        self.account_state.say(words, icon)
+        self._account_fields.setVisible(not done)
+        if not self.email.text():
+            self.email.setText(current.email)
+
+    def _show_columns(self, current: Settings, missing: Missing) -> None:
+        waiting = self._library.columns_awaiting_restart() if self._library is not None else set()
+        restart = current.last_read_column in waiting
+        if restart:
+            words, icon = _('The columns are created. Restart Calibre to use them.'), 'dialog_information.png'
+        elif missing.column is None and self._library is not None:
+            columns = self._library.columns()
+            shown = (columns[name].label for name in _chosen(current) if name in columns)
+            words, icon = _('Reading goes into {columns}.').format(columns=', '.join(shown)), 'ok.png'
+        else:
+            words, icon = '', ''
+        self.columns_state.say(words, icon)
+        self._columns_fields.setVisible(missing.column is not None and not restart)
+        self.create_columns.setEnabled(self._library is not None)
+        self.restart.setVisible(restart)
+        self._fill_existing()
+
+    def _fill_existing(self) -> None:
+        columns = self._library.columns() if self._library is not None else {}
+        usable = usable_columns(columns, 'last_read_column')
+        self.existing_column.clear()
+        self.existing_column.addItem(_('(choose a column)'), '')
+        for column in usable:
+            self.existing_column.addItem(column.label, column.name)
+        self._existing.setVisible(bool(usable))
+
+    def _show_books(self) -> None:
+        if self._library is None:
+            self.books_state.say('')
+            return
+        with_one, without = count_identifiers(self._library)
+        sentences = [
+            ngettext(
+                '{count} book in this library has a BookFusion identifier.',
+                '{count} books in this library have a BookFusion identifier.',
+                with_one,
+            ).format(count=with_one)
+        ]
+        if without:
+            sentences.append(
+                ngettext(
+                    '{count} book has none and is passed over: the official BookFusion plugin gives books theirs '
+                    'when it uploads them (Preferences > Plugins > Get new plugins).',
+                    '{count} books have none and are passed over: the official BookFusion plugin gives books theirs '
+                    'when it uploads them (Preferences > Plugins > Get new plugins).',
+                    without,
+                ).format(count=without)
+            )
+        self.books_state.say(' '.join(sentences), 'dialog_information.png' if with_one else 'dialog_warning.png')
+
+    def _sign_in(self) -> None:
+        """Keeps what was entered, and lets the window try it."""
+        email, password = self.email.text().strip(), self.password.edit.text()
+        if not email or not password:
+            (self.password.edit if email else self.email).setFocus()
+            return
+        if self._saved(lambda: settings.save({'email': email, 'password': password})):
+            self.sign_in_wanted.emit()
+
+    def _choose_existing(self) -> None:
+        name, library = self.existing_column.currentData(), self._library
+        if name and library is not None:
+            self._saved(lambda: settings.save_columns(library.api, {'last_read_column': name}))
+
+    def _saved(self, save: Any) -> bool:
+        try:
+            save()
+        except BackSyncError as error:
+            error_dialog(self, _('Settings not saved'), error.sentence.translated(_, ngettext), show=True)
+            return False
+        self.settings_changed.emit()
+        return True
+
+    def _create_columns(self) -> None:
+        library = self._library
+        if library is None:
+            return
+        keys = [*NEEDED_KEYS, *(key for key, box in self.optional.items() if box.isChecked())]
+        planned = plan_columns(library, keys)
+        if not self._confirmed(library, planned):
+            return
+        headings = {each.column.key: each.column.heading.translated(_, ngettext) for each in planned}
+        try:
+            restart = create_columns(library, planned, headings)
+        except BackSyncError as error:
+            error_dialog(self, _('Columns not created'), error.sentence.translated(_, ngettext), show=True)
+            restart = False
+        self.settings_changed.emit()
+        if restart:
+            # As after Calibre's own preferences: its lists of columns are out of date until then.
+            self._gui.must_restart_before_config = True
+            if show_restart_warning(_('The columns are created. They can be used after a restart of Calibre.'), self):
+                self._restart()
+
+    def _confirmed(self, library: Library, planned: list[PlannedColumn]) -> bool:
+        rows = []
+        for each in planned:
+            heading = each.column.heading.translated(_, ngettext)
+            what = _('is created') if each.create else _('exists and is used')
+            rows.append(f'<li>{escape(heading)} ({each.name}): {escape(what)}</li>')
+        question = _('These columns are set up in the library {name}, and Calibre has to be restarted once:').format(
+            name=escape(library.name)
+        )
+        return bool(question_dialog(self, _('Create columns'), f'<p>{question}<ul>{"".join(rows)}</ul>'))
+
+    def _restart(self) -> None:
+        self._gui.quit(restart=True)
+
+
+def _chosen(current: Settings) -> list[str]:
+    names = (getattr(current, key) for key in settings.COLUMN_KEYS if key != 'rating_column')
+    return [name for name in names if name]

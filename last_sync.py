@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is remembered of the last sync of each library: when it was, what it did, and how often it failed since.
+
+A small file of its own; one that cannot be read or written is no reason not to sync. Knows neither Qt nor Calibre.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+from .files import write_privately
+from .settings import plugin_folder
+
+logger = logging.getLogger(__name__)
+
+FILE_NAME = 'last_sync.json'
+# Of the libraries that were not synced for longest, the record is forgotten.
+LIBRARIES_KEPT = 50
+
+
+@dataclass(frozen=True)
+class LastSync:
+    """`when` is aware, None before the first sync; `failures` counts the automatic syncs that have failed since."""
+
+    when: datetime | None = None
+    updated: int = 0
+    skipped: int = 0
+    failures: int = 0
+
+
+def _path() -> Path:
+    return plugin_folder() / FILE_NAME
+
+
+def _stored() -> dict[str, Mapping[str, object]]:
+    try:
+        data = json.loads(_path().read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return {key: value for key, value in data.items() if isinstance(value, dict)} if isinstance(data, dict) else {}
+
+
+def _moment(value: object) -> datetime | None:
+    try:
+        when = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return when if when is not None and when.tzinfo is not None else None
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
+
+
+def recall(library_id: str) -> LastSync:
+    """The last sync of this library; an empty LastSync where there was none or nobody knows."""
+    found = _stored().get(library_id, {})
+    return LastSync(
+        _moment(found.get('when')),
+        _count(found.get('updated')),
+        _count(found.get('skipped')),
+        _count(found.get('failures')),
+    )
+
+
+def remember(library_id: str, updated: int, skipped: int) -> LastSync:
+    """A sync that ended well just now."""
+    return _keep(library_id, LastSync(datetime.now(timezone.utc).replace(microsecond=0), updated, skipped))
+
+
+def remember_failure(library_id: str) -> LastSync:
+    """One more automatic sync that failed."""
+    before = recall(library_id)
+    return _keep(library_id, replace(before, failures=before.failures + 1))
+
+
+def _keep(library_id: str, last: LastSync) -> LastSync:
+    stored = _stored()
+    # The newest stand last.
+    stored.pop(library_id, None)
+    stored[library_id] = {**asdict(last), 'when': last.when.isoformat() if last.when else None}
+    newest = dict(list(stored.items())[-LIBRARIES_KEPT:])
+    try:
+        write_privately(_path(), json.dumps(newest, indent=1).encode())
+    except OSError as error:
+        logger.warning('%s could not be written: %s', FILE_NAME, error.strerror)
+    return last

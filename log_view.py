@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""LogView: the lines of a job, tens of thousands of them, to be read, copied and saved.
+
+Says which line was activated; does not know what a line means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from calibre.gui2 import Application, choose_save_file, error_dialog
+from qt.core import (
+    QContextMenuEvent,
+    QIcon,
+    QKeyEvent,
+    QMouseEvent,
+    QPlainTextEdit,
+    Qt,
+    QTextCursor,
+    QWidget,
+    pyqtSignal,
+)
+
+if TYPE_CHECKING:
+    from calibre_builtins import _, load_translations
+
+load_translations()
+
+MOST_LINES = 50_000
+
+
+class LogView(QPlainTextEdit):
+    """One line a block. `line_activated(line, number)` on a double click or Enter; `number` counts equal lines."""
+
+    line_activated = pyqtSignal(str, int)
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setObjectName('log')
+        self.setReadOnly(True)
+        self.setUndoRedoEnabled(False)
+        self.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+        self.setMaximumBlockCount(MOST_LINES)
+        # With a text cursor the log can be read, and a line activated, without a mouse.
+        self.setTextInteractionFlags(
+            Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
+        )
+        self.setTabChangesFocus(True)
+        self.setAccessibleName(_('Log of the sync'))
+        self.setToolTip(_('Double-click a line to show its book in the library'))
+
+    def append(self, lines: Sequence[str]) -> None:
+        """Adds lines at the end, all in one step: one at a time would lay out the page each time."""
+        self.appendPlainText('\n'.join(lines))
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        if event.button() == Qt.MouseButton.LeftButton:
+            self._activate(self.cursorForPosition(event.position().toPoint()))
+            event.accept()
+            return
+        super().mouseDoubleClickEvent(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self._activate(self.textCursor())
+            event.accept()
+            return
+        super().keyPressEvent(event)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        menu = self.createStandardContextMenu()
+        if menu is None:
+            return
+        here = self.cursorForPosition(event.pos())
+        menu.addSeparator()
+        menu.addAction(QIcon.ic('search.png'), _('S&how book in the library'), lambda: self._activate(here))
+        menu.addAction(QIcon.ic('save.png'), _('&Save log…'), self.save)
+        menu.exec(event.globalPos())
+
+    def _activate(self, cursor: QTextCursor) -> None:
+        block = cursor.block()
+        line = block.text()
+        number = 0
+        before = block.previous()
+        while before.isValid():
+            number += before.text() == line
+            before = before.previous()
+        if line:
+            self.line_activated.emit(line, number)
+
+    def copy_all(self) -> None:
+        """Puts the whole log into the clipboard."""
+        Application.instance().clipboard().setText(self.toPlainText())
+
+    def save(self) -> None:
+        """Asks where, and saves the whole log there."""
+        path = choose_save_file(
+            self,
+            'bookfusion-back-sync-log',
+            _('Save the log'),
+            filters=[(_('Text files'), ['txt'])],
+            initial_filename='bookfusion-back-sync.txt',
+        )
+        if path:
+            self.save_to(Path(path))
+
+    def save_to(self, path: Path) -> None:
+        """Saves the whole log as UTF-8; says so where that fails."""
+        try:
+            path.write_text(self.toPlainText() + '\n', encoding='utf-8', errors='backslashreplace')
+        except OSError as error:
+            error_dialog(
+                self,
+                _('Log not saved'),
+                _('The log could not be saved to {path} ({reason}). Choose another folder.').format(
+                    path=path, reason=error.strerror
+                ),
+                show=True,
+            )

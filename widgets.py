@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Small widgets that several windows of the plugin use, each with its object name and its tooltip from the start.
+
+Knows no settings and no job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from qt.core import (
+    QCheckBox,
+    QFormLayout,
+    QHBoxLayout,
+    QIcon,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSizePolicy,
+    QStyle,
+    Qt,
+    QWidget,
+)
+
+if TYPE_CHECKING:
+    from calibre_builtins import _, load_translations
+
+load_translations()
+
+
+class PasswordEdit(QWidget):
+    """A hidden password with a switch that shows it. The line edit, `edit`, carries the object name."""
+
+    def __init__(self, name: str, tip: str, parent: QWidget) -> None:
+        super().__init__(parent)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        self.edit = QLineEdit(self)
+        self.edit.setObjectName(name)
+        self.edit.setEchoMode(QLineEdit.EchoMode.Password)
+        self.edit.setToolTip(tip)
+        self.show_switch = QCheckBox(_('Sho&w'), self)
+        self.show_switch.setObjectName(f'show_{name}')
+        self.show_switch.setToolTip(_('Show the password'))
+        self.show_switch.toggled.connect(self._toggled)
+        row.addWidget(self.edit, 1)
+        row.addWidget(self.show_switch)
+        self.setFocusProxy(self.edit)
+
+    def _toggled(self, shown: bool) -> None:
+        self.edit.setEchoMode(QLineEdit.EchoMode.Normal if shown else QLineEdit.EchoMode.Password)
+
+
+class Notice(QWidget):
+    """A sentence with an icon before it; hidden while it has nothing to say."""
+
+    def __init__(self, name: str, parent: QWidget) -> None:
+        super().__init__(parent)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        self._icon = QLabel(self)
+        self.label = plain_label('', self)
+        self.label.setObjectName(name)
+        row.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(self.label, 1)
+        self.say('')
+
+    def say(self, words: str, icon: str = 'dialog_warning.png') -> None:
+        """Shows the sentence with one of Calibre's icons; no sentence hides it."""
+        size = self.style().pixelMetric(QStyle.PixelMetric.PM_SmallIconSize)
+        self._icon.setPixmap(QIcon.ic(icon).pixmap(size, size))
+        self.label.setText(words)
+        self.setVisible(bool(words))
+
+
+def add_row(form: QFormLayout, words: str, field: QWidget) -> QLabel:
+    """A row whose label leads the keyboard to the field, also where the field is inside another widget."""
+    form.addRow(words, field)
+    label = form.labelForField(field)
+    assert isinstance(label, QLabel)
+    target = field.focusProxy() or field
+    label.setBuddy(target)
+    if not target.accessibleName():
+        target.setAccessibleName(words.replace('&', '').rstrip(':'))
+    return label
+
+
+def plain_label(words: str, parent: QWidget, name: str = '') -> QLabel:
+    """A label that wraps and shows whatever it is given as plain text."""
+    label = QLabel(words, parent)
+    label.setObjectName(name)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setWordWrap(True)
+    policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+    policy.setHeightForWidth(True)
+    label.setSizePolicy(policy)
+    return label
+
+
+def line_edit(name: str, value: str, tip: str, parent: QWidget) -> QLineEdit:
+    edit = QLineEdit(value, parent)
+    edit.setObjectName(name)
+    edit.setToolTip(tip)
+    return edit
+
+
+def check_box(name: str, words: str, tip: str, checked: bool, parent: QWidget) -> QCheckBox:
+    box = QCheckBox(words, parent)
+    box.setObjectName(name)
+    box.setToolTip(tip)
+    box.setChecked(checked)
+    return box
+
+
+def push_button(
+    name: str, words: str, tip: str, clicked: Callable[[], object], parent: QWidget, icon: str = ''
+) -> QPushButton:
+    """A button that Enter does not press from elsewhere in the window."""
+    button = QPushButton(words, parent)
+    button.setObjectName(name)
+    button.setToolTip(tip)
+    if icon:
+        button.setIcon(QIcon.ic(icon))
+    button.setAutoDefault(False)
+    button.clicked.connect(lambda: clicked())
+    return button
