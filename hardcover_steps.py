@@ -8,6 +8,7 @@ The window and the command line run the same function; `choose` and `first_sourc
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from . import errors
@@ -74,11 +75,13 @@ def fetch_ids(
     cancel: Cancel,
     choose: Choose | None = None,
     first_source: FirstSource | None = None,
+    last_source: FirstSource | None = None,
     ids: Collection[int] | None = None,
     pace: Pace | None = None,
 ) -> IdsOutcome:
     """Finds the Hardcover ids of these books, or of all, and stores each as soon as it is known.
 
+    `first_source` is asked before Hardcover, `last_source` for what is left before anything is searched.
     Without `choose` nothing is searched: books that need a choice are listed as ambiguous. Raises BackSyncError
     before anything is begun; what ends it later is the outcome's `stopped`.
     """
@@ -91,7 +94,7 @@ def fetch_ids(
         reporter.log(f'Note: {problem}')
     with connected(loaded.settings, reporter, pace) as hardcover:
         job = _IdsJob(open_library, hardcover, memory, reporter, cancel)
-        job.run(books, choose, first_source, loaded.settings)
+        job.run(books, choose, (first_source, last_source), loaded.settings)
         return job.finish()
 
 
@@ -116,16 +119,21 @@ class _IdsJob:
         self._stopped: BackSyncError | None = None
 
     def run(
-        self, books: Mapping[int, CalibreBook], choose: Choose | None, source: FirstSource | None, settings: Settings
+        self,
+        books: Mapping[int, CalibreBook],
+        choose: Choose | None,
+        sources: tuple[FirstSource | None, FirstSource | None],
+        settings: Settings,
     ) -> None:
         """The whole fetch. What ends it early is kept, not raised."""
         try:
             self._take_in(books)
-            if source is not None and self._open:
-                self._ask_first_source(source)
+            self._ask_source(sources[0])
             self._reporter.status(LOOKING_UP)
             self._follow_clues()
             self._look_up_codes()
+            self._ask_source(sources[1])
+            self._follow_clues()
             self._settle_merged()
             if choose is not None and self._open:
                 self._reporter.status(SEARCHING)
@@ -164,8 +172,10 @@ class _IdsJob:
         self._failed.append(Reason(book.book_id, book.title, why))
         self._reporter.log(f'FAIL {book.title} -> {why}')
 
-    def _ask_first_source(self, source: FirstSource) -> None:
+    def _ask_source(self, source: FirstSource | None) -> None:
         """Ids that another server knows are stored as they are; a slug alone is one more clue."""
+        if source is None or not self._open:
+            return
         self._reporter.status(ASKING_FIRST_SOURCE)
         try:
             found = source([entry.book for entry in self._open.values()], self._cancel)
@@ -248,12 +258,14 @@ class _IdsJob:
         """Follows merged books to those that survived, and stores these."""
         waiting, self._merged = self._merged, []
         known: dict[int, HardcoverBook] = {}
+        asked = {0}
         for _round in range(MOST_MERGES):
-            wanted = sorted({match.hardcover.canonical_id for match in waiting} - known.keys() - {0})
-            if not wanted:
-                break
+            wanted = sorted({match.hardcover.canonical_id for match in waiting} - asked)
+            asked.update(wanted)
             for some in in_batches(wanted):
-                known.update((book.book_id, book) for book in self._hardcover.books_by_ids(some, self._cancel))
+                # Failing that, the id alone will do.
+                with suppress(OnlyThisFailed):
+                    known.update((book.book_id, book) for book in self._hardcover.books_by_ids(some, self._cancel))
             waiting = [replace(match, hardcover=survivor(match.hardcover, known)) for match in waiting]
         # One that cannot be looked up, or that leads round in circles, is stored by its id alone.
         self._store(
@@ -366,8 +378,10 @@ class _Failing:
 
 
 def survivor(book: HardcoverBook, known: Mapping[int, HardcoverBook]) -> HardcoverBook:
-    """The book that a merged one was merged into, as far as that is known."""
-    return known.get(book.canonical_id, book)
+    """What a merged book was merged into in the end, as far as that is known."""
+    for _merge in range(MOST_MERGES):
+        book = known.get(book.canonical_id, book)
+    return book
 
 
 def why_ask(entry: OpenBook) -> Text:

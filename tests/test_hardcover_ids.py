@@ -1,0 +1,671 @@
+"""Fetching ids on real Calibre libraries against the stand-in: what is stored, asked, skipped, and what it costs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from calibre.db.legacy import LibraryDatabase
+from calibre_plugins.bookfusionbacksync import hardcover_account
+from calibre_plugins.bookfusionbacksync.cancel import Cancel
+from calibre_plugins.bookfusionbacksync.errors import (
+    SIGN_IN_REFUSED,
+    Cancelled,
+    LibraryTrouble,
+    QuotaSpent,
+    ScopeMissing,
+    ServerTrouble,
+    SettingsTrouble,
+    SignInRefused,
+)
+from calibre_plugins.bookfusionbacksync.hardcover_links import (
+    ask_again,
+    change_match,
+    find_candidates,
+    skipped_books,
+    unlink_match,
+)
+from calibre_plugins.bookfusionbacksync.hardcover_records import (
+    Candidate,
+    IdsOutcome,
+    Question,
+    SourceMatch,
+    Verdict,
+)
+from calibre_plugins.bookfusionbacksync.hardcover_steps import fetch_ids
+from calibre_plugins.bookfusionbacksync.library import Library
+from calibre_plugins.bookfusionbacksync.records import CalibreBook
+from calibre_plugins.bookfusionbacksync.settings import plugin_folder, save
+from harness.hardcover import Service, first, hardcover_service, opener, skip, small_catalogue
+from harness.network import QUICK
+from standins.faults import CloseWithoutAnswer, Hang, Html, Status
+from standins.hardcover import Catalogue, Printing, Work, generate_catalogue, isbn10, isbn13
+
+MakeLibrary = Callable[..., Path]
+OpenLibrary = Callable[[Path], LibraryDatabase]
+Book = Mapping[str, Any]
+
+
+class Shelf:
+    """A library and a service, and the jobs on them."""
+
+    def __init__(self, api: Any, service: Service) -> None:
+        self.api = api
+        self.service = service
+        self.open: Callable[[], AbstractContextManager[Library]] = opener(api)
+
+    def fetch(self, **more: Any) -> IdsOutcome:
+        self.service.notes.lines.clear()
+        return fetch_ids(self.open, self.service.notes, self.service.cancel, pace=self.service.pace, **more)
+
+    def identifiers(self, book_id: int = 1) -> dict[str, str]:
+        return dict(self.api.field_for('identifiers', book_id))
+
+    def hardcover(self, book_id: int = 1) -> dict[str, str]:
+        return {key: value for key, value in self.identifiers(book_id).items() if key.startswith('hardcover')}
+
+
+MakeShelf = Callable[..., Shelf]
+
+
+@pytest.fixture
+def make_shelf(
+    make_library: MakeLibrary, open_library: OpenLibrary, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[MakeShelf]:
+    """`make_shelf(books, catalogue, **options of the stand-in)`; nothing may be asked that the facts forbid."""
+    monkeypatch.setattr(hardcover_account, 'LIMITS', QUICK)
+    running = []
+
+    def make(books: Sequence[Book] = (), catalogue: Catalogue | None = None, **options: Any) -> Shelf:
+        service = hardcover_service(catalogue or small_catalogue(), **options)
+        running.append(service)
+        made = service.__enter__()
+        made.set_up()
+        shelf = Shelf(open_library(make_library(books)).new_api, made)
+        shelves.append(shelf)
+        return shelf
+
+    shelves: list[Shelf] = []
+    yield make
+    for shelf in shelves:
+        assert shelf.service.server.violations == []
+        assert shelf.service.server.errors == []
+    for service in running:
+        service.__exit__(None, None, None)
+
+
+def emma(**identifiers: str) -> Book:
+    return {
+        'title': 'Emma',
+        'authors': ['Jane Austen'],
+        'identifiers': {k.replace('_', '-'): v for k, v in identifiers.items()},
+    }
+
+
+def dune(**identifiers: str) -> Book:
+    return {
+        'title': 'Dune',
+        'authors': ['Frank Herbert'],
+        'identifiers': {k.replace('_', '-'): v for k, v in identifiers.items()},
+    }
+
+
+def library_of(count: int, with_isbn: Callable[[int], bool] = lambda number: True) -> list[Book]:
+    """The books of `generate_catalogue(count)`, as Calibre may have them."""
+    return [
+        {
+            'title': work.title,
+            'authors': list(work.authors),
+            'identifiers': {'isbn': isbn13(work.id)} if with_isbn(number) else {},
+        }
+        for number, work in enumerate(generate_catalogue(count).works)
+    ]
+
+
+EMMA = {'hardcover-id': '11', 'hardcover-slug': 'emma', 'hardcover-edition': '21'}
+
+
+def test_an_isbn_is_enough(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([emma(isbn=isbn13(11))])
+    outcome = shelf.fetch()
+    assert shelf.hardcover() == EMMA
+    assert (len(outcome.stored), outcome.skipped, outcome.failed, outcome.ambiguous) == (1, (), (), ())
+    assert outcome.book_ids == {1}
+    assert str(outcome.status) == 'Done - 1 stored, 0 skipped, 0 failed.'
+    assert shelf.service.notes.matching('^OK Emma -> hardcover-id=11')
+
+
+@pytest.mark.parametrize(
+    'code',
+    [
+        {'isbn': isbn10(11)},
+        {'isbn': f'978-{isbn10(11)[0]}-{isbn13(11)[4:]}'},
+        {'isbn': f'9780000000000 {isbn13(11)}'},
+        {'isbn': f'{isbn13(99)}; {isbn13(11)}'},
+        {'isbn10': isbn10(11)},
+        {'mobi-asin': 'b000000011'},
+        {'amazon_de': 'B000000011'},
+    ],
+    ids=str,
+)
+def test_codes_in_every_form(make_shelf: MakeShelf, code: dict[str, str]) -> None:
+    catalogue = small_catalogue()
+    catalogue.editions[0].asin = 'B000000011'
+    shelf = make_shelf([{'title': 'Emma', 'identifiers': code}], catalogue)
+    shelf.fetch()
+    assert shelf.hardcover() == EMMA
+    assert shelf.identifiers().items() >= code.items()
+
+
+def test_a_wrong_check_digit_is_not_looked_up(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([emma(isbn=isbn13(11)[:-1] + str((int(isbn13(11)[-1]) + 1) % 10))])
+    outcome = shelf.fetch()
+    assert len(outcome.ambiguous) == 1
+    assert shelf.service.server.count() == 0
+
+
+def test_what_has_an_id_costs_nothing(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([emma(isbn=isbn13(11), hardcover_id='77')])
+    outcome = shelf.fetch()
+    assert (outcome.had_ids, outcome.requests, outcome.units) == (1, 0, 0)
+    assert shelf.hardcover() == {'hardcover-id': '77'}
+
+
+def test_an_id_that_is_no_number_is_named_and_left(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([emma(isbn=isbn13(11), hardcover_id='emma')])
+    outcome = shelf.fetch()
+    assert 'not a number' in str(outcome.skipped[0].why)
+    assert shelf.hardcover() == {'hardcover-id': 'emma'}
+
+
+@pytest.mark.parametrize(
+    'known',
+    [
+        {'hardcover-book': '11'},
+        {'hardcover-slug': 'emma'},
+        {'hardcover': 'emma'},
+        {'hardcover-edition': '21'},
+        {'hardcover': '11'},
+        {'hardcover': '21'},
+        {'hardcover-book': '999', 'hardcover-slug': 'emma'},
+        {'hardcover-book': '13', 'hardcover-edition': '21'},
+    ],
+    ids=str,
+)
+def test_links_of_other_plugins_are_completed_and_kept(make_shelf: MakeShelf, known: dict[str, str]) -> None:
+    shelf = make_shelf([{'title': 'Emma', 'identifiers': known}])
+    shelf.fetch()
+    assert shelf.hardcover() == {'hardcover-slug': 'emma', **known, 'hardcover-id': '11'}
+
+
+def test_a_bare_number_that_means_another_book_is_not_believed(make_shelf: MakeShelf) -> None:
+    catalogue = small_catalogue()
+    catalogue.works.append(Work(50, 'Emma and the Vampires'))
+    shelf = make_shelf([{'title': 'Emma', 'identifiers': {'hardcover': '50'}}], catalogue)
+    outcome = shelf.fetch()
+    assert outcome.stored == ()
+    assert 'another title' in str(outcome.ambiguous[0].why)
+    assert shelf.hardcover() == {'hardcover': '50'}
+
+
+def test_a_slug_that_was_given_to_another_book_is_not_believed(make_shelf: MakeShelf) -> None:
+    catalogue = small_catalogue()
+    catalogue.works[0].slug = 'emma-1'
+    catalogue.works[1].slug = 'emma'
+    shelf = make_shelf([emma(hardcover_slug='emma')], catalogue)
+    assert shelf.fetch().stored == ()
+
+
+def test_the_ebook_is_preferred(make_shelf: MakeShelf) -> None:
+    catalogue = small_catalogue()
+    catalogue.editions = [
+        Printing(41, 11, isbn13(11), reading_format_id=2, users_count=9000),
+        Printing(42, 11, isbn13(11), reading_format_id=1, users_count=100),
+        Printing(43, 11, None, isbn10(11), reading_format_id=4, users_count=1),
+    ]
+    shelf = make_shelf([emma(isbn=isbn13(11))], catalogue)
+    shelf.fetch()
+    assert shelf.hardcover()['hardcover-edition'] == '43'
+
+
+def test_a_reused_isbn_asks_instead(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([emma(isbn=isbn13(12))])
+    asked: list[Question] = []
+
+    def choose(question: Question) -> Candidate:
+        asked.append(question)
+        return next(each for each in question.candidates if each.book_id == 11)
+
+    outcome = shelf.fetch(choose=choose)
+    assert len(outcome.stored) == 1
+    assert {each.book_id for each in asked[0].candidates} >= {11, 12}
+    assert 'another title' in str(asked[0].why)
+    # A choice is no exact hit, so there is no edition.
+    assert shelf.hardcover() == {'hardcover-id': '11', 'hardcover-slug': 'emma'}
+
+
+def test_merged_books_are_followed_to_the_end(make_shelf: MakeShelf) -> None:
+    catalogue = small_catalogue()
+    catalogue.works += [
+        Work(14, 'Emma', 'emma-old', canonical_id=15),
+        Work(15, 'Emma', 'emma-less-old', canonical_id=11),
+    ]
+    catalogue.editions[0] = Printing(24, 14, isbn13(11), canonical_id=21)
+    shelf = make_shelf([emma(isbn=isbn13(11)), emma(hardcover_book='15'), emma(hardcover_slug='emma-old')], catalogue)
+    outcome = shelf.fetch()
+    assert [shelf.hardcover(number)['hardcover-id'] for number in (1, 2, 3)] == ['11', '11', '11']
+    assert shelf.hardcover(1) == EMMA
+    assert len(outcome.stored) == 3
+
+
+def test_books_merged_in_a_circle_end_somewhere(make_shelf: MakeShelf) -> None:
+    catalogue = small_catalogue()
+    catalogue.works[0].canonical_id = 14
+    catalogue.works.append(Work(14, 'Emma', 'emma-14', canonical_id=11))
+    shelf = make_shelf([emma(isbn=isbn13(11))], catalogue)
+    shelf.fetch()
+    assert shelf.hardcover()['hardcover-id'] in ('11', '14')
+    assert 'hardcover-slug' not in shelf.hardcover()
+
+
+@pytest.mark.parametrize('trouble', ['vanished', 'slow'])
+def test_a_merged_book_that_cannot_be_looked_up_is_stored_by_its_id(make_shelf: MakeShelf, trouble: str) -> None:
+    catalogue = small_catalogue()
+    catalogue.works[0].canonical_id = 14
+    shelf = make_shelf([emma(isbn=isbn13(11))], catalogue)
+    if trouble == 'slow':
+        catalogue.works.append(Work(14, 'Emma', 'emma-14'))
+        shelf.service.server.fail(Status(408), when=lambda sent: b'BooksByIds' in sent.body, times=None)
+    outcome = shelf.fetch()
+    assert shelf.hardcover()['hardcover-id'] == '14'
+    assert 'hardcover-slug' not in shelf.hardcover()
+    assert outcome.stopped is None
+    assert outcome.units <= 4
+
+
+def test_only_what_is_selected(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([emma(isbn=isbn13(11)), dune(isbn=isbn13(12))])
+    shelf.fetch(ids=[2])
+    assert shelf.hardcover(1) == {}
+    assert shelf.hardcover(2)['hardcover-id'] == '12'
+
+
+# What it costs.
+
+
+@pytest.mark.parametrize(('count', 'unknown'), [(1, 0), (100, 0), (100, 1), (250, 40)])
+def test_units_of_a_first_and_a_second_run(make_shelf: MakeShelf, count: int, unknown: int) -> None:
+    catalogue = generate_catalogue(count)
+    del catalogue.editions[:unknown]
+    shelf = make_shelf(library_of(count), catalogue)
+    outcome = shelf.fetch()
+    assert len(outcome.stored) == count - unknown
+    assert outcome.units <= 2 * -(-count // 100) + 2
+    assert outcome.units == shelf.service.server.units
+    assert outcome.requests == shelf.service.server.count()
+    assert shelf.service.server.turned_away == 0
+    again = shelf.fetch()
+    assert again.units <= (2 if unknown else 0)
+    assert (again.had_ids, len(again.ambiguous)) == (count - unknown, unknown)
+
+
+def test_units_where_many_were_merged(make_shelf: MakeShelf) -> None:
+    catalogue = generate_catalogue(100)
+    for work in catalogue.works[:50]:
+        catalogue.works.append(Work(work.id + 5000, work.title, f'{work.slug}-kept'))
+        work.canonical_id = work.id + 5000
+    shelf = make_shelf(library_of(100), catalogue)
+    outcome = shelf.fetch()
+    assert len(outcome.stored) == 100
+    assert shelf.hardcover(1)['hardcover-id'] == '105001'
+    assert outcome.units <= 4
+
+
+def test_without_a_window_nothing_is_searched(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([emma(), dune(isbn=isbn13(99))])
+    outcome = shelf.fetch()
+    assert [(each.book_id, each.title) for each in outcome.ambiguous] == [(1, 'Emma'), (2, 'Dune')]
+    assert 'SearchBooks' not in shelf.service.server.operations
+    assert len(shelf.service.notes.matching('^CHOOSE')) == 2
+
+
+# The user chooses.
+
+
+def test_every_choice_is_stored_at_once(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([emma(), dune(), {'title': 'The Left Hand of Darkness', 'authors': ['Le Guin, Ursula K.']}])
+    seen: list[tuple[int, int, str]] = []
+
+    def choose(question: Question) -> Candidate | Verdict:
+        seen.append((question.number, question.total, question.book.title))
+        if question.number == 2:
+            assert shelf.hardcover(1)['hardcover-id'] == '11'
+            return Verdict.SKIP
+        return Verdict.STOP if question.number == 3 else question.candidates[0]
+
+    outcome = shelf.fetch(choose=choose)
+    assert seen == [(1, 3, 'Emma'), (2, 3, 'Dune'), (3, 3, 'The Left Hand of Darkness')]
+    assert [shelf.hardcover(number).get('hardcover-id') for number in (1, 2, 3)] == ['11', None, None]
+    assert (len(outcome.stored), len(outcome.skipped), len(outcome.ambiguous)) == (1, 1, 1)
+    assert outcome.stopped is None
+
+
+def test_skipped_books_are_not_asked_again_until_asked_for(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([emma(), dune()])
+    shelf.fetch(choose=skip)
+    assert skipped_books(shelf.open) == {1, 2}
+    before = shelf.service.server.units
+
+    def never(question: Question) -> Verdict:
+        raise AssertionError(question.book.title)
+
+    outcome = shelf.fetch(choose=never)
+    assert len(outcome.skipped) == 2
+    assert 'skipped before' in str(outcome.skipped[0].why)
+    assert shelf.service.server.units == before
+    assert len(shelf.fetch().skipped) == 2
+    assert ask_again(shelf.open, [1]) == 1
+    assert len(shelf.fetch(choose=first).stored) == 1
+    assert ask_again(shelf.open) == 1
+    assert len(shelf.fetch(choose=first).stored) == 1
+
+
+def test_a_skipped_book_is_still_stored_on_an_exact_hit(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([emma()])
+    shelf.fetch(choose=skip)
+    shelf.api.set_field('identifiers', {1: {'isbn': isbn13(11)}})
+    assert len(shelf.fetch(choose=skip).stored) == 1
+
+
+def test_what_was_not_found_is_searched_again_only_under_another_name(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([{'title': 'Qwertz', 'authors': ['Nobody']}])
+    assert 'was found on Hardcover' in str(shelf.fetch(choose=first).skipped[0].why)
+    units = shelf.service.server.units
+    assert 'found before' in str(shelf.fetch(choose=first).skipped[0].why)
+    assert shelf.service.server.units == units
+    shelf.api.set_field('title', {1: 'Emma'})
+    assert len(shelf.fetch(choose=first).stored) == 1
+
+
+def test_a_book_without_a_title_is_not_searched(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([{'title': '???'}])
+    assert 'neither' in str(shelf.fetch(choose=first).skipped[0].why)
+    assert shelf.service.server.count() == 0
+
+
+def test_searches_run_ahead_of_the_user(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([emma() for _ in range(12)])
+
+    def choose(question: Question) -> Verdict:
+        if question.number == 1:
+            shelf.service.server.wait_for('/v1', 5)
+            return Verdict.SKIP
+        # Never further ahead than a few books: each search costs a unit, and the user may stop.
+        assert shelf.service.server.count('/v1') <= question.number + 5
+        return Verdict.STOP if question.number == 3 else Verdict.SKIP
+
+    outcome = shelf.fetch(choose=choose)
+    assert len(outcome.skipped) == 2
+    assert shelf.service.server.count('/v1') <= 8
+
+
+def test_searches_keep_to_the_quota(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([emma() for _ in range(25)])
+    shelf.fetch(choose=skip)
+    assert shelf.service.server.units == 25
+    assert shelf.service.server.turned_away == 0
+    assert shelf.service.clock.waited == pytest.approx(15, abs=1)
+
+
+def test_covers_come_with_the_question(make_shelf: MakeShelf) -> None:
+    catalogue = small_catalogue()
+    catalogue.works[0].image_url = '{origin}/covers/11.png'
+    shelf = make_shelf([emma()], catalogue)
+    covers: list[Mapping[int, bytes]] = []
+
+    def choose(question: Question) -> Verdict:
+        covers.append(question.covers)
+        return Verdict.STOP
+
+    outcome = shelf.fetch(choose=choose)
+    assert covers[0][11].startswith(b'\x89PNG')
+    assert outcome.requests == outcome.units == 1
+
+
+def test_a_search_that_fails_fails_for_its_book_only(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([emma(), dune()])
+    shelf.service.server.fail(Status(408, body={'error': 'Request timeout'}), times=2)
+    outcome = shelf.fetch(choose=first)
+    assert [each.title for each in outcome.failed] == ['Emma']
+    assert [match.book.title for match in outcome.stored] == ['Dune']
+    assert outcome.stopped is None
+
+
+def test_a_batch_that_fails_is_not_the_end(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([emma(isbn=isbn13(11)), emma(hardcover_slug='emma')])
+    shelf.service.server.fail(Status(408), when=lambda sent: b'EditionsByCodes' in sent.body, times=None)
+    outcome = shelf.fetch(choose=first)
+    assert [each.book_id for each in outcome.failed] == [1]
+    assert [match.book.book_id for match in outcome.stored] == [2]
+
+
+# What ends it early keeps what was done.
+
+
+def test_a_spent_quota_keeps_what_was_stored(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([emma(isbn=isbn13(11)), dune(), dune()], daily=2)
+    outcome = shelf.fetch(choose=skip)
+    assert isinstance(outcome.stopped, QuotaSpent)
+    assert outcome.stopped.exit_code == 1
+    assert str(outcome.status) == (
+        "Hardcover's quota is used up (2 requests sent). "
+        'Start this again after 2025-06-16 00:01; what was done is kept.'
+    )
+    assert shelf.hardcover() == EMMA
+    assert shelf.service.server.turned_away == 0
+
+
+def test_cancel_keeps_what_was_stored(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([emma(isbn=isbn13(11)), dune()])
+
+    def choose(question: Question) -> Verdict:
+        shelf.service.cancel.set()
+        return Verdict.SKIP
+
+    outcome = shelf.fetch(choose=choose)
+    assert isinstance(outcome.stopped, Cancelled)
+    assert outcome.stopped.exit_code == 4
+    assert shelf.hardcover() == EMMA
+
+
+def test_cancel_answers_at_once_while_a_search_hangs(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([emma(), dune()])
+    shelf.service.server.fail(Hang(), times=None)
+    threading.Timer(0.1, shelf.service.cancel.set).start()
+    assert isinstance(shelf.fetch(choose=first).stopped, Cancelled)
+
+
+@pytest.mark.parametrize(
+    ('action', 'kind'),
+    [
+        (Status(500), ServerTrouble),
+        (Html(), ServerTrouble),
+        (CloseWithoutAnswer(), ServerTrouble),
+        (Status(401), SignInRefused),
+    ],
+    ids=repr,
+)
+def test_trouble_in_the_middle_keeps_what_was_stored(make_shelf: MakeShelf, action: Any, kind: type[Exception]) -> None:
+    shelf = make_shelf(library_of(120), generate_catalogue(120))
+    shelf.service.server.fail(action, after=1, times=None)
+    outcome = shelf.fetch()
+    assert isinstance(outcome.stopped, kind)
+    assert len(outcome.stored) == 100
+    assert outcome.ambiguous == ()
+
+
+def test_a_missing_scope_is_named(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([emma(isbn=isbn13(11))], scopes=['read:me:content'])
+    stopped = shelf.fetch().stopped
+    assert isinstance(stopped, ScopeMissing)
+    assert 'read:catalog' in str(stopped)
+
+
+def test_no_account_is_said_before_anything(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([emma(isbn=isbn13(11))])
+    save({'hardcover_token': ''})
+    with pytest.raises(SettingsTrouble, match='Configure Hardcover Account'):
+        shelf.fetch()
+
+
+def test_a_library_that_is_closed_meanwhile_ends_it(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([emma(isbn=isbn13(11))])
+    library = Library(shelf.api)
+    times: list[int] = []
+
+    @contextmanager
+    def open_once() -> Iterator[Library]:
+        times.append(1)
+        if len(times) == 2:
+            library.retire()
+        yield library
+
+    outcome = fetch_ids(open_once, shelf.service.notes, Cancel(), pace=shelf.service.pace)
+    assert isinstance(outcome.stopped, LibraryTrouble)
+    assert shelf.hardcover() == {}
+
+
+def test_a_book_that_was_deleted_meanwhile_has_failed(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([emma(), dune()])
+
+    def choose(question: Question) -> Candidate:
+        if question.number == 1:
+            shelf.api.remove_books([1])
+        return question.candidates[0]
+
+    outcome = shelf.fetch(choose=choose)
+    assert [each.book_id for each in outcome.failed] == [1]
+    assert [match.book.book_id for match in outcome.stored] == [2]
+
+
+def test_an_id_that_came_meanwhile_is_not_replaced(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([emma()])
+
+    def choose(question: Question) -> Candidate:
+        shelf.api.set_field('identifiers', {1: {'hardcover-id': '99'}})
+        return question.candidates[0]
+
+    shelf.fetch(choose=choose)
+    assert shelf.hardcover()['hardcover-id'] == '99'
+
+
+# Another server first.
+
+
+def test_the_first_source_saves_requests(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([emma(isbn=isbn13(11)), dune(), dune(isbn=isbn13(12))])
+    asked: list[list[str]] = []
+
+    def source(books: Sequence[CalibreBook], cancel: Cancel) -> Mapping[int, SourceMatch]:
+        asked.append([book.title for book in books])
+        return {1: SourceMatch(11, 'emma'), 2: SourceMatch(slug='dune'), 99: SourceMatch(1)}
+
+    outcome = shelf.fetch(first_source=source)
+    assert asked == [['Emma', 'Dune', 'Dune']]
+    assert shelf.hardcover(1) == {'hardcover-id': '11', 'hardcover-slug': 'emma'}
+    assert shelf.hardcover(2) == {'hardcover-id': '12', 'hardcover-slug': 'dune'}
+    assert len(outcome.stored) == 3
+    assert shelf.service.server.operations == ['BooksBySlugs', 'EditionsByCodes']
+    assert len(shelf.service.notes.matching('BookLore')) == 2
+
+
+def test_a_first_source_in_trouble_is_left_out(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([emma(isbn=isbn13(11))])
+
+    def source(books: Sequence[CalibreBook], cancel: Cancel) -> Mapping[int, SourceMatch]:
+        raise SignInRefused(SIGN_IN_REFUSED)
+
+    assert len(shelf.fetch(first_source=source).stored) == 1
+    assert len(shelf.service.notes.matching('BookLore was left out')) == 1
+
+
+# Changing and undoing a match.
+
+
+def test_a_match_can_be_changed(make_shelf: MakeShelf) -> None:
+    catalogue = small_catalogue()
+    catalogue.works.append(Work(50, 'Emma', 'emma-50', authors=['Alexander McCall Smith']))
+    shelf = make_shelf([emma(isbn=isbn13(11), hardcover='kept', goodreads='7')], catalogue)
+    shelf.fetch()
+    question = find_candidates(shelf.open, shelf.service.notes, Cancel(), 1, shelf.service.pace)
+    assert {each.book_id for each in question.candidates} == {11, 50}
+    change_match(shelf.open, 1, next(each for each in question.candidates if each.book_id == 50))
+    assert shelf.identifiers() == {
+        'isbn': isbn13(11),
+        'goodreads': '7',
+        'hardcover': 'kept',
+        'hardcover-id': '50',
+        'hardcover-slug': 'emma-50',
+    }
+    change_match(shelf.open, 1, next(each for each in question.candidates if each.book_id == 11))
+    assert shelf.hardcover() == {'hardcover': 'kept', 'hardcover-id': '11', 'hardcover-slug': 'emma'}
+
+
+def test_a_match_can_be_unlinked_and_stays_so(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([emma(isbn=isbn13(11), hardcover_book='11', hardcover_slug='theirs')])
+    shelf.fetch()
+    assert shelf.hardcover()['hardcover-id'] == '11'
+    assert unlink_match(shelf.open, 1) == {'hardcover-id': '11'}
+    assert shelf.hardcover() == {'hardcover-book': '11', 'hardcover-slug': 'theirs'}
+    outcome = shelf.fetch(choose=first)
+    assert 'unlinked' in str(outcome.skipped[0].why)
+    assert outcome.units == 0
+    ask_again(shelf.open)
+    assert len(shelf.fetch().stored) == 1
+
+
+@pytest.mark.parametrize('edited', [False, True])
+def test_an_id_that_somebody_else_wrote_is_not_touched(make_shelf: MakeShelf, edited: bool) -> None:
+    shelf = make_shelf([emma(isbn=isbn13(11)) if edited else emma(hardcover_id='77')])
+    if edited:
+        shelf.fetch()
+        shelf.api.set_field('identifiers', {1: {**shelf.identifiers(), 'hardcover-id': '77'}})
+    before = shelf.identifiers()
+    for change in (lambda: unlink_match(shelf.open, 1), lambda: change_match(shelf.open, 1, Candidate(11, 'emma'))):
+        with pytest.raises(LibraryTrouble, match='not stored by this plugin'):
+            change()
+    assert shelf.identifiers() == before
+
+
+def test_matches_of_books_that_are_gone(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([])
+    with pytest.raises(LibraryTrouble, match='no longer in the library'):
+        unlink_match(shelf.open, 5)
+    with pytest.raises(LibraryTrouble, match='no longer in the library'):
+        find_candidates(shelf.open, shelf.service.notes, Cancel(), 5, shelf.service.pace)
+
+
+# The memory on disk.
+
+
+@pytest.mark.parametrize('damage', [b'', b'{', b'[]', b'{"left": 7, "written": [], "pushes": {}}', b'\xff'])
+def test_a_damaged_memory_is_no_obstacle(make_shelf: MakeShelf, damage: bytes) -> None:
+    shelf = make_shelf([emma()])
+    shelf.fetch(choose=skip)
+    (path,) = plugin_folder().glob('hardcover-*.json')
+    path.write_bytes(damage)
+    assert skipped_books(shelf.open) == frozenset()
+    assert len(shelf.fetch(choose=first).stored) == 1
+
+
+def test_the_memory_is_private_and_belongs_to_one_library(make_shelf: MakeShelf) -> None:
+    one = make_shelf([emma()])
+    one.fetch(choose=skip)
+    (path,) = plugin_folder().glob('hardcover-*.json')
+    assert path.stat().st_mode & 0o777 == 0o600
+    other = make_shelf([emma()])
+    assert skipped_books(other.open) == frozenset()
