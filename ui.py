@@ -66,6 +66,7 @@ class BackSyncAction(InterfaceAction):
             from .jobs import Jobs
 
             self._jobs = Jobs(self.gui)
+            self._jobs.busy_changed.connect(self._forget_closed_dialog)
         return self._jobs
 
     def location_selected(self, loc: str) -> None:
@@ -89,15 +90,17 @@ class BackSyncAction(InterfaceAction):
 
         if self._dialog is None:
             self._dialog = MainDialog(self.gui, self.jobs, self.show_settings)
-            self._dialog.finished.connect(self._dialog_finished)
-            self._dialog.show()
+            self._dialog.finished.connect(self._forget_closed_dialog)
+        self._dialog.show()
         self._dialog.raise_()
         self._dialog.activateWindow()
         return self._dialog
 
-    def _dialog_finished(self) -> None:
-        dialog, self._dialog = self._dialog, None
-        if dialog is not None:
+    def _forget_closed_dialog(self) -> None:
+        """A closed dialog lives on until its job has ended: whoever opens it again before that sees how it ends."""
+        dialog = self._dialog
+        if dialog is not None and not dialog.isVisible() and not self.jobs.busy:
+            self._dialog = None
             dialog.deleteLater()
 
     def sync_now(self) -> None:

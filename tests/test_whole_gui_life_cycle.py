@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from calibre.db.legacy import LibraryDatabase
 from harness.whole_gui import SCRIPTS, book, cells, expected_cells
 from standins.bookfusion import generate_records
@@ -15,13 +17,18 @@ COUNT = 60
 RECORDS = generate_records(COUNT)
 EXPECTED = expected_cells(RECORDS)
 EMPTY = dict.fromkeys(EXPECTED, (None, None))
+DATES = sum(day is not None for day, _flag in EXPECTED.values())
 FILLED = sum(value is not None for pair in EXPECTED.values() for value in pair)
 UPDATED = sum(pair != (None, None) for pair in EXPECTED.values())
 DONE = f'Done - {UPDATED} updated, {COUNT - UPDATED} skipped.'
 CANCELLED = 'Cancelled - nothing was written.'
 SWITCHED = 'Error: The library was switched while a job was running, so nothing was written. Start it again.'
+# As the script edits it, in the time zone of its run.
+EDITED_DATE = '2001-02-03T12:00:00+00:00'
 # What a sync may take to end after it was told to, even when the server hangs.
 LONGEST_END = 3
+# A sync that does not end when it should, as on a disk that does not answer.
+STUCK = {'release': 19}
 
 
 def test_the_library_is_switched_in_every_phase(
@@ -46,3 +53,101 @@ def test_the_library_is_switched_in_every_phase(
     assert found['answers'] > 0
     assert cells(open_library(Path(found['written']))) == EXPECTED
     assert cells(open_library(Path(found['untouched']))) == EMPTY
+
+
+@pytest.mark.parametrize(
+    ('moment', 'more'),
+    [
+        ('signing_in', {'close': True}),
+        # What disables a plugin with a button of its own: Calibre only removes it, here with its zip.
+        ('first_page', {'remove_plugin': True}),
+        ('middle_page', {}),
+        ('retry_wait', {}),
+        ('scanning', {}),
+        ('planning', STUCK),
+        ('before_writing', {}),
+        # Longer than Calibre waits for anything else: it must not end before the write has.
+        ('writing', {'options': {'seconds': 4}}),
+    ],
+)
+def test_calibre_quits_in_every_phase(
+    run_gui: Any,
+    make_library: Any,
+    open_library: OpenLibrary,
+    in_good_order: Any,
+    tmp_path: Path,
+    moment: str,
+    more: Any,
+) -> None:
+    library = make_library([book(record) for record in RECORDS])
+    goodbye = tmp_path / 'goodbye.json'
+    argument = {'count': COUNT, 'moment': moment, 'goodbye': str(goodbye), **more}
+    found = in_good_order(run_gui(SCRIPTS / 'quitting.py', library, argument=argument))
+    assert found['paused']
+    assert found['threads']
+    end = json.loads(goodbye.read_text(encoding='utf-8'))
+    assert end['seconds'] < LONGEST_END + 0.5, end
+    assert end['left'] == (['SyncWorker'] if more == STUCK else []), end
+    assert cells(open_library(library)) == (EXPECTED if moment in ('before_writing', 'writing') else EMPTY)
+
+
+def check_closed(seen: dict[str, Any]) -> None:
+    writes = seen['moment'] in ('before_writing', 'writing')
+    assert seen['before'] == 0, seen
+    assert seen['paused'], seen
+    assert seen['threads'], seen
+    assert seen['closed'], seen
+    assert not seen.get('enabled_while_busy'), seen
+    assert seen['seconds'] < LONGEST_END, seen
+    assert seen['left'] == [], seen
+    assert seen['after'] == (FILLED if writes else 0), seen
+    # The window that is opened again in time is told how the sync ended.
+    assert seen['status'] == ((DONE if writes else CANCELLED) if seen['reopened'] else 'Ready to sync.'), seen
+    assert seen['shown'] == (DATES if writes else 0), seen
+    assert seen['enabled'], seen
+
+
+def check_edited(seen: dict[str, Any], edited: list[int]) -> None:
+    """Before Calibre's side is read an edit is just the old value; from then on the user's word stands."""
+    kept = seen['moment'] in ('planning', 'before_writing', 'writing')
+    assert seen['paused'], seen
+    assert seen['status'].startswith('Done - '), seen
+    assert seen['shown_as_held'], seen
+    held = {int(number): tuple(pair) for number, pair in seen['cells'].items()}
+    assert seen['deleted'] not in held
+    expected = {number: (day and day.isoformat(), flag) for number, (day, flag) in EXPECTED.items() if number in held}
+    date_book, flag_book = edited
+    if kept:
+        expected[date_book] = (EDITED_DATE, expected[date_book][1])
+        expected[flag_book] = (expected[flag_book][0], False)
+    assert held == expected
+    notes = [line for line in seen['log'] if line.startswith('Note: book')]
+    assert notes == (
+        [
+            f'Note: book {date_book} was edited meanwhile and was left alone.',
+            f'Note: book {flag_book} was edited meanwhile and was left alone.',
+            f'Note: book {seen["deleted"]} was deleted meanwhile and was left alone.',
+        ]
+        if seen['moment'] in ('planning', 'before_writing')
+        else []
+    )
+
+
+def test_the_window_is_closed_and_the_library_edited_in_every_phase(
+    run_gui: Any, make_library: Any, open_library: OpenLibrary, in_good_order: Any
+) -> None:
+    library = make_library([book(record) for record in RECORDS])
+    date_book, flag_book, *others = (number for number, pair in EXPECTED.items() if None not in pair)
+    edited = [date_book, flag_book]
+    argument = {'count': COUNT, 'edited': edited, 'to_delete': others}
+    found = in_good_order(
+        run_gui(SCRIPTS / 'closing_and_editing.py', library, argument=argument, env={'TZ': 'Etc/UTC'})
+    )
+    assert len(found['closed']) == 10
+    for seen in found['closed']:
+        check_closed(seen)
+    assert len(found['edited']) == 8
+    for seen in found['edited']:
+        check_edited(seen, edited)
+    gone = {seen['deleted'] for seen in found['edited']}
+    assert set(cells(open_library(library))) == set(EXPECTED) - gone
