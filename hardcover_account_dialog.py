@@ -73,11 +73,11 @@ class AccountDialog(Dialog):
 
     def _how_to(self) -> QLabel:
         words = _(
-            'The plugin needs a key that Hardcover makes for you: {link}. Save it as the file {path}, choose another '
-            'file that holds it, or copy it and paste it here.'
+            'Hardcover makes keys for its users: {link}. Every permission that is needed is ticked there. '
+            'Copy the key and paste it here, or save it in a file.'
         )
         link = f'<a href="{escape(NEW_KEY_PAGE)}">{escape(_("make a new key"))}</a>'
-        label = QLabel(escape(words).format(link=link, path=f'<i>{escape(str(token_path()))}</i>'), self)
+        label = QLabel(escape(words).format(link=link), self)
         label.setObjectName('how_to')
         label.setTextFormat(Qt.TextFormat.RichText)
         label.setWordWrap(True)

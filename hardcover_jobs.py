@@ -105,12 +105,14 @@ class FetchDialog(JobDialog):
         def job(reporter: Reporter, cancel: Cancel) -> IdsOutcome:
             with opener() as library:
                 settings = load(library.api).settings
+            source = source_from(settings, reporter)
             return fetch_ids(
                 opener,
                 reporter,
                 cancel,
                 choose=lambda question: chooser.ask(question, cancel),
-                first_source=source_from(settings, reporter),
+                first_source=source,
+                last_source=source.last_resort if source is not None else None,
                 ids=ids,
             )
 
@@ -165,7 +167,7 @@ def ids_rows(outcome: IdsOutcome) -> Iterable[ResultRow]:
 
     yield from left(outcome.failed, _('Failed'), 'dialog_error.png')
     yield from left(outcome.ambiguous, _('Needs a choice'), 'dialog_question.png')
-    yield from left(outcome.skipped, _('Skipped'), 'minus.png')
+    yield from left(outcome.skipped, _('Skipped'), 'forward.png')
     for match in outcome.stored:
         hit = match.hardcover
         details = f'{hit.book_id}: {hit.title}' if hit.title else str(hit.book_id)
@@ -331,4 +333,4 @@ def ratings_rows(outcome: RatingsOutcome) -> Iterable[ResultRow]:
         yield ResultRow(change.book_id, change.title, done, spoken_stars(change.calibre_stars))
     for change in outcome.skipped:
         why = change.why.translated(_, ngettext)
-        yield ResultRow(change.book_id, change.title, _('Left alone'), why, 'minus.png')
+        yield ResultRow(change.book_id, change.title, _('Left alone'), why, 'forward.png')

@@ -26,6 +26,7 @@ from qt.core import (
     Qt,
     QTableWidget,
     QTableWidgetItem,
+    QTextCursor,
     QVBoxLayout,
     QWidget,
 )
@@ -84,7 +85,7 @@ class IconLine(QWidget):
 def push_button(
     parent: QWidget, name: str, label: str, icon: str, tip: str, clicked: Callable[[], object]
 ) -> QPushButton:
-    button = QPushButton(QIcon.ic(icon), label, parent)
+    button = QPushButton(QIcon.ic(icon) if icon else QIcon(), label, parent)
     button.setObjectName(name)
     button.setToolTip(tip)
     button.clicked.connect(lambda: clicked())
@@ -146,8 +147,9 @@ class ResultPage(QWidget):
                 table.setItem(number, column, item)
             table.item(number, 0).setData(BOOK_ID, row.book_id)
             table.item(number, 1).setIcon(QIcon.ic(row.icon))
-        table.setSortingEnabled(True)
+        # As given until a heading is clicked.
         table.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
+        table.setSortingEnabled(True)
         table.setVisible(bool(rows))
         table.setColumnWidth(0, 320)
         table.resizeColumnToContents(1)
@@ -258,7 +260,11 @@ class JobDialog(Dialog):
         self.progress.setValue(done)
 
     def _append(self, lines: list[str]) -> None:
+        first = self.log.document().isEmpty()
         self.log.appendPlainText('\n'.join(lines))
+        if first:
+            # The cursor went along with the end; there it would scroll to the end of a long line.
+            self.log.moveCursor(QTextCursor.MoveOperation.StartOfBlock)
 
     def _failed(self, error: BackSyncError) -> None:
         icon = 'dialog_warning.png' if isinstance(error, Cancelled) else 'dialog_error.png'

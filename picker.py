@@ -258,6 +258,10 @@ class BookPanel(QScrollArea):
         label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         return label
 
+    def clear(self) -> None:
+        for label in (self.cover, self.title, self.authors, self.codes):
+            label.clear()
+
     def show_book(self, book: CalibreBook) -> None:
         data = self._cover_of(book.book_id)
         ratio = self.devicePixelRatioF()
@@ -325,7 +329,7 @@ class Picker(QWidget):
         self.open_page = self._button(
             'open_page',
             _('&Open on Hardcover'),
-            'insert-link.png',
+            'mimetypes/html.png',
             _('Show this candidate in the browser'),
             self._open_page,
         )
@@ -388,7 +392,6 @@ class Picker(QWidget):
         ask = _('Which of these is it?') if question.candidates else _('Nothing like it was found on Hardcover.')
         self.heading.setText(' '.join(filter(None, (place if question.total > 1 else '', why, ask))))
         self.book.show_book(question.book)
-        self.book.show()
         self.candidates.clear()
         for candidate in question.candidates:
             self._add(candidate, question.covers.get(candidate.book_id))
@@ -412,7 +415,7 @@ class Picker(QWidget):
         """Between two questions: only Stop can be pressed."""
         self._asking = False
         self.heading.setText(_('Looking for the next book that needs a choice…'))
-        self.book.hide()
+        self.book.clear()
         self.candidates.clear()
         self._update_buttons()
 

@@ -41,7 +41,7 @@ load_translations()
 
 BOOK, IN_CALIBRE, ON_HARDCOVER, WHAT_HAPPENS = range(4)
 SORT_VALUE = Qt.ItemDataRole.UserRole
-BOOK_WIDTH = 320
+BOOK_WIDTH, STARS_WIDTH = 300, 90
 
 
 def shown_stars(stars: float | None) -> str:
@@ -61,7 +61,7 @@ def what_happens(change: RatingChange) -> str:
     words = change.action.words.translated(_, ngettext)
     if change.action is Action.SKIP:
         why = change.why.translated(_, ngettext)
-        return _('{what}: {why}').format(what=words, why=why) if why else words
+        return _('{what}. {why}').format(what=words, why=why) if why else words
     if change.action is Action.ADD and change.read_on is not None:
         return _('{what}, read on {day}').format(what=words, day=format_date(change.read_on, 'dd MMM yyyy'))
     return words
@@ -90,10 +90,9 @@ class PreviewModel(QAbstractTableModel):
         return None
 
     def flags(self, index: QModelIndex) -> Qt.ItemFlag:
-        if self.rows[index.row()].action is Action.SKIP:
-            return Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemNeverHasChildren
         common = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemNeverHasChildren
-        return common | Qt.ItemFlag.ItemIsUserCheckable if index.column() == BOOK else common
+        checkable = index.column() == BOOK and self.rows[index.row()].action is not Action.SKIP
+        return common | Qt.ItemFlag.ItemIsUserCheckable if checkable else common
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         change, column = self.rows[index.row()], index.column()
@@ -219,8 +218,12 @@ class PushPreview(QWidget):
         self.cost.setTextFormat(Qt.TextFormat.PlainText)
         layout.addLayout(self._choices_row())
         layout.addLayout(self._buttons_row())
+        # Keeps the sentences at the top where there is no table.
+        layout.addStretch(0)
         self.model.ticks_changed.connect(self._update)
         self._update()
+        if not planned.plan.changes:
+            self._nothing_to_send()
 
     def _make_view(self) -> CheckTable:
         view = CheckTable(self)
@@ -233,11 +236,13 @@ class PushPreview(QWidget):
         view.setWordWrap(False)
         view.setTabKeyNavigation(False)
         view.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
-        view.setSortingEnabled(True)
         view.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
+        view.setSortingEnabled(True)
         view.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         view.horizontalHeader().setStretchLastSection(True)
         view.setColumnWidth(BOOK, BOOK_WIDTH)
+        view.setColumnWidth(IN_CALIBRE, STARS_WIDTH)
+        view.setColumnWidth(ON_HARDCOVER, STARS_WIDTH)
         view.space_pressed.connect(self._toggle_selected)
         return view
 
@@ -248,10 +253,10 @@ class PushPreview(QWidget):
     def _choices_row(self) -> QHBoxLayout:
         row = QHBoxLayout()
         self.all_button = push_button(
-            self, 'tick_all', _('Tick &all'), 'plus.png', _('Send all of them'), lambda: self.model.tick_all(True)
+            self, 'tick_all', _('Tick &all'), '', _('Send all of them'), lambda: self.model.tick_all(True)
         )
         self.none_button = push_button(
-            self, 'tick_none', _('Tick &none'), 'minus.png', _('Send none of them'), lambda: self.model.tick_all(False)
+            self, 'tick_none', _('Tick &none'), '', _('Send none of them'), lambda: self.model.tick_all(False)
         )
         for button in (self.all_button, self.none_button):
             button.setAutoDefault(False)
@@ -280,8 +285,18 @@ class PushPreview(QWidget):
         row.addStretch(1)
         row.addWidget(self.send)
         row.addWidget(self.close_button)
-        (self.send if self._planned.plan.changes else self.close_button).setDefault(True)
+        self.send.setDefault(True)
         return row
+
+    def _nothing_to_send(self) -> None:
+        """Only the reasons why are worth a look then."""
+        self.show_skipped.setChecked(True)
+        for widget in (self.all_button, self.none_button, self.send, self.show_skipped):
+            widget.hide()
+        self.view.setVisible(bool(self._planned.plan.skipped))
+        self.close_button.setText(_('&Close'))
+        self.close_button.setToolTip('')
+        self.close_button.setDefault(True)
 
     def _update(self) -> None:
         plan = self._planned.plan

@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import date
+from typing import Any
 
-from calibre_plugins.bookfusionbacksync.hardcover_records import Candidate, Question
+from calibre_plugins.bookfusionbacksync.errors import BackSyncError
+from calibre_plugins.bookfusionbacksync.hardcover_account import TokenCheck
+from calibre_plugins.bookfusionbacksync.hardcover_account_dialog import AccountDialog
+from calibre_plugins.bookfusionbacksync.hardcover_jobs import ChangeDialog, FetchDialog, PushDialog
+from calibre_plugins.bookfusionbacksync.hardcover_push import FEED_WARNING, MANY_FOR_A_FEED
+from calibre_plugins.bookfusionbacksync.hardcover_ratings import cost_of
+from calibre_plugins.bookfusionbacksync.hardcover_records import (
+    Account,
+    Action,
+    Candidate,
+    HardcoverBook,
+    IdsOutcome,
+    Match,
+    PlannedPush,
+    Question,
+    RatingChange,
+    RatingPlan,
+    RatingResult,
+    RatingsOutcome,
+    Reason,
+)
+from calibre_plugins.bookfusionbacksync.job_dialog import JobDialog
+from calibre_plugins.bookfusionbacksync.jobs import Jobs
+from calibre_plugins.bookfusionbacksync.push_preview import PushPreview
 from calibre_plugins.bookfusionbacksync.records import CalibreBook
+from calibre_plugins.bookfusionbacksync.scope_dialog import ScopeDialog
 from calibre_plugins.bookfusionbacksync.text import text
-from qt.core import QBuffer, QColor, QImage, QIODevice, QPainter, QRect, Qt
-
-if TYPE_CHECKING:
-    from qt.core import QWidget
+from qt.core import QBuffer, QColor, QImage, QIODevice, QPainter, QRect, Qt, QWidget
 
 BOOK = CalibreBook(
     1,
@@ -94,3 +117,165 @@ def picker_question(**changes: object) -> Question:
         **changes,
     }
     return Question(**values)  # type: ignore[arg-type]
+
+
+class Window:
+    """As much of Calibre's window as the dialogs ask for: an open library, a selection, and a book list to refresh."""
+
+    def __init__(self, database: Any, selected: Sequence[int] = ()) -> None:
+        self.current_db = database
+        self.iactions = {'Edit Metadata': self}
+        self.library_view = self
+        self.selected = list(selected)
+        self.refreshed: list[int] = []
+        self.shown: list[int] = []
+
+    def refresh_gui(self, ids: Sequence[int], covers_changed: bool = True) -> None:
+        self.refreshed += ids
+
+    def select_rows(self, ids: Sequence[int]) -> None:
+        self.shown += ids
+
+    def get_selected_ids(self) -> list[int]:
+        return self.selected
+
+
+def change(number: int, **changes: Any) -> RatingChange:
+    """A rating that differs; `changes` are fields of RatingChange."""
+    values = {
+        'book_id': number,
+        'title': f'Volume {number}',
+        'action': Action.UPDATE,
+        'hardcover_id': 1000 + number,
+        'calibre_stars': 0.5 * (1 + number % 10),
+        'hardcover_stars': None,
+        **changes,
+    }
+    return RatingChange(**values)
+
+
+LONG_TITLE = 'The Life and Strange Surprizing Adventures of Robinson Crusoe, of York, Mariner: ' * 3
+CHANGES = (
+    change(1, title='The Left Hand of Darkness', calibre_stars=5.0, hardcover_stars=4.5),
+    change(2, title=LONG_TITLE, calibre_stars=3.5),
+    change(3, title='יד שמאל של החושך', calibre_stars=0.5, hardcover_stars=5.0),
+    change(4, title='Emma', action=Action.ADD, calibre_stars=4.0, read_on=date(2024, 11, 3)),
+    change(5, title='Dune', action=Action.CLEAR, calibre_stars=None, hardcover_stars=2.0),
+    *(change(number) for number in range(6, 31)),
+)
+SKIPPED = (
+    change(40, title='Persuasion', action=Action.SKIP, calibre_stars=3.0, why=text('It is not on a Hardcover shelf.')),
+    change(41, title='Mansfield Park', action=Action.SKIP, calibre_stars=1.0, why=text('It has no Hardcover id yet.')),
+)
+OWNER = Account(7, 'a_reader', 1)
+
+
+def planned_push(
+    changes: Sequence[RatingChange] = CHANGES, skipped: Sequence[RatingChange] = SKIPPED, unchanged: int = 812
+) -> PlannedPush:
+    warning = replace(FEED_WARNING, count=len(changes)) if len(changes) >= MANY_FOR_A_FEED else None
+    plan = RatingPlan(tuple(changes), tuple(skipped), unchanged)
+    return PlannedPush(plan, OWNER, 'library', cost_of(changes, len(changes)), 2, 2, warning)
+
+
+def preview(parent: QWidget, planned: PlannedPush) -> PushPreview:
+    return PushPreview(parent, planned, lambda changes: cost_of(changes, len(changes)))
+
+
+IDS_OUTCOME = IdsOutcome(
+    stored=(
+        Match(BOOK, HardcoverBook(427578, 'the-left-hand-of-darkness', 'The Left Hand of Darkness'), 'from BookLore'),
+        Match(CalibreBook(9, 'Dune'), HardcoverBook(312460, 'dune', 'Dune'), 'by its ISBN or ASIN', 30404),
+    ),
+    skipped=(Reason(3, 'Persuasion', text('Nothing like it was found on Hardcover.')),),
+    failed=(Reason(4, LONG_TITLE, text('Hardcover did not answer in time. Try again later.')),),
+    ambiguous=(Reason(5, 'יד שמאל של החושך', text('It has no ISBN or ASIN to look up.')),),
+    had_ids=1204,
+    units=9,
+    requests=9,
+)
+RATINGS_OUTCOME = RatingsOutcome(
+    updated=CHANGES[:2],
+    added=CHANGES[3:4],
+    failed=(RatingResult(CHANGES[2], text('Hardcover no longer has this book.')),),
+    skipped=SKIPPED,
+    unsent=CHANGES[5:8],
+    unchanged=812,
+    units=7,
+    requests=4,
+    stopped=BackSyncError(text('The daily quota of Hardcover is used up. Go on tomorrow at 02:00.')),
+)
+
+
+def fetch_dialog(window: Window, jobs: Jobs, question: Question | None) -> FetchDialog:
+    dialog = FetchDialog(window, jobs)
+    dialog.show_page(dialog.picker)
+    if question is not None:
+        dialog.picker.book._cover_of = lambda book_id: picture('The Left Hand of Darkness', '#335577')
+        dialog.picker.show_question(question)
+    return dialog
+
+
+def push_dialog(window: Window, jobs: Jobs, planned: PlannedPush) -> PushDialog:
+    dialog = PushDialog(window, jobs)
+    dialog.preview = preview(dialog.pages, planned)
+    dialog.pages.addWidget(dialog.preview)
+    dialog.show_page(dialog.preview)
+    return dialog
+
+
+def working_dialog(window: Window, jobs: Jobs) -> FetchDialog:
+    dialog = FetchDialog(window, jobs)
+    dialog._show_status(text('Looking up Hardcover ids...'))
+    dialog._show_progress(120, 512)
+    dialog._append(
+        [
+            'BookLore knows 250 of 500 books on Hardcover (4 requests to it).',
+            'OK Dune -> hardcover-id=312460 (from BookLore)',
+            f'SKIP {LONG_TITLE} -> Nothing like it was found on Hardcover.',
+        ]
+    )
+    return dialog
+
+
+def account_dialog(window: Window, jobs: Jobs, check: TokenCheck | None) -> AccountDialog:
+    dialog = AccountDialog(window, jobs)
+    if check is None:
+        dialog.start()
+    else:
+        dialog._checked(check, None)
+    return dialog
+
+
+def change_dialog(window: Window, jobs: Jobs) -> ChangeDialog:
+    book = replace(BOOK, identifiers={**BOOK.identifiers, 'hardcover-id': '1214'})
+    dialog = ChangeDialog(window, jobs, book)
+    dialog._found(picker_question(book=book, why=text('You are changing its match.'), number=1, total=1))
+    return dialog
+
+
+def ended(dialog: JobDialog, show: Callable[[], None]) -> JobDialog:
+    show()
+    return dialog
+
+
+def example_dialogs(database: Any) -> Iterator[tuple[str, Callable[[], QWidget]]]:
+    """Every Hardcover window in every state worth looking at: its name, and what makes it. Needs an open library."""
+    window = Window(database)
+    jobs = Jobs(window)
+    lacking = TokenCheck(OWNER, ('read:library',), ('write:library',), 4980, 3)
+    yield 'hardcover-picker', lambda: fetch_dialog(window, jobs, picker_question())
+    yield 'hardcover-picker-nothing', lambda: fetch_dialog(window, jobs, picker_question(candidates=()))
+    yield 'hardcover-picker-waiting', lambda: fetch_dialog(window, jobs, None)
+    yield 'hardcover-change-match', lambda: change_dialog(window, jobs)
+    yield 'hardcover-working', lambda: working_dialog(window, jobs)
+    fetched = FetchDialog(window, jobs)
+    yield 'hardcover-ids-result', lambda: ended(fetched, lambda: fetched._fetched(IDS_OUTCOME))
+    yield 'hardcover-push', lambda: push_dialog(window, jobs, planned_push())
+    yield 'hardcover-push-nothing', lambda: push_dialog(window, jobs, planned_push(changes=()))
+    pushed = PushDialog(window, jobs)
+    yield 'hardcover-push-result', lambda: ended(pushed, lambda: pushed._pushed(RATINGS_OUTCOME))
+    yield 'hardcover-account-missing', lambda: account_dialog(window, jobs, None)
+    yield 'hardcover-account', lambda: account_dialog(window, jobs, replace(lacking, missing=()))
+    yield 'hardcover-account-lacking', lambda: account_dialog(window, jobs, lacking)
+    yield 'hardcover-scope', lambda: ScopeDialog(None, 'Push ratings', 'Compare with Hardcover the ratings of:', 3, 812)
