@@ -19,7 +19,7 @@ from calibre.utils.iso8601 import parse_iso8601
 
 from . import errors
 from .cancel import Cancel
-from .errors import ApiGone, BadAnswer, ServerTrouble, SignInRefused
+from .errors import ApiGone, BackSyncError, BadAnswer, ServerTrouble, SignInRefused
 from .paging import MOST_IN_FLIGHT, Page, each, walk
 from .records import (
     COMPLETED_LIST,
@@ -47,10 +47,13 @@ SIGN_IN_REFUSED = frozenset({400, 401, 403, 422})
 USER_API_MOST_PER_PAGE = 100
 USER_API_ACCEPT = 'application/json; api_version=10'
 FULL_DATE = re.compile(
-    r'\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?\s?(?:Z|UTC|[+-]\d{2}:?\d{2})?)?',
+    r'(?P<day>\d{4}-\d{2}-\d{2})'
+    r'(?:[T ](?P<minute>\d{2}:\d{2})(?:(?P<second>:\d{2})(?:[.,]\d{1,9})?)?'
+    r'\s?(?P<zone>Z|UTC|[+-]\d{2}:?\d{2})?)?',
     re.ASCII | re.IGNORECASE,
 )
-# Nobody read anything on BookFusion in 1970: that is what a zero looks like. The upper end leaves room for any time zone.
+TOKEN = re.compile(r'[\x21-\x7e]+')
+# Nobody read anything on BookFusion in 1970: that is what a zero looks like. The upper end leaves room for time zones.
 EARLIEST, LATEST = datetime(1971, 1, 1, tzinfo=timezone.utc), datetime(9000, 1, 1, tzinfo=timezone.utc)
 LONGEST_SHOWN = 60
 LONGEST_TITLE = 1000
@@ -91,13 +94,21 @@ def parse_moment(value: object) -> MaybeDate:
     """A BookFusion timestamp as an aware UTC datetime without microseconds; Unreadable without a full day in it."""
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
-    if not isinstance(value, str) or not FULL_DATE.fullmatch(value.strip()):
+    found = FULL_DATE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None:
         return Unreadable(shown(value))
     try:
-        moment = parse_iso8601(value.strip(), assume_utc=True).astimezone(timezone.utc).replace(microsecond=0)
+        moment = parse_iso8601(_canonical(found), assume_utc=True).astimezone(timezone.utc)
     except (ValueError, OverflowError):
         return Unreadable(shown(value))
     return moment if EARLIEST <= moment < LATEST else Unreadable(shown(value))
+
+
+def _canonical(found: re.Match[str]) -> str:
+    """A date as Calibre's parser wants it, which drops without a word what it does not know."""
+    minute, second, zone = found['minute'] or '00:00', found['second'] or ':00', (found['zone'] or 'Z').upper()
+    # A leap second is the end of its minute.
+    return f'{found["day"]}T{minute}{":59" if second == ":60" else second}{"Z" if zone == "UTC" else zone}'
 
 
 def parse_percentage(value: object) -> float | None:
@@ -216,7 +227,7 @@ def _ok(response: Response) -> bool:
 
 def _token_from(response: Response) -> Secret:
     token = _mapping(response.data).get('token')
-    if not isinstance(token, str) or not token.strip():
+    if not isinstance(token, str) or not TOKEN.fullmatch(token.strip()):
         raise BadAnswer(errors.SIGN_IN_WITHOUT_TOKEN)
     return Secret(token.strip())
 
@@ -236,7 +247,7 @@ class _SignedIn:
         self._sign_in = sign_in
         self._lock = threading.Lock()
         self._token = Secret('')
-        self._renewed = False
+        self._last_word: BackSyncError | None = None
 
     def begin(self, cancel: Cancel) -> None:
         self._token = self._sign_in(cancel)
@@ -249,10 +260,15 @@ class _SignedIn:
         """A new token in place of the refused one; raises SignInRefused when that was tried already."""
         with self._lock:
             if self._token == refused:
-                if self._renewed:
-                    raise SignInRefused(errors.SIGN_IN_AGAIN)
-                self._renewed = True
-                self._token = self._sign_in(cancel)
+                if self._last_word is not None:
+                    raise self._last_word
+                self._last_word = SignInRefused(errors.SIGN_IN_AGAIN)
+                try:
+                    self._token = self._sign_in(cancel)
+                except BackSyncError as error:
+                    # Whoever waited here for the same token gets to hear what really went wrong.
+                    self._last_word = error
+                    raise
             return self._token
 
 
@@ -330,6 +346,9 @@ class UserApi:
         """Raises SignInRefused, ApiGone, ServerTrouble, Cancelled. Asks nobody where there is a browser's token."""
         if not self._account.token:
             self._signed_in.begin(cancel)
+        elif not TOKEN.fullmatch(self._account.token.reveal()):
+            # No header can carry it, so it cannot be the one that BookFusion gave.
+            raise SignInRefused(errors.SIGN_IN_AGAIN)
 
     def _sign_in(self, cancel: Cancel) -> Secret:
         payload = {'email': self._account.email, 'password': self._account.password.reveal()}
@@ -425,13 +444,14 @@ def with_position(record: ReadingRecord, position: Mapping[str, object]) -> Read
 def connect(
     client: HttpClient, settings: Settings, account: Account, cancel: Cancel, note: Callable[[str], None]
 ) -> PrivateApi | UserApi:
-    """The interface that this account uses, signed in and known to answer its first page.
+    """The interface that this account uses, signed in.
 
     With a browser's token the user interface; with email and password the private one, or the user interface
     where the private one is gone.
     """
     user_api = UserApi(client, settings.bookfusion_user_api_base, account)
     if account.token:
+        user_api.sign_in(cancel)
         return user_api
     private_api = PrivateApi(client, settings.bookfusion_api_base, account)
     try:

@@ -271,8 +271,6 @@ class HttpClient:
         cancel.check()
         # What must not happen twice goes over a fresh connection: there a close without an answer says something.
         line = self._take(url) if request.repeatable else self._new_line(url)
-        with self._lock:
-            self.requests += 1
         try:
             with self._mapped_failures(line, cancel):
                 answer = line.exchange(request, url, self._user_agent, cancel)
@@ -280,6 +278,9 @@ class HttpClient:
             reason = text('closed without an answer')
             sentence = errors.BROKE_OFF.with_values(service=self.service, reason=reason)
             raise _Transient(sentence, sent=True) from None
+        finally:
+            with self._lock:
+                self.requests += line.sent
         self._keep(line)
         return answer
 
@@ -373,6 +374,7 @@ class _Line:
         self.host = self.origin[1]
         self.last_used = time.monotonic()
         self.connected = False
+        self.sent = False
         self.answering = False
         self._limits = limits
         self._tls = tls
@@ -415,7 +417,7 @@ class _Line:
     def exchange(self, request: Request, url: str, user_agent: str, cancel: Cancel) -> _RawAnswer:
         """Sends the request and reads the whole answer, within the limits."""
         self._cancel = cancel
-        self.answering = False
+        self.sent = self.answering = False
         self._deadline = time.monotonic() + self._limits.whole_answer
         with cancel.interrupting(self.cut):
             if not self.is_open:
@@ -424,6 +426,7 @@ class _Line:
             self.connected = True
             self._connection.sock.settimeout(self._limits.silence)
             self._send(request, urlsplit(url), user_agent)
+            self.sent = True
             answer = self._connection.getresponse()
             self.answering = True
             headers = {name.lower(): value for name, value in answer.getheaders()}

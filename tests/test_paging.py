@@ -297,7 +297,11 @@ def test_each_item_is_worked_on_once() -> None:
 
 def test_each_works_on_four_at_a_time() -> None:
     together = threading.Barrier(4)
-    each(lambda item, cancel: together.wait(5) and None, list(range(8)), Cancel())
+
+    def work(item: int, cancel: Cancel) -> None:
+        together.wait(5)
+
+    each(work, list(range(8)), Cancel())
 
 
 def test_the_first_error_of_each_cuts_off_the_others() -> None:

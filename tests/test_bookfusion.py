@@ -1,0 +1,1006 @@
+"""Signing in to BookFusion and reading a library through both of its interfaces, against the local stand-in."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from calibre_plugins.bookfusionbacksync import errors
+from calibre_plugins.bookfusionbacksync.bookfusion import (
+    EARLIEST,
+    LATEST,
+    SWITCHED_NOTE,
+    Account,
+    UserApi,
+    _record_page,
+    fetch_library,
+    parse_moment,
+    parse_percentage,
+    parse_private_record,
+    parse_user_record,
+    shown,
+)
+from calibre_plugins.bookfusionbacksync.cancel import Cancel
+from calibre_plugins.bookfusionbacksync.errors import (
+    ApiGone,
+    BackSyncError,
+    BadAnswer,
+    Cancelled,
+    ServerTrouble,
+    SettingsTrouble,
+    SignInRefused,
+)
+from calibre_plugins.bookfusionbacksync.records import FetchedLibrary, ReadingRecord, Unreadable, parse_id
+from calibre_plugins.bookfusionbacksync.redaction import Secret
+from calibre_plugins.bookfusionbacksync.settings import Settings
+from calibre_plugins.bookfusionbacksync.transport import Response
+from harness.network import (
+    SOON,
+    USER_AGENT,
+    RecordingCancel,
+    Told,
+    assert_no_thread_left,
+    cancelled_in,
+    make_client,
+)
+from harness.secrets import TEST_PASSWORD, TEST_USER_TOKEN
+from hypothesis import given
+from hypothesis import strategies as st
+from standins import faults
+from standins.bookfusion import (
+    ABSENT,
+    LIBRARY,
+    SEARCH,
+    SIGN_IN,
+    USER_SIGN_IN,
+    BookFusionStandIn,
+    LibraryRecord,
+    generate_records,
+)
+
+DEVICE = '0123456789abcdef'
+POSITIONS = '/api/user/books/'
+WAYS = ('private', 'user', 'browser')
+
+
+@pytest.fixture
+def server(bookfusion: BookFusionStandIn) -> Iterator[BookFusionStandIn]:
+    """Whatever a test does: nothing is written, no thread is left."""
+    yield bookfusion
+    assert bookfusion.violations == []
+    assert bookfusion.position_writes == []
+    assert_no_thread_left()
+
+
+@dataclass
+class Reader:
+    """Reads the stand-in's library in one of the three ways; keeps what was told and how many requests were sent."""
+
+    server: BookFusionStandIn
+    way: str = 'private'
+    page_size: int = 10
+    password: str = TEST_PASSWORD
+    need_percentage: bool = True
+
+    def __post_init__(self) -> None:
+        self.told = Told()
+        self.requests = 0
+        if self.way == 'user':
+            self.server.private_gone = 404
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(
+            bookfusion_api_base=self.server.api_base,
+            bookfusion_user_api_base=self.server.user_api_base,
+            page_size=self.page_size,
+        )
+
+    @property
+    def account(self) -> Account:
+        token = TEST_USER_TOKEN if self.way == 'browser' else ''
+        return Account(self.server.email, Secret(self.password), Secret(token), DEVICE)
+
+    @property
+    def page_path(self) -> str:
+        return LIBRARY if self.way == 'private' else SEARCH
+
+    @property
+    def sign_in_path(self) -> str:
+        return SIGN_IN if self.way == 'private' else USER_SIGN_IN
+
+    def read(self, cancel: Cancel | None = None, account: Account | None = None) -> FetchedLibrary:
+        with make_client(service='BookFusion') as client:
+            try:
+                return fetch_library(
+                    client,
+                    self.settings,
+                    account or self.account,
+                    self.told,
+                    cancel or RecordingCancel(),
+                    self.need_percentage,
+                )
+            finally:
+                self.requests = client.requests
+
+    def error(self) -> BackSyncError:
+        with pytest.raises(BackSyncError) as caught:
+            self.read()
+        return caught.value
+
+
+def ids(library: FetchedLibrary, space: str = 'id') -> list[str]:
+    return [dict(record.ids)[space] for record in library.records]
+
+
+def id_space(way: str) -> str:
+    """The space that holds the stand-in's `LibraryRecord.id`."""
+    return 'id' if way == 'private' else 'number'
+
+
+@pytest.mark.parametrize(
+    ('given', 'moment'),
+    [
+        ('2026-04-20T18:22:31.000Z', '2026-04-20T18:22:31'),
+        ('2026-04-20T18:22:31.999999999Z', '2026-04-20T18:22:31'),
+        ('2026-04-20T18:22:31,5Z', '2026-04-20T18:22:31'),
+        ('2026-04-20T18:22:31Z', '2026-04-20T18:22:31'),
+        ('2026-04-20T18:22:31+00:00', '2026-04-20T18:22:31'),
+        ('2026-04-20T18:22:31.5+02:00', '2026-04-20T16:22:31'),
+        ('2026-04-20T18:22:31-0730', '2026-04-21T01:52:31'),
+        ('2026-04-20T18:22:31 +02:00', '2026-04-20T16:22:31'),
+        ('2026-04-20t18:22:31z', '2026-04-20T18:22:31'),
+        ('2026-04-20 18:22:31 UTC', '2026-04-20T18:22:31'),
+        ('2026-04-20 18:22:31', '2026-04-20T18:22:31'),
+        ('2026-04-20T18:22Z', '2026-04-20T18:22:00'),
+        (' 2026-04-20T18:22:31Z\n', '2026-04-20T18:22:31'),
+        ('2026-04-20', '2026-04-20T00:00:00'),
+        ('2024-02-29', '2024-02-29T00:00:00'),
+        ('2016-12-31T23:59:60Z', '2016-12-31T23:59:59'),
+        ('1971-01-01T00:00:00Z', '1971-01-01T00:00:00'),
+        ('8999-12-31T23:59:59Z', '8999-12-31T23:59:59'),
+    ],
+)
+def test_dates(given: str, moment: str) -> None:
+    assert parse_moment(given) == datetime.fromisoformat(moment + '+00:00')
+
+
+@pytest.mark.parametrize('given', [None, '', ' ', '\n'])
+def test_no_date(given: Any) -> None:
+    assert parse_moment(given) is None
+
+
+@pytest.mark.parametrize(
+    'given',
+    [
+        '2025-01',
+        '2025',
+        'yesterday',
+        '20260420',
+        '20260420T182231Z',
+        '2026-110',
+        '2026-W17-1',
+        '20.04.2026',
+        '2026-13-01',
+        '2023-02-29',
+        '2026-04-20T25:00:00Z',
+        '2026-04-20T18:22:31+24:00',
+        '2026-04-20T18:22:31+99:99',
+        '2026-04-20T18',
+        '2026-04-20T18:22:31 Europe/Berlin',
+        '0000-00-00T00:00:00Z',
+        '0001-01-01T00:00:00+12:00',
+        '1970-01-01T00:00:00Z',
+        '1970-01-01',
+        '9999-12-31T23:59:59Z',
+        '9999-12-31T23:59:59-12:00',
+        '\uff12\uff10\uff12\uff16-04-20',
+        '<b>2026-04-20</b>',
+        '2026-04-20\x00',
+        0,
+        1713600000,
+        1.5,
+        float('nan'),
+        float('inf'),
+        True,
+        False,
+        [],
+        ['2026-04-20'],
+        {},
+        {'date': '2026-04-20'},
+    ],
+    ids=repr,
+)
+def test_unreadable_dates(given: Any) -> None:
+    unreadable = parse_moment(given)
+    assert isinstance(unreadable, Unreadable)
+    assert unreadable.shown == repr(given)
+
+
+def test_what_is_shown_of_an_odd_value_is_short_and_on_one_line() -> None:
+    assert shown('x' * 1000) == repr('x' * 60)
+    assert len(shown(['x' * 1000])) < 70
+    assert shown('a\nb\u202e\ud800') == r"'a\nb\u202e\ud800'"
+
+
+@given(
+    st.datetimes(EARLIEST.replace(tzinfo=None) + timedelta(1), LATEST.replace(tzinfo=None) - timedelta(1)),
+    st.integers(-14 * 60, 14 * 60),
+    st.sampled_from(['T', ' ', 't']),
+    st.sampled_from(['', '.0', '.123', ',123456789']),
+    st.booleans(),
+)
+def test_every_way_to_write_a_moment(moment: datetime, offset: int, mark: str, fraction: str, colon: bool) -> None:
+    zone = timezone(timedelta(minutes=offset))
+    expected = moment.replace(microsecond=0, tzinfo=zone)
+    sign = '-' if offset < 0 else '+'
+    written = f'{sign}{abs(offset) // 60:02}{":" if colon else ""}{abs(offset) % 60:02}'
+    read = parse_moment(f'{moment:%Y-%m-%d}{mark}{moment:%H:%M:%S}{fraction}{written}')
+    assert read == expected
+    assert isinstance(read, datetime)
+    assert read.utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize(
+    ('given', 'percentage'),
+    [
+        (0, 0.0),
+        (0.0, 0.0),
+        (42.1875, 42.1875),
+        (100, 100.0),
+        (100.4, 100.0),
+        ('42.5', 42.5),
+        (' 7 ', 7.0),
+        ('1e2', 100.0),
+        (-0.01, None),
+        (101, None),
+        (5300, None),
+        ('-1', None),
+        ('101', None),
+        ('50%', None),
+        ('12,5', None),
+        ('', None),
+        ('nan', None),
+        ('inf', None),
+        (float('nan'), None),
+        (float('inf'), None),
+        (10**400, None),
+        ('9' * 400, None),
+        (True, None),
+        (None, None),
+        ([50], None),
+        ({'value': 50}, None),
+    ],
+    ids=repr,
+)
+def test_percentages(given: Any, percentage: float | None) -> None:
+    assert parse_percentage(given) == percentage
+    for parse in (parse_private_record, parse_user_record):
+        record = parse({'id': 1, 'reading_position': {'percentage': given}})
+        assert record is not None
+        assert record.percentage == percentage
+        assert bool(record.odd) == (percentage is None and given is not None)
+
+
+@pytest.mark.parametrize(
+    ('given', 'parsed'),
+    [
+        (7, '7'),
+        (0, '0'),
+        ('7', '7'),
+        (' 007 ', '7'),
+        ('000', '0'),
+        (7.0, '7'),
+        (1e15, '1000000000000000'),
+        (7.5, ''),
+        (float('nan'), ''),
+        (float('inf'), ''),
+        (1e308, ''),
+        (10**50, ''),
+        (True, ''),
+        (False, ''),
+        (None, ''),
+        ('', ''),
+        ('x' * 101, ''),
+        ('abc-7', 'abc-7'),
+        ([7], ''),
+        ({'id': 7}, ''),
+    ],
+    ids=repr,
+)
+def test_ids(given: Any, parsed: str) -> None:
+    assert parse_id(given) == parsed
+    private, user = parse_private_record({'book_id': given}), parse_user_record({'source': {'book_id': given}})
+    assert private is not None
+    assert user is not None
+    assert private.ids == ((('book_id', parsed),) if parsed else ())
+    assert user.ids == ((('source.book_id', parsed),) if parsed else ())
+
+
+def test_the_records_of_the_documentation() -> None:
+    private = json.loads(
+        '{"id": 1234567, "book_id": 8902995, "last_read_at": null,'
+        ' "reading_position": {"percentage": 42.1875, "updated_at": "2026-04-20T18:22:31.000Z"}}'
+    )
+    assert parse_private_record(private) == ReadingRecord(
+        ids=(('book_id', '8902995'), ('id', '1234567')),
+        position_updated_at=datetime(2026, 4, 20, 18, 22, 31, tzinfo=timezone.utc),
+        percentage=42.1875,
+    )
+    user = json.loads(
+        '{"id": 8902995, "number": 1234567, "title": "The Name of the Wind", "authors": [{"name": "Patrick Rothfuss"}],'
+        ' "lists": ["currently_reading"], "last_read_at": "2026-07-09T14:51:09.000Z", "read_time": 18240,'
+        ' "format": "epub", "type": "book", "source": {"book_id": 8902995, "type": "user"},'
+        ' "reading_position": {"chapter_index": 12, "percentage": 53.86, "page_position_in_book": 0.4123,'
+        ' "cfi": "epubcfi(/6/26!/4/2/1:0)", "updated_at": "2026-07-09T14:51:09.000Z"}}'
+    )
+    moment = datetime(2026, 7, 9, 14, 51, 9, tzinfo=timezone.utc)
+    assert parse_user_record(user) == ReadingRecord(
+        ids=(('id', '8902995'), ('source.book_id', '8902995'), ('number', '1234567')),
+        title='The Name of the Wind',
+        last_read_at=moment,
+        position_updated_at=moment,
+        percentage=53.86,
+        read_time=18240,
+        lists=('currently_reading',),
+    )
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+PLAUSIBLE = JSON | st.sampled_from(
+    [
+        7,
+        '7',
+        1e300,
+        10**60,
+        '2026-04-20T18:22:31Z',
+        '2025-01',
+        'completed',
+        ['completed', 5],
+        '\ud800',
+        '\x00',
+        101,
+        '5',
+    ]
+)
+POSITION = JSON | st.fixed_dictionaries({}, optional={'percentage': PLAUSIBLE, 'updated_at': PLAUSIBLE})
+RECORD = JSON | st.fixed_dictionaries(
+    {},
+    optional={
+        **dict.fromkeys(('id', 'book_id', 'number', 'title', 'last_read_at', 'read_time', 'lists'), PLAUSIBLE),
+        'source': JSON | st.fixed_dictionaries({}, optional={'book_id': PLAUSIBLE}),
+        'reading_position': POSITION,
+    },
+)
+
+
+def assert_sound(record: ReadingRecord) -> None:
+    for moment in (record.last_read_at, record.position_updated_at):
+        if isinstance(moment, datetime):
+            assert EARLIEST <= moment < LATEST
+            assert moment.utcoffset() == timedelta(0)
+            assert moment.microsecond == 0
+        elif moment is not None:
+            assert 0 < len(moment.shown) < 400
+    assert record.percentage is None or 0 <= record.percentage <= 100
+    assert record.read_time is None or 0 <= record.read_time < 10**9
+    assert all(isinstance(value, str) and value for pair in record.ids for value in pair)
+    assert len({space for space, _value in record.ids}) == len(record.ids)
+    assert all(isinstance(name, str) for name in record.lists)
+    assert len(record.title) <= 1000
+    hash(record)
+
+
+@given(RECORD)
+def test_a_record_may_be_anything(raw: Any) -> None:
+    for parse in (parse_private_record, parse_user_record):
+        record = parse(raw)
+        assert (record is None) == (not isinstance(raw, dict))
+        if record is not None:
+            assert_sound(record)
+
+
+@given(JSON | st.lists(RECORD, max_size=5), st.dictionaries(st.just('total-count'), st.text(max_size=12)))
+def test_a_page_may_be_anything(data: Any, headers: dict[str, str]) -> None:
+    response = Response(200, headers, data)
+    for parse in (parse_private_record, parse_user_record):
+        if not isinstance(data, list):
+            with pytest.raises(BadAnswer, match='a list of books was expected'):
+                _record_page(response, parse, 'id', 2)
+            continue
+        page = _record_page(response, parse, 'id', 2)
+        assert len(page.items) == len(data)
+        assert page.full == (len(data) >= 2)
+        assert page.total is None or page.total >= 0
+        for _key, (record, _came) in page.items:
+            assert_sound(record)
+
+
+@pytest.mark.parametrize('way', WAYS)
+@pytest.mark.parametrize('depth', [10, 300, 900])
+def test_deep_values_in_records(server: BookFusionStandIn, way: str, depth: int) -> None:
+    deep = b'[' * depth + b'7' + b']' * depth
+    record = b'{"id": 5, "title": %s, "last_read_at": %s, "reading_position": {"percentage": %s}}' % (deep, deep, deep)
+    server.records = [
+        LibraryRecord(1, private_raw=record, user_raw=record),
+        LibraryRecord(2, private_raw=deep, user_raw=deep),
+        LibraryRecord(3, private_raw=b'{"a": %s}' % deep, user_raw=b'{"a": %s}' % deep),
+    ]
+    library = Reader(server, way).read()
+    assert ids(FetchedLibrary(library.records[:1], library.id_spaces, '')) == ['5']
+    assert len(library.records) == 2
+
+
+@pytest.mark.parametrize('way', WAYS)
+@pytest.mark.parametrize('count', [0, 1, 10, 25, 40, 95])
+def test_a_whole_library(server: BookFusionStandIn, way: str, count: int) -> None:
+    server.records = generate_records(count)
+    reader = Reader(server, way)
+    library = reader.read()
+    assert ids(library, id_space(way)) == [str(record.id) for record in server.records]
+    for record, original in zip(library.records, server.records, strict=True):
+        assert record.title == original.title
+        assert record.percentage == original.percentage
+        assert record.last_read_at == parse_moment(original.last_read_at)
+        assert record.position_updated_at == parse_moment(original.position_updated_at)
+        assert record.lists == (() if way == 'private' else original.lists)
+        assert record.read_time == (None if way == 'private' else original.read_time)
+    # Those beyond the end are cut off as soon as they are sent.
+    server.wait_for(times=reader.requests)
+    assert reader.requests == server.count()
+    assert server.max_in_flight <= 4
+    pages = -(-count // 10)
+    assert server.count(reader.page_path) <= pages + (4 if way == 'private' else 2)
+    assert reader.told.statuses[:2] == ['Authenticating...', 'Fetching BookFusion library...']
+
+
+@pytest.mark.parametrize('way', WAYS)
+@pytest.mark.parametrize(
+    'options',
+    [
+        {'cap': 3},
+        {'cap': 1},
+        {'ignore_page': True},
+        {'repeat_page': 1},
+        {'repeat_page': 2},
+        {'repeat_page': 3},
+        {'repeat_last_page': True},
+        {'shift_per_page': 1},
+        {'shift_per_page': 4},
+        {'shift_per_page': 1, 'repeat_last_page': True},
+        {'repeat_page': 2, 'repeat_last_page': True, 'cap': 4},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize('total', [True, False, 7, 1000])
+def test_pages_that_do_not_behave(
+    server: BookFusionStandIn, way: str, options: Mapping[str, Any], total: bool | int
+) -> None:
+    server.records = generate_records(25)
+    server.set_options(total_count=total, private_total_count=total, **options)
+    reader = Reader(server, way)
+    wanted = server.records[:10] if 'ignore_page' in options else server.records
+    assert ids(reader.read(), id_space(way)) == [str(record.id) for record in wanted]
+    pages = -(-25 // (min(options.get('cap', 10), 10) - options.get('shift_per_page', 0))) + 1
+    assert server.count(reader.page_path) <= pages + 7
+
+
+@pytest.mark.parametrize('way', WAYS)
+def test_a_book_added_while_pages_are_read(server: BookFusionStandIn, way: str) -> None:
+    """The pages shift: one record comes twice, and with another percentage, so that both are kept."""
+    added = threading.Event()
+
+    def add_one(page: int) -> None:
+        if page == 2 and not added.is_set():
+            added.set()
+            server.records[9] = replace(server.records[9], percentage=77)
+            server.records.insert(0, LibraryRecord(99, added_at='2000-01-01T00:00:00.000Z'))
+
+    server.records = generate_records(25)
+    server.before_page = add_one
+    library = Reader(server, way).read()
+    found = ids(library, id_space(way))
+    assert set(found) >= {str(record.id) for record in server.records[1:]}
+    assert [record.percentage for record in library.records if str(server.records[10].id) in dict(record.ids).values()][
+        -1
+    ] == 77
+
+
+@pytest.mark.parametrize('way', WAYS)
+def test_entries_that_are_no_records_are_counted_and_passed_over(server: BookFusionStandIn, way: str) -> None:
+    server.records = [
+        *generate_records(4),
+        *(LibraryRecord(n, private_raw=raw, user_raw=raw) for n, raw in enumerate([None, 'text', 5, [], [1]])),
+        *generate_records(25)[4:],
+    ]
+    reader = Reader(server, way)
+    assert len(reader.read().records) == 25
+    assert reader.told.lines[-1] == ('Note: 5 entries of the BookFusion library are not books and were passed over.')
+
+
+def test_records_without_an_id_of_their_own_are_told_apart(server: BookFusionStandIn) -> None:
+    server.records = [LibraryRecord(ABSENT, book_id=number) for number in range(25)]
+    assert ids(Reader(server).read(), 'book_id') == [str(number) for number in range(25)]
+
+
+@pytest.mark.parametrize('status', [400, 401, 403, 422])
+@pytest.mark.parametrize('way', ['private', 'user'])
+def test_a_refused_sign_in_is_tried_once(server: BookFusionStandIn, way: str, status: int) -> None:
+    reader = Reader(server, way, password='wrong')
+    server.refusal = status
+    if way == 'user':
+        server.fail(faults.Status(status), USER_SIGN_IN, times=None)
+    error = reader.error()
+    assert isinstance(error, SignInRefused)
+    assert str(error) == 'BookFusion refused the email address or the password. Correct them in Settings.'
+    assert error.exit_code == 3
+    assert server.count(reader.sign_in_path) == 1
+    assert server.count() == (1 if way == 'private' else 2)
+
+
+def test_a_refusal_may_come_as_a_web_page(server: BookFusionStandIn) -> None:
+    server.fail(faults.Html(403))
+    assert isinstance(Reader(server).error(), SignInRefused)
+    assert server.count() == 1
+
+
+@pytest.mark.parametrize('status', [404, 410])
+@pytest.mark.parametrize('where', ['sign-in', 'page'])
+def test_where_the_private_interface_is_gone_the_user_interface_is_used(
+    server: BookFusionStandIn, status: int, where: str
+) -> None:
+    server.records = generate_records(25)
+    server.set_options(private_gone=status, private_gone_at=where)
+    reader = Reader(server)
+    library = reader.read()
+    assert ids(library, 'number') == [str(record.id) for record in server.records]
+    assert library.interface == UserApi.interface
+    assert library.id_spaces == UserApi.id_spaces
+    assert reader.told.lines == [SWITCHED_NOTE]
+    paths = [request.path for request in server.requests]
+    private = [SIGN_IN] if where == 'sign-in' else [SIGN_IN, LIBRARY]
+    assert paths[: len(private) + 1] == [*private, USER_SIGN_IN]
+    assert set(paths[len(private) + 1 :]) == {SEARCH}
+
+
+@pytest.mark.parametrize('path', [USER_SIGN_IN, SEARCH])
+@pytest.mark.parametrize('status', [404, 410])
+def test_where_both_interfaces_are_gone_it_ends(server: BookFusionStandIn, path: str, status: int) -> None:
+    server.fail(faults.Status(status), path, times=None)
+    error = Reader(server, 'user').error()
+    assert isinstance(error, ApiGone)
+    assert str(error) == str(errors.API_GONE)
+    assert server.count(path) == 1
+
+
+@pytest.mark.parametrize('way', WAYS)
+@pytest.mark.parametrize('status', [404, 410])
+def test_a_later_page_that_is_not_found_is_no_switch_off(server: BookFusionStandIn, way: str, status: int) -> None:
+    server.records = generate_records(25)
+    reader = Reader(server, way)
+    server.fail(faults.Status(status), reader.page_path, after=1, times=None)
+    error = reader.error()
+    assert error.sentence.template == errors.REFUSED_REQUEST.template
+    assert f'HTTP {status}' in str(error)
+    assert server.count(USER_SIGN_IN) == (1 if way == 'user' else 0)
+
+
+@pytest.mark.parametrize('way', ['private', 'user'])
+@pytest.mark.parametrize(
+    'answer',
+    [
+        {},
+        {'token': None},
+        {'token': ''},
+        {'token': '  '},
+        {'token': 5},
+        {'token': ['a']},
+        {'token': 'two\nlines'},
+        {'token': 'b\xfccher'},
+        {'token': '\ud800'},
+        {'Token': 'x'},
+        [],
+        ['token'],
+        'token',
+        None,
+        5,
+        True,
+    ],
+    ids=repr,
+)
+def test_a_sign_in_without_a_usable_token(server: BookFusionStandIn, way: str, answer: Any) -> None:
+    reader = Reader(server, way)
+    server.fail(faults.WrongShape(answer), reader.sign_in_path, times=None)
+    error = reader.error()
+    assert isinstance(error, BadAnswer)
+    assert str(error) == str(errors.SIGN_IN_WITHOUT_TOKEN)
+    assert server.count(reader.sign_in_path) == 1
+
+
+def test_an_account_without_a_password_is_told_to_use_the_browser(server: BookFusionStandIn) -> None:
+    server.account_type = 'web'
+    error = Reader(server, 'user').error()
+    assert isinstance(error, SignInRefused)
+    assert str(error) == str(errors.BROWSER_ACCOUNT)
+
+
+@pytest.mark.parametrize('way', ['private', 'user'])
+@pytest.mark.parametrize('uses', range(12))
+def test_a_token_that_lapses_in_mid_walk_is_renewed_once(server: BookFusionStandIn, way: str, uses: int) -> None:
+    """Ten pages, up to four of them in flight when the token is refused."""
+    server.records = generate_records(95)
+    server.set_options(token_expires_after=uses, latency=0.002)
+    reader = Reader(server, way)
+    assert ids(reader.read(), id_space(way)) == [str(record.id) for record in server.records]
+    refused = [request for request in server.requests if request.status == 401]
+    assert server.count(reader.sign_in_path) == (2 if refused else 1)
+    assert len(refused) <= 4
+    for request in refused:
+        again = [other for other in server.requests if (other.target, other.body) == (request.target, request.body)]
+        page = request.query.get('page') or request.json()['page']
+        assert page
+        assert len(again) <= 2
+
+
+@pytest.mark.parametrize('way', ['private', 'user'])
+def test_the_page_that_was_refused_is_asked_again(server: BookFusionStandIn, way: str) -> None:
+    server.records = generate_records(45)
+    reader = Reader(server, way)
+    server.fail(faults.Status(401), reader.page_path, after=2)
+    assert len(reader.read().records) == 45
+    pages = [
+        int(request.query.get('page') or request.json()['page'])
+        for request in server.requests
+        if request.path == reader.page_path
+    ]
+    assert sorted(set(pages)) == list(range(1, max(pages) + 1))
+    assert len(pages) == len(set(pages)) + 1
+    assert server.count(reader.sign_in_path) == 2
+
+
+@pytest.mark.parametrize('way', ['private', 'user'])
+@pytest.mark.parametrize('uses', [0, 1, 2, 5])
+def test_a_token_that_lapses_again_ends_it(server: BookFusionStandIn, way: str, uses: int) -> None:
+    server.records = generate_records(95)
+    server.set_options(token_expires_after=uses, token_expiries=99)
+    reader = Reader(server, way)
+    error = reader.error()
+    assert isinstance(error, SignInRefused)
+    assert str(error) == 'The sign-in to BookFusion has expired. Sign in again in Settings.'
+    assert error.exit_code == 3
+    assert server.count(reader.sign_in_path) == 2
+
+
+@pytest.mark.parametrize('way', ['private', 'user'])
+@pytest.mark.parametrize(
+    ('fault', 'sentence', 'tries'),
+    [
+        (faults.Status(503), errors.SERVER_TROUBLE, 4),
+        (faults.Status(401), errors.SIGN_IN_REFUSED, 1),
+        (faults.Html(), errors.NOT_JSON, 4),
+        (faults.WrongShape([]), errors.SIGN_IN_WITHOUT_TOKEN, 1),
+    ],
+    ids=['server trouble', 'password changed', 'web page', 'no token'],
+)
+def test_what_goes_wrong_when_the_token_is_renewed_is_what_is_told(
+    server: BookFusionStandIn, way: str, fault: Any, sentence: Any, tries: int
+) -> None:
+    """Four pages are refused together; only one of them signs in, and all end with what that one met."""
+    server.records = generate_records(95)
+    reader = Reader(server, way)
+    server.latency = 0.01
+    server.fail(faults.Status(401), reader.page_path, after=1, times=None)
+    server.fail(fault, reader.sign_in_path, after=1, times=None)
+    error = reader.error()
+    assert error.sentence.template == sentence.template
+    assert server.count(reader.sign_in_path) == 1 + tries
+
+
+def test_a_browser_sign_in_that_has_lapsed(server: BookFusionStandIn) -> None:
+    server.expire_tokens()
+    reader = Reader(server, 'browser')
+    error = reader.error()
+    assert (type(error), error.exit_code) == (SignInRefused, 3)
+    assert str(error) == 'The sign-in to BookFusion has expired. Sign in again in Settings.'
+    assert [request.path for request in server.requests] == [SEARCH]
+
+
+def test_a_browser_sign_in_that_lapses_in_mid_walk(server: BookFusionStandIn) -> None:
+    server.records = generate_records(95)
+    server.token_expires_after = 3
+    assert str(Reader(server, 'browser').error()) == str(errors.SIGN_IN_AGAIN)
+    assert {request.path for request in server.requests} == {SEARCH}
+
+
+@pytest.mark.parametrize('token', ['two\r\nX-Evil: lines', 'b\xfccher', 'a b', '\x00'])
+def test_a_browser_token_that_no_header_can_carry(server: BookFusionStandIn, token: str) -> None:
+    reader = Reader(server, 'browser')
+    with pytest.raises(SignInRefused, match='Sign in again in Settings'):
+        reader.read(account=Account('', Secret(''), Secret(token), DEVICE))
+    assert server.count() == 0
+
+
+def test_with_a_browser_token_the_password_is_not_used(server: BookFusionStandIn) -> None:
+    server.records = generate_records(5)
+    Reader(server, 'browser').read()
+    assert {request.path for request in server.requests} == {SEARCH}
+    assert all(TEST_PASSWORD not in str(request.headers) + str(request.json()) for request in server.requests)
+
+
+def test_what_the_private_interface_is_sent(server: BookFusionStandIn) -> None:
+    server.records = generate_records(25)
+    Reader(server).read()
+    sign_in, *pages = server.requests
+    assert (sign_in.method, sign_in.path, sign_in.query) == ('POST', SIGN_IN, {})
+    assert sign_in.json() == {'device': DEVICE, 'login': server.email, 'password': TEST_PASSWORD}
+    assert sign_in.header('content-type') == 'application/json'
+    for request in pages:
+        assert (request.method, request.path, request.body) == ('GET', LIBRARY, b'')
+        assert set(request.query) == {'device', 'token', 'page', 'per_page'}
+        assert (request.query['device'], request.query['per_page']) == (DEVICE, '10')
+        assert request.query['token'] in server.secrets
+        assert 'content-type' not in request.headers
+    for request in server.requests:
+        assert request.header('user-agent') == USER_AGENT
+        assert request.header('accept') == 'application/json, application/*+json'
+
+
+@pytest.mark.parametrize('way', ['user', 'browser'])
+@pytest.mark.parametrize(('page_size', 'asked'), [(10, 10), (100, 100), (5000, 100)])
+def test_what_the_user_interface_is_sent(server: BookFusionStandIn, way: str, page_size: int, asked: int) -> None:
+    server.records = generate_records(120)
+    server.inline_positions = False
+    Reader(server, way, page_size).read()
+    sent = [request for request in server.requests if request.path != SIGN_IN]
+    if way == 'user':
+        sign_in = sent.pop(0)
+        assert sign_in.json() == {'email': server.email, 'password': TEST_PASSWORD}
+        assert sign_in.header('accept') == 'application/json; api_version=10'
+    assert {request.path.partition('/books/')[2].rpartition('/')[2] for request in sent} == {
+        'search',
+        'reading_position',
+    }
+    for request in sent:
+        assert request.header('user-agent') == USER_AGENT
+        assert request.header('accept') == 'application/json; api_version=10'
+        if way == 'browser':
+            assert request.header('authorization') == f'Bearer {TEST_USER_TOKEN}'
+            assert 'x-token' not in request.headers
+        else:
+            assert request.header('x-token') in server.secrets
+            assert request.header('x-device') == DEVICE
+            assert 'authorization' not in request.headers
+        if request.path == SEARCH:
+            page = request.json()['page']
+            assert request.method == 'POST'
+            assert request.json() == {'page': page, 'per_page': asked, 'sort': 'added_at-asc', 'list': 'all'}
+        else:
+            assert (request.method, request.body) == ('GET', b'')
+
+
+@pytest.mark.parametrize('way', WAYS)
+def test_addresses_may_end_with_a_slash(server: BookFusionStandIn, way: str) -> None:
+    server.records = generate_records(3)
+
+    class Slashed(Reader):
+        @property
+        def settings(self) -> Settings:
+            plain = super().settings
+            return replace(
+                plain,
+                bookfusion_api_base=plain.bookfusion_api_base + '/',
+                bookfusion_user_api_base=plain.bookfusion_user_api_base + '/',
+            )
+
+    assert len(Slashed(server, way).read().records) == 3
+
+
+@pytest.mark.parametrize('key', ['bookfusion_api_base', 'bookfusion_user_api_base'])
+@pytest.mark.parametrize('address', ['http://bookfusion.example/api', 'ftp://bookfusion.example', 'bookfusion.com', ''])
+def test_addresses_that_are_refused(server: BookFusionStandIn, key: str, address: str) -> None:
+    changed: dict[str, Any] = {key: address}
+    settings = replace(Reader(server).settings, **changed)
+    account = Reader(server).account
+    with make_client() as client, pytest.raises(SettingsTrouble) as caught:
+        fetch_library(client, settings, account, Told(), Cancel())
+    assert caught.value.exit_code == 2
+    assert server.count() == 0
+
+
+@pytest.mark.parametrize(
+    ('settings', 'sentence'),
+    [
+        (Settings(), errors.EMAIL_MISSING),
+        (Settings(password=Secret('x')), errors.EMAIL_MISSING),
+        (Settings(email='a@b.example'), errors.PASSWORD_MISSING),
+    ],
+)
+def test_an_incomplete_account(settings: Settings, sentence: Any) -> None:
+    with pytest.raises(SettingsTrouble) as caught:
+        Account.from_settings(settings, DEVICE)
+    assert str(caught.value) == str(sentence)
+    assert caught.value.exit_code == 2
+
+
+def test_a_complete_account() -> None:
+    assert Account.from_settings(Settings(bookfusion_token=Secret('abc')), DEVICE).token.reveal() == 'abc'
+    account = Account.from_settings(Settings(email='a@b.example', password=Secret('pass')), DEVICE)
+    assert (account.email, account.password.reveal(), account.device) == ('a@b.example', 'pass', DEVICE)
+    assert 'pass' not in repr(account).replace('password', '')
+
+
+def worth(record: LibraryRecord) -> bool:
+    return bool(record.last_read_at or {'completed', 'currently_reading'} & set(record.lists))
+
+
+@pytest.mark.parametrize('way', ['user', 'browser'])
+def test_positions_that_do_not_come_inline(server: BookFusionStandIn, way: str) -> None:
+    server.records = generate_records(60)
+    server.set_options(inline_positions=False, latency=0.002)
+    reader = Reader(server, way, page_size=100)
+    library = reader.read()
+    wanted = [record for record in server.records if worth(record)]
+    assert 10 < len(wanted) < 50
+    asked = [request.path for request in server.requests if request.path.endswith('/reading_position')]
+    assert sorted(asked) == sorted(f'{POSITIONS}{record.identifier}/reading_position' for record in wanted)
+    assert 1 < server.max_in_flight <= 4
+    for record, original in zip(library.records, server.records, strict=True):
+        assert record.percentage == (original.percentage if worth(original) else None)
+        assert record.position_updated_at == (parse_moment(original.position_updated_at) if worth(original) else None)
+    assert reader.told.lines[-1] == (
+        f'{len(wanted)} of 60 books came without a reading position; asking for each of them.'
+    )
+
+
+def test_positions_are_asked_one_at_a_time_under_strain(server: BookFusionStandIn) -> None:
+    server.records = generate_records(60)
+    server.set_options(inline_positions=False, latency=0.002)
+    server.fail(faults.Status(429), SEARCH)
+    Reader(server, 'browser', page_size=100).read()
+    assert server.count(POSITIONS) > 10
+    assert server.max_in_flight == 1
+
+
+def test_only_the_positions_that_are_missing_are_asked_for(server: BookFusionStandIn) -> None:
+    read: dict[str, Any] = {'last_read_at': '2026-04-20T18:22:31Z', 'percentage': 40}
+    server.records = [
+        LibraryRecord(1, user_id=11, position_inline=True, **read),
+        LibraryRecord(2, user_id=12, position_inline=False, **read),
+        LibraryRecord(3, user_id=13, position_inline=False, lists=['completed']),
+        LibraryRecord(4, user_id=14, position_inline=False, lists=['currently_reading'], percentage=3),
+        LibraryRecord(5, user_id=15, position_inline=False, lists=['planned_to_read'], percentage=3),
+        LibraryRecord(6, user_id=16, position_inline=False, percentage=3),
+        LibraryRecord(7, user_id='../../x', position_inline=False, **read),
+        LibraryRecord(8, user_id=ABSENT, position_inline=False, **read),
+        LibraryRecord(9, user_id=19, position_inline=True, reading_position=None, lists=['completed']),
+        LibraryRecord(10, user_id=20, position_inline=True, reading_position='odd', lists=['completed']),
+    ]
+    library = Reader(server, 'browser').read()
+    asked = {
+        request.path for request in server.requests if request.path.startswith(POSITIONS) and request.path != SEARCH
+    }
+    assert asked == {f'{POSITIONS}{number}/reading_position' for number in (12, 13, 14, 19, 20)}
+    assert [record.percentage for record in library.records] == [40, 40, None, 3, None, None, None, None, None, None]
+
+
+@pytest.mark.parametrize('need_percentage', [True, False])
+def test_no_position_is_asked_for_where_only_the_date_counts(server: BookFusionStandIn, need_percentage: bool) -> None:
+    server.inline_positions = False
+    server.records = [
+        LibraryRecord(1, last_read_at='2026-04-20T18:22:31Z', percentage=40),
+        LibraryRecord(2, lists=['completed'], percentage=100, position_updated_at='2026-04-20T18:22:31Z'),
+    ]
+    library = Reader(server, 'browser', need_percentage=need_percentage).read()
+    assert server.count(POSITIONS) - server.count(SEARCH) == (2 if need_percentage else 1)
+    assert library.records[1].known_date is not None
+
+
+@pytest.mark.parametrize(
+    'answer',
+    [None, [], 'text', 5, {}, {'percentage': 'x', 'updated_at': 5}, {'percentage': None, 'updated_at': None}],
+    ids=repr,
+)
+def test_a_position_may_be_anything(server: BookFusionStandIn, answer: Any) -> None:
+    server.inline_positions = False
+    server.records = [LibraryRecord(1, lists=['completed'])]
+    server.fail(faults.WrongShape(answer), POSITIONS + '1', times=None)
+    (record,) = Reader(server, 'browser').read().records
+    assert record.percentage is None
+    assert_sound(record)
+
+
+@pytest.mark.parametrize(
+    ('status', 'sentence'),
+    [
+        (401, errors.SIGN_IN_AGAIN),
+        (403, errors.REFUSED_REQUEST),
+        (410, errors.REFUSED_REQUEST),
+        (503, errors.SERVER_TROUBLE),
+    ],
+)
+def test_a_position_that_is_refused_ends_it(server: BookFusionStandIn, status: int, sentence: Any) -> None:
+    server.inline_positions = False
+    server.records = generate_records(60)
+    server.fail(faults.Status(status), POSITIONS, after=7, when=lambda request: request.method == 'GET', times=None)
+    error = Reader(server, 'browser', page_size=100).error()
+    assert error.sentence.template == sentence.template
+
+
+def test_a_password_token_that_lapses_among_the_positions_is_renewed(server: BookFusionStandIn) -> None:
+    server.set_options(inline_positions=False, token_expires_after=9)
+    server.records = generate_records(60)
+    reader = Reader(server, 'user', page_size=100)
+    assert len(reader.read().records) == 60
+    assert server.count(USER_SIGN_IN) == 2
+
+
+@pytest.mark.parametrize('way', WAYS)
+def test_pages_come_one_at_a_time_after_the_first_429(server: BookFusionStandIn, way: str) -> None:
+    server.records = generate_records(95)
+    server.latency = 0.002
+    reader = Reader(server, way)
+    server.fail(faults.Status(429), reader.page_path)
+    assert len(reader.read().records) == 95
+    assert server.max_in_flight == 1
+
+
+PHASES = {
+    'private': ('sign-in', 'first page', 'later page'),
+    'user': ('sign-in', 'first page', 'later page', 'positions'),
+    'browser': ('first page', 'later page', 'positions'),
+}
+
+
+@pytest.mark.parametrize(('way', 'phase'), [(way, phase) for way in WAYS for phase in PHASES[way]])
+def test_cancelled_in_every_phase(server: BookFusionStandIn, way: str, phase: str) -> None:
+    server.records = generate_records(60)
+    server.inline_positions = False
+    reader = Reader(server, way)
+    path, after = {
+        'sign-in': (reader.sign_in_path, 0),
+        'first page': (reader.page_path, 0),
+        'later page': (reader.page_path, 2),
+        'positions': (POSITIONS, 2),
+    }[phase]
+    method = 'GET' if phase == 'positions' else None
+    fault = server.fail(faults.Hang(), path, method, after=after, times=None)
+
+    def hanging() -> None:
+        while not fault.hits:
+            time.sleep(0.005)
+
+    assert cancelled_in(reader.read, hanging) < SOON
+
+
+def test_json_numbers_beyond_all_bounds(server: BookFusionStandIn) -> None:
+    server.records = [
+        LibraryRecord(1, private_raw=b'{"id": 1e999, "book_id": -1e999, "reading_position": {"percentage": NaN}}'),
+        LibraryRecord(2, private_raw=b'{"id": 12345678901234567890123456789012345678901234567890, "book_id": 3}'),
+    ]
+    library = Reader(server).read()
+    assert [record.ids for record in library.records] == [(), (('book_id', '3'),)]
+    assert library.records[0].odd == ('percentage nan',)
+
+
+def test_a_cancelled_walk_is_a_cancel_and_not_an_error(server: BookFusionStandIn) -> None:
+    cancel = Cancel()
+    server.before_page = lambda page: cancel.set() if page == 2 else None
+    server.records = generate_records(25)
+    with pytest.raises(Cancelled):
+        Reader(server).read(cancel)
+
+
+def test_trouble_is_no_refusal(server: BookFusionStandIn) -> None:
+    server.fail(faults.Status(500), SIGN_IN, times=None)
+    assert type(Reader(server).error()) is ServerTrouble
+    assert server.count(SIGN_IN) == 4
