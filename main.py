@@ -74,6 +74,7 @@ class MainDialog(Dialog):
         self._worker: Worker | None = None
         self._outcome: SyncOutcome | None = None
         self._books_of_lines: dict[str, list[int]] | None = None
+        self._plan: tuple[SyncWorker, PreparedSync] | None = None
         self._preview_dialog: PreviewDialog | None = None
         logs.start()
         Dialog.__init__(
@@ -86,6 +87,7 @@ class MainDialog(Dialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, False)
         self.setModal(False)
         jobs.busy_changed.connect(self._update_buttons)
+        jobs.busy_changed.connect(self._show_plan, Qt.ConnectionType.QueuedConnection)
         self._update_buttons()
         self.look_for_missing()
         QTimer.singleShot(0, self._offer_to_delete_old_log)
@@ -259,6 +261,7 @@ class MainDialog(Dialog):
             return
         self.log.clear()
         self.sign_in.hide()
+        self._plan = None
         self._forget_outcome()
         if show_log:
             self.pages.setCurrentWidget(self.log)
@@ -299,13 +302,13 @@ class MainDialog(Dialog):
         worker = self._worker
         assert isinstance(worker, SyncWorker)
         self._show_progress(1, 1)
-        # The thread of this worker has to end before the next job can start.
-        QTimer.singleShot(0, lambda: self._show_plan(worker, prepared))
+        self._plan = worker, prepared
 
-    def _show_plan(self, worker: SyncWorker, prepared: PreparedSync) -> None:
-        if self.jobs.busy:
-            QTimer.singleShot(10, lambda: self._show_plan(worker, prepared))
+    def _show_plan(self) -> None:
+        """Shows what was planned, once the thread of its worker has ended and the next job can start."""
+        if self._plan is None or self.jobs.busy:
             return
+        (worker, prepared), self._plan = self._plan, None
         if not self.isVisible() or self.jobs.library().library_id != prepared.library_id:
             return
         if not prepared.plan.changes:

@@ -151,3 +151,20 @@ def test_the_window_is_closed_and_the_library_edited_in_every_phase(
         check_edited(seen, edited)
     gone = {seen['deleted'] for seen in found['edited']}
     assert set(cells(open_library(library))) == set(EXPECTED) - gone
+
+
+def test_preview_while_calibre_moves_on(
+    run_gui: Any, make_library: Any, open_library: OpenLibrary, in_good_order: Any
+) -> None:
+    libraries = [make_library([book(record) for record in RECORDS]) for _ in range(2)]
+    argument = {'count': COUNT, 'libraries': [str(path) for path in libraries]}
+    found = in_good_order(run_gui(SCRIPTS / 'previewing.py', libraries[0], argument=argument))
+    assert found['closed_when_ready']
+    assert found['table']
+    assert found['status'] == CANCELLED
+    assert found['again']
+    assert found['closed']
+    assert found['filled'] == 0
+    assert found['threads'] == []
+    for library in libraries:
+        assert cells(open_library(library)) == EMPTY

@@ -1,0 +1,66 @@
+"""The window is closed and the library switched while the table of a preview is there, or nearly."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from gui_scripts.stage import Stage, Steps, filled_cells, running_threads
+from qt.core import QObject, QPushButton, Qt
+
+
+class CloseOnSuccess(QObject):
+    """Closes the window in the very moment in which the preview is ready, before its table is there."""
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__()
+        self.stage = stage
+
+    def close(self) -> None:
+        self.stage.click('close')
+
+
+def close_when_ready(stage: Stage) -> Steps:
+    start = stage.helpers.action.jobs.start
+    closer = CloseOnSuccess(stage)
+
+    def start_and_close(worker: Any) -> bool:
+        stage.helpers.action.jobs.start = start
+        worker.succeeded.connect(closer.close)
+        # On its own thread, which so ends only after the window has been closed.
+        worker.succeeded.connect(lambda: time.sleep(0.1), Qt.ConnectionType.DirectConnection)
+        return bool(start(worker))
+
+    stage.helpers.action.jobs.start = start_and_close
+    stage.click('preview')
+    yield stage.ended
+    # Long enough for whatever still waits to be called.
+    yield 0.1
+    return stage.dialog is None and stage.helpers.window('PreviewDialog') is None
+
+
+def show_table(stage: Stage) -> Steps:
+    stage.click('preview')
+    table = yield lambda: stage.helpers.window('PreviewDialog')
+    return table
+
+
+def drive(gui: Any, helpers: Any) -> Steps:
+    yield helpers.toolbar_button
+    _here, there = helpers.argument['libraries']
+    stage = Stage(gui, helpers)
+    stage.open()
+    yield lambda: stage.dialog
+    found: dict[str, Any] = {'closed_when_ready': (yield from close_when_ready(stage))}
+    stage.open()
+    table = yield from show_table(stage)
+    found['table'] = helpers.child(table, 'apply', QPushButton).isEnabled()
+    gui.iactions['Choose Library'].switch_requested(there)
+    yield lambda: not helpers.window('PreviewDialog')
+    found['status'] = stage.status
+    found['again'] = stage.button('sync_now').isEnabled()
+    yield from show_table(stage)
+    helpers.child(stage.dialog, 'close', QPushButton).click()
+    yield lambda: not helpers.window('PreviewDialog')
+    found['closed'] = stage.dialog is None
+    return stage.result(filled=filled_cells(helpers), threads=running_threads(), **found)
