@@ -240,6 +240,8 @@ class _PushJob:
         for change in self._retired:
             self._fail(change, RETIRED)
         self._retired = []
+        if self._undated:
+            self._reporter.log(f'Note: {len(self._undated)} added books have the date of today on Hardcover.')
 
     def _send_all(self, took: Callable[[RatingChange, WriteResult], None]) -> None:
         """Sends what is waiting: ratings first, then books to add, as many in a request as the quota takes."""
@@ -343,18 +345,25 @@ class _PushJob:
 
     def _date_reads(self) -> None:
         """Gives added books the day of their last reading where Hardcover took another."""
-        for some in in_batches(self._undated):
+        while some := self._undated[:BATCH]:
             days = dict(some)
             reads = self._hardcover.reads(list(days), self._cancel)
             wrong = [(reads[entry][0], day) for entry, day in days.items() if entry in reads and reads[entry][1] != day]
             absent = [(entry, day) for entry, day in days.items() if entry not in reads]
-            for send, items in ((self._hardcover.date_reads, wrong), (self._hardcover.add_reads, absent)):
-                while items:
-                    room = self._hardcover.pace.room(MOST_FIELDS)
-                    for result in send(items[:room], self._cancel):
-                        if result.error is not None:
-                            self._reporter.log(f'Note: the day of a reading was not taken: {result.error}')
-                    del items[:room]
+            self._send_days(self._hardcover.date_reads, wrong)
+            self._send_days(self._hardcover.add_reads, absent)
+            del self._undated[: len(some)]
+
+    def _send_days(
+        self, send: Callable[[Sequence[tuple[int, date]], Cancel], list[WriteResult]], days: Sequence[tuple[int, date]]
+    ) -> None:
+        rest = list(days)
+        while rest:
+            some = rest[: self._hardcover.pace.room(MOST_FIELDS)]
+            for result in send(some, self._cancel):
+                if result.error is not None:
+                    self._reporter.log(f'Note: the day of a reading was not taken: {result.error}')
+            del rest[: len(some)]
 
     def report(self) -> None:
         self._reporter.log(

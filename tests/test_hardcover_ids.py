@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from calibre.db.legacy import LibraryDatabase
 from calibre_plugins.bookfusionbacksync import hardcover_account
 from calibre_plugins.bookfusionbacksync.cancel import Cancel
 from calibre_plugins.bookfusionbacksync.errors import (
@@ -31,7 +29,6 @@ from calibre_plugins.bookfusionbacksync.hardcover_links import (
 )
 from calibre_plugins.bookfusionbacksync.hardcover_records import (
     Candidate,
-    IdsOutcome,
     Question,
     SourceMatch,
     Verdict,
@@ -40,62 +37,22 @@ from calibre_plugins.bookfusionbacksync.hardcover_steps import fetch_ids
 from calibre_plugins.bookfusionbacksync.library import Library
 from calibre_plugins.bookfusionbacksync.records import CalibreBook
 from calibre_plugins.bookfusionbacksync.settings import plugin_folder, save
-from harness.hardcover import Service, first, hardcover_service, opener, skip, small_catalogue
+from harness.hardcover import MakeLibrary, MakeShelf, OpenLibrary, first, shelves, skip, small_catalogue
 from harness.network import QUICK
 from standins.faults import CloseWithoutAnswer, Hang, Html, Status
-from standins.hardcover import Catalogue, Printing, Work, generate_catalogue, isbn10, isbn13
+from standins.hardcover import Printing, Work, generate_catalogue, isbn10, isbn13
 
-MakeLibrary = Callable[..., Path]
-OpenLibrary = Callable[[Path], LibraryDatabase]
 Book = Mapping[str, Any]
-
-
-class Shelf:
-    """A library and a service, and the jobs on them."""
-
-    def __init__(self, api: Any, service: Service) -> None:
-        self.api = api
-        self.service = service
-        self.open: Callable[[], AbstractContextManager[Library]] = opener(api)
-
-    def fetch(self, **more: Any) -> IdsOutcome:
-        self.service.notes.lines.clear()
-        return fetch_ids(self.open, self.service.notes, self.service.cancel, pace=self.service.pace, **more)
-
-    def identifiers(self, book_id: int = 1) -> dict[str, str]:
-        return dict(self.api.field_for('identifiers', book_id))
-
-    def hardcover(self, book_id: int = 1) -> dict[str, str]:
-        return {key: value for key, value in self.identifiers(book_id).items() if key.startswith('hardcover')}
-
-
-MakeShelf = Callable[..., Shelf]
 
 
 @pytest.fixture
 def make_shelf(
     make_library: MakeLibrary, open_library: OpenLibrary, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[MakeShelf]:
-    """`make_shelf(books, catalogue, **options of the stand-in)`; nothing may be asked that the facts forbid."""
+    """`make_shelf(books, catalogue, **options of the stand-in)`; see harness.hardcover.shelves."""
     monkeypatch.setattr(hardcover_account, 'LIMITS', QUICK)
-    running = []
-
-    def make(books: Sequence[Book] = (), catalogue: Catalogue | None = None, **options: Any) -> Shelf:
-        service = hardcover_service(catalogue or small_catalogue(), **options)
-        running.append(service)
-        made = service.__enter__()
-        made.set_up()
-        shelf = Shelf(open_library(make_library(books)).new_api, made)
-        shelves.append(shelf)
-        return shelf
-
-    shelves: list[Shelf] = []
-    yield make
-    for shelf in shelves:
-        assert shelf.service.server.violations == []
-        assert shelf.service.server.errors == []
-    for service in running:
-        service.__exit__(None, None, None)
+    with shelves(make_library, open_library) as make:
+        yield make
 
 
 def emma(**identifiers: str) -> Book:

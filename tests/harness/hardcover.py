@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 from calibre_plugins.bookfusionbacksync.cancel import Cancel
 from calibre_plugins.bookfusionbacksync.hardcover import Hardcover
 from calibre_plugins.bookfusionbacksync.hardcover_pace import Pace
-from calibre_plugins.bookfusionbacksync.hardcover_records import Candidate, Question, Verdict
+from calibre_plugins.bookfusionbacksync.hardcover_push import plan_ratings, push_ratings, undo_push
+from calibre_plugins.bookfusionbacksync.hardcover_records import (
+    Candidate,
+    IdsOutcome,
+    PlannedPush,
+    Question,
+    RatingsOutcome,
+    Verdict,
+)
+from calibre_plugins.bookfusionbacksync.hardcover_steps import fetch_ids
 from calibre_plugins.bookfusionbacksync.library import Library
 from calibre_plugins.bookfusionbacksync.redaction import Secret
 from calibre_plugins.bookfusionbacksync.settings import save
@@ -29,7 +39,7 @@ class StillClock:
     def __init__(self) -> None:
         self.time = 1000.0
         self.waits: list[float] = []
-        self.on_wait: Callable[[float], None] = lambda seconds: None
+        self.on_wait: Callable[[float], object] = lambda seconds: None
 
     def now(self) -> float:
         return self.time
@@ -133,3 +143,66 @@ def first(question: Question) -> Candidate:
 
 def skip(question: Question) -> Verdict:
     return Verdict.SKIP
+
+
+MakeLibrary = Callable[..., Path]
+OpenLibrary = Callable[[Path], Any]
+
+
+class Shelf:
+    """A library and a service, and the jobs on them."""
+
+    def __init__(self, api: Any, service: Service) -> None:
+        self.api = api
+        self.service = service
+        self.open: Callable[[], AbstractContextManager[Library]] = opener(api)
+
+    def fetch(self, **more: Any) -> IdsOutcome:
+        self.service.notes.lines.clear()
+        return fetch_ids(self.open, self.service.notes, self.service.cancel, pace=self.service.pace, **more)
+
+    def plan(self, **more: Any) -> PlannedPush:
+        return plan_ratings(self.open, self.service.notes, self.service.cancel, pace=self.service.pace, **more)
+
+    def push(self, planned: PlannedPush | None = None, **more: Any) -> RatingsOutcome:
+        planned = self.plan() if planned is None else planned
+        service = self.service
+        return push_ratings(planned, self.open, service.notes, service.cancel, pace=service.pace, **more)
+
+    def undo(self) -> RatingsOutcome | None:
+        return undo_push(self.open, self.service.notes, self.service.cancel, self.service.pace)
+
+    def identifiers(self, book_id: int = 1) -> dict[str, str]:
+        return dict(self.api.field_for('identifiers', book_id))
+
+    def hardcover(self, book_id: int = 1) -> dict[str, str]:
+        return {key: value for key, value in self.identifiers(book_id).items() if key.startswith('hardcover')}
+
+
+MakeShelf = Callable[..., Shelf]
+
+
+@contextmanager
+def shelves(make_library: MakeLibrary, open_library: OpenLibrary) -> Iterator[MakeShelf]:
+    """`make(books, catalogue, columns=..., **options of the stand-in)` gives a library and a service for it.
+
+    At the end none of the services may have been asked for anything that the facts forbid.
+    """
+    with ExitStack() as stack:
+        made: list[Shelf] = []
+
+        def make(
+            books: Sequence[Mapping[str, Any]] = (),
+            catalogue: Catalogue | None = None,
+            columns: Any = None,
+            **options: Any,
+        ) -> Shelf:
+            service = stack.enter_context(hardcover_service(catalogue or small_catalogue(), **options))
+            service.set_up()
+            folder = make_library(books, columns) if columns is not None else make_library(books)
+            made.append(Shelf(open_library(folder).new_api, service))
+            return made[-1]
+
+        yield make
+        for shelf in made:
+            assert shelf.service.server.violations == []

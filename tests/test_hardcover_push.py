@@ -1,0 +1,520 @@
+"""Pushing ratings from real Calibre libraries to the stand-in: what is sent, kept, undone, and what it costs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+from calibre_plugins.bookfusionbacksync import hardcover_account
+from calibre_plugins.bookfusionbacksync.errors import (
+    Cancelled,
+    LibraryTrouble,
+    QuotaSpent,
+    ScopeMissing,
+    ServerTrouble,
+    SettingsTrouble,
+)
+from calibre_plugins.bookfusionbacksync.hardcover_push import MANY_FOR_A_FEED, preview_outcome, push_to_undo
+from calibre_plugins.bookfusionbacksync.hardcover_records import Action, RatingsOutcome
+from calibre_plugins.bookfusionbacksync.settings import plugin_folder, save
+from harness.hardcover import MakeLibrary, MakeShelf, OpenLibrary, Shelf, shelves, small_catalogue
+from harness.network import QUICK
+from standins.faults import CloseWithoutAnswer, Html, Reset, Status
+from standins.hardcover import Catalogue, Printing, ShelfRow, Work, generate_catalogue, isbn13
+
+STARS = {
+    '#stars': {'datatype': 'rating', 'display': {'allow_half_stars': True}},
+    '#whole': 'rating',
+    '#dateread': 'datetime',
+}
+READ_ON = datetime(2023, 4, 5, 22, 30, tzinfo=timezone.utc)
+
+
+@pytest.fixture
+def make_shelf(
+    make_library: MakeLibrary, open_library: OpenLibrary, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[MakeShelf]:
+    """`make_shelf(books, catalogue, **options of the stand-in)`; see harness.hardcover.shelves."""
+    monkeypatch.setattr(hardcover_account, 'LIMITS', QUICK)
+    with shelves(make_library, open_library) as make:
+        yield make
+
+
+def book(title: str, hardcover_id: int | str, rating: int | None = None, **more: Any) -> dict[str, Any]:
+    identifiers = {'hardcover-id': str(hardcover_id), **more.pop('identifiers', {})}
+    rated = {} if rating is None else {'rating': rating}
+    return {'title': title, 'identifiers': identifiers, **rated, **more}
+
+
+def rated_library(count: int, rating: int = 8) -> list[dict[str, Any]]:
+    """The books of `generate_catalogue(count)`, with ids and a rating each."""
+    return [book(str(work.title), work.id, rating) for work in generate_catalogue(count).works]
+
+
+def ratings(shelf: Shelf) -> dict[int, float | None]:
+    return {row.book_id: row.rating for row in shelf.service.catalogue.shelf}
+
+
+def counts(outcome: RatingsOutcome) -> tuple[int, int, int, int, int]:
+    sizes = (outcome.updated, outcome.added, outcome.skipped, outcome.failed)
+    return (*map(len, sizes), outcome.unchanged)  # type: ignore[return-value]
+
+
+def test_only_differences_are_sent(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([book('Emma', 11, 9), book('Dune', 12, 7), book('Left Hand', 13, 2)])
+    planned = shelf.plan()
+    assert shelf.service.server.writes == []
+    assert [(each.title, each.calibre_stars, each.hardcover_stars) for each in planned.plan.changes] == [
+        ('Dune', 3.5, None)
+    ]
+    outcome = shelf.push(planned)
+    assert counts(outcome) == (1, 0, 1, 0, 1)
+    assert str(outcome.status) == 'Done - 1 updated, 0 added, 1 skipped, 0 failed.'
+    assert ratings(shelf) == {11: 4.5, 12: 3.5}
+    assert shelf.service.server.writes == [('update_user_book', {'id': 32, 'rating': 3.5})]
+    assert 'not on a Hardcover shelf' in str(outcome.skipped[0].why)
+
+
+def test_only_what_is_ticked_is_sent(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([book('Emma', 11, 2), book('Dune', 12, 7)])
+    planned = shelf.plan()
+    outcome = shelf.push(planned, ticked=[change for change in planned.plan.changes if change.title == 'Dune'])
+    assert ratings(shelf) == {11: 4.5, 12: 3.5}
+    assert len(outcome.updated) == 1
+
+
+@pytest.mark.parametrize(('column', 'stars'), [('rating', 2.0), ('#stars', 3.5), ('#whole', 4.0)])
+def test_every_kind_of_rating_column(make_shelf: MakeShelf, column: str, stars: float) -> None:
+    shelf = make_shelf([book('Dune', 12, 4, **{'#stars': 7, '#whole': 8})], columns=STARS)
+    save({'rating_column': column})
+    shelf.push()
+    assert ratings(shelf)[12] == stars
+
+
+@pytest.mark.parametrize(('column', 'words'), [('#gone', 'does not exist'), ('#dateread', 'does not hold ratings')])
+def test_a_rating_column_that_cannot_be_used(make_shelf: MakeShelf, column: str, words: str) -> None:
+    shelf = make_shelf([book('Dune', 12, 4)], columns=STARS)
+    save({'rating_column': column})
+    with pytest.raises(SettingsTrouble, match=words) as caught:
+        shelf.plan()
+    assert caught.value.exit_code == 2
+    assert shelf.service.server.count() == 0
+
+
+def test_unrated_books_clear_only_when_told(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([book('Emma', 11)])
+    assert shelf.plan().units == 0
+    assert counts(shelf.push()) == (0, 0, 0, 0, 0)
+    assert ratings(shelf)[11] == 4.5
+    save({'hardcover_clear_ratings': True})
+    outcome = shelf.push()
+    assert [change.action for change in outcome.updated] == [Action.CLEAR]
+    assert ratings(shelf)[11] is None
+
+
+@pytest.mark.parametrize('dates_on_insert', [True, False])
+def test_a_book_off_the_shelf_is_added_as_read(make_shelf: MakeShelf, dates_on_insert: bool) -> None:
+    books = [
+        book('Left Hand', 13, 9, identifiers={'hardcover-edition': '23'}, **{'#dateread': READ_ON}),
+        book('Undated', 14, 2),
+    ]
+    catalogue = small_catalogue()
+    catalogue.works.append(Work(14, 'Undated'))
+    shelf = make_shelf(books, catalogue, privacy=3, dates_on_insert=dates_on_insert)
+    save({'hardcover_add_unshelved': True})
+    outcome = shelf.push()
+    assert counts(outcome) == (0, 2, 0, 0, 0)
+    added = shelf.service.catalogue.entry(13)
+    assert added is not None
+    assert (added.rating, added.status_id, added.privacy_setting_id, added.edition_id) == (4.5, 3, 3, 23)
+    days = [
+        [read.finished_at for read in shelf.service.catalogue.reads if read.user_book_id == entry.id]
+        for entry in (added, shelf.service.catalogue.entry(14))
+        if entry is not None
+    ]
+    # The day in the time zone that Calibre shows; here that is UTC or close to it.
+    assert days == [[READ_ON.astimezone().date().isoformat()], ['2025-06-15']]
+    assert shelf.push().units <= 3
+    assert len(shelf.service.catalogue.shelf) == 4
+
+
+def test_a_read_that_was_not_made_is_added(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([book('Left Hand', 13, 9, **{'#dateread': READ_ON})], dates_on_insert=False)
+    save({'hardcover_add_unshelved': True})
+    planned = shelf.plan()
+    reads = shelf.service.catalogue.reads
+    shelf.service.server.fail(
+        Status(429, {'Retry-After': '1'}), when=lambda sent: b'Reads' in sent.body and not reads.clear()
+    )
+    shelf.push(planned)
+    assert [read.finished_at for read in reads] == [READ_ON.astimezone().date().isoformat()]
+
+
+def test_days_that_were_not_sent_any_more_are_noted(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([book('Left Hand', 13, 9, **{'#dateread': READ_ON})], dates_on_insert=False, daily=4)
+    save({'hardcover_add_unshelved': True})
+    outcome = shelf.push()
+    assert (len(outcome.added), type(outcome.stopped)) == (1, QuotaSpent)
+    assert shelf.service.notes.matching('1 added books have the date of today')
+
+
+def test_books_without_a_last_read_column_are_added_today(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([book('Left Hand', 13, 9)])
+    save({'hardcover_add_unshelved': True, 'last_read_column': '#gone'})
+    assert counts(shelf.push()) == (0, 1, 0, 0, 0)
+    assert len(shelf.service.notes.matching('get the date of today')) == 1
+
+
+def test_books_without_an_id_are_named(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([{'title': 'Emma', 'rating': 8}, {'title': 'Dune'}])
+    outcome = shelf.push()
+    assert [each.title for each in outcome.skipped] == ['Emma']
+    assert 'Fetch Hardcover Book IDs' in str(outcome.skipped[0].why)
+    assert outcome.requests == 0
+
+
+def test_ids_of_another_plugin_count(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([{'title': 'Dune', 'rating': 8, 'identifiers': {'hardcover-book': '12'}}])
+    assert counts(shelf.push()) == (1, 0, 0, 0, 0)
+
+
+def test_of_two_entries_the_newest_is_rated(make_shelf: MakeShelf) -> None:
+    catalogue = small_catalogue()
+    catalogue.shelf.append(ShelfRow(99, 12, rating=1.0, updated_at='2025-05-05T05:05:05.5+00:00'))
+    catalogue.shelf.append(ShelfRow(98, 12, rating=2.0, updated_at='2023-05-05T05:05:05+00:00'))
+    shelf = make_shelf([book('Dune', 12, 8)], catalogue)
+    shelf.push()
+    assert shelf.service.server.writes == [('update_user_book', {'id': 99, 'rating': 4.0})]
+
+
+# What it costs.
+
+
+@pytest.mark.parametrize(
+    ('count', 'changed', 'off_shelf'), [(100, 100, 0), (100, 10, 5), (100, 0, 0), (250, 30, 20), (1, 1, 0)]
+)
+def test_units_of_a_first_and_a_second_push(make_shelf: MakeShelf, count: int, changed: int, off_shelf: int) -> None:
+    catalogue = generate_catalogue(count)
+    for row in catalogue.shelf[changed:]:
+        row.rating = 4.0
+    del catalogue.shelf[count - off_shelf :]
+    shelf = make_shelf(rated_library(count), catalogue)
+    planned = shelf.plan()
+    assert planned.cost.units == changed
+    assert planned.cost.requests == -(-changed // 5)
+    outcome = shelf.push(planned)
+    assert len(outcome.updated) == changed
+    batches = -(-count // 100)
+    assert outcome.units <= 2 * batches + 1 + changed
+    assert outcome.units == shelf.service.server.units
+    assert outcome.requests == shelf.service.server.count()
+    assert shelf.service.server.turned_away == 0
+    again = shelf.push()
+    assert again.units <= 2 * batches + 1
+    assert again.unchanged == count - off_shelf
+    assert len(shelf.service.server.writes) == changed
+
+
+def test_a_hundred_ratings_take_as_long_as_the_plan_says(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf(rated_library(100), generate_catalogue(100))
+    planned = shelf.plan()
+    before = shelf.service.clock.waited
+    shelf.push(planned)
+    assert shelf.service.clock.waited - before == pytest.approx(planned.cost.seconds, abs=3)
+    assert 85 <= planned.cost.seconds <= 100
+    assert str(planned.cost.words) == f'20 requests, about {round(planned.cost.seconds)} seconds'
+
+
+def test_many_at_once_are_warned_about(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf(rated_library(MANY_FOR_A_FEED), generate_catalogue(MANY_FOR_A_FEED))
+    assert f'{MANY_FOR_A_FEED} books' in str(shelf.plan().warning)
+    shelf.push()
+    assert shelf.plan().warning is None
+
+
+def test_a_dry_run_sends_no_mutation(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([book('Emma', 11, 2), book('Left Hand', 13, 2), book('Dune', 12, 4)])
+    save({'hardcover_add_unshelved': True})
+    outcome = preview_outcome(shelf.plan())
+    assert counts(outcome) == (2, 1, 0, 0, 0)
+    assert shelf.service.server.writes == []
+
+
+# Retired and refused books.
+
+
+def merged_catalogue() -> Catalogue:
+    """Emma is 11 in Calibre, and merged into 15, which has its edition and its slug by now."""
+    catalogue = small_catalogue()
+    catalogue.works[0].canonical_id = 15
+    catalogue.works[0].slug = 'emma-gone'
+    catalogue.works.append(Work(15, 'Emma', 'emma'))
+    catalogue.editions[0] = Printing(21, 15, isbn13(11))
+    return catalogue
+
+
+@pytest.mark.parametrize(
+    'known', [{'hardcover-edition': '21'}, {'hardcover-slug': 'emma'}, {'hardcover-slug': 'emma-gone'}]
+)
+@pytest.mark.parametrize('on_shelf', [True, False])
+def test_a_retired_id_is_resolved_again(make_shelf: MakeShelf, known: dict[str, str], on_shelf: bool) -> None:
+    catalogue = merged_catalogue()
+    if on_shelf:
+        catalogue.shelf.append(ShelfRow(35, 15, rating=1.0))
+    shelf = make_shelf([book('Emma', 11, 8, identifiers=known), book('Dune', 12, 8)], catalogue)
+    outcome = shelf.push()
+    # The entry under the old id cannot be written to; the one under the new id can, where there is one.
+    if on_shelf:
+        assert counts(outcome) == (2, 0, 0, 0, 0)
+        assert ratings(shelf)[15] == 4.0
+    else:
+        assert len(outcome.failed) == 1
+        assert 'not on a Hardcover shelf' in str(outcome.failed[0].why)
+    assert outcome.units <= 5 + 2 + 4
+
+
+def test_a_retired_book_to_add_is_added_under_its_new_id(make_shelf: MakeShelf) -> None:
+    catalogue = merged_catalogue()
+    del catalogue.shelf[0]
+    shelf = make_shelf([book('Emma', 11, 8, identifiers={'hardcover-edition': '21'})], catalogue)
+    save({'hardcover_add_unshelved': True})
+    assert counts(shelf.push()) == (0, 1, 0, 0, 0)
+    assert ratings(shelf)[15] == 4.0
+
+
+def test_a_merged_entry_on_the_shelf_is_found_by_its_old_id(make_shelf: MakeShelf) -> None:
+    catalogue = merged_catalogue()
+    catalogue.shelf[0] = ShelfRow(31, 15, rating=1.0, original_book_id=11)
+    shelf = make_shelf([book('Emma', 11, 8)], catalogue)
+    assert counts(shelf.push()) == (1, 0, 0, 0, 0)
+    assert ratings(shelf)[15] == 4.0
+
+
+def test_a_rating_that_is_there_already_under_the_new_id_is_not_sent(make_shelf: MakeShelf) -> None:
+    catalogue = merged_catalogue()
+    catalogue.shelf.append(ShelfRow(35, 15, rating=4.0))
+    shelf = make_shelf([book('Emma', 11, 8, identifiers={'hardcover-edition': '21'})], catalogue)
+    assert counts(shelf.push()) == (0, 0, 0, 0, 1)
+    assert shelf.service.server.writes == []
+
+
+def test_a_slug_that_leads_to_another_book_is_not_followed(make_shelf: MakeShelf) -> None:
+    catalogue = merged_catalogue()
+    catalogue.works[1].slug = 'emma'
+    catalogue.works[3].slug = 'emma-15'
+    shelf = make_shelf([book('Emma', 11, 8, identifiers={'hardcover-slug': 'emma'})], catalogue)
+    outcome = shelf.push()
+    assert 'no longer has this book' in str(outcome.failed[0].why)
+    assert shelf.service.server.writes == []
+
+
+def test_an_id_that_was_stored_here_follows_its_book(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([{'title': 'Emma', 'rating': 8, 'identifiers': {'isbn': isbn13(11), 'goodreads': '1'}}])
+    shelf.fetch()
+    assert shelf.hardcover()['hardcover-id'] == '11'
+    merged = merged_catalogue()
+    merged.shelf.append(ShelfRow(35, 15))
+    shelf.service.server.catalogue = merged
+    assert counts(shelf.push()) == (1, 0, 0, 0, 0)
+    assert shelf.identifiers() == {
+        'isbn': isbn13(11),
+        'goodreads': '1',
+        'hardcover-id': '15',
+        'hardcover-slug': 'emma',
+        'hardcover-edition': '21',
+    }
+
+
+def test_an_id_of_somebody_else_stays_and_is_noted(make_shelf: MakeShelf) -> None:
+    catalogue = merged_catalogue()
+    catalogue.shelf.append(ShelfRow(35, 15))
+    shelf = make_shelf([book('Emma', 11, 8, identifiers={'hardcover-slug': 'emma'})], catalogue)
+    shelf.push()
+    assert shelf.hardcover() == {'hardcover-id': '11', 'hardcover-slug': 'emma'}
+    assert len(shelf.service.notes.matching('stays')) == 1
+
+
+def test_a_failure_has_its_reason_and_is_not_the_end(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([book('Emma', 11, 2), book('Dune', 12, 4)], refused={11: 'This book is locked.'})
+    outcome = shelf.push()
+    assert counts(outcome) == (1, 0, 0, 1, 0)
+    assert 'This book is locked' in str(outcome.failed[0].why)
+    assert ratings(shelf) == {11: 4.5, 12: 2.0}
+    assert shelf.service.notes.matching('^FAIL Emma')
+
+
+# What ends it early keeps what was done.
+
+
+def test_a_spent_quota_says_how_many_were_sent(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf(rated_library(100), generate_catalogue(100), daily=40)
+    outcome = shelf.push()
+    assert isinstance(outcome.stopped, QuotaSpent)
+    assert outcome.stopped.exit_code == 1
+    # One unit for the account, two for the shelf: the rest goes to the last one into ratings.
+    assert str(outcome.status) == (
+        "Hardcover's quota is used up (37 ratings sent). "
+        'Start this again after 2025-06-16 00:01; what was done is kept.'
+    )
+    assert (len(outcome.updated), len(outcome.unsent)) == (37, 63)
+    assert shelf.service.server.turned_away == 0
+    shelf.service.server.set_options(daily=5000)
+    shelf.service.new_pace()
+    assert len(shelf.push().updated) == 63
+    assert set(ratings(shelf).values()) == {4.0}
+
+
+def test_cancel_keeps_what_was_sent(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf(rated_library(30), generate_catalogue(30))
+    planned = shelf.plan()
+    shelf.service.clock.on_wait = lambda seconds: len(shelf.service.server.writes) >= 15 and shelf.service.cancel.set()
+    outcome = shelf.push(planned)
+    assert isinstance(outcome.stopped, Cancelled)
+    assert outcome.stopped.exit_code == 4
+    assert len(outcome.updated) == len(shelf.service.server.writes) == 15
+
+
+@pytest.mark.parametrize(
+    'action',
+    [Status(500), Html(), Reset(), CloseWithoutAnswer(), Status(400, body={'error': 'invalid_query'})],
+    ids=repr,
+)
+def test_trouble_in_the_middle_keeps_what_was_sent(make_shelf: MakeShelf, action: Any) -> None:
+    shelf = make_shelf(rated_library(20), generate_catalogue(20))
+    planned = shelf.plan()
+    shelf.service.server.fail(action, after=2, times=None)
+    outcome = shelf.push(planned)
+    assert isinstance(outcome.stopped, ServerTrouble)
+    assert (len(outcome.updated), len(outcome.unsent)) == (10, 10)
+
+
+def test_a_token_that_may_not_write_is_told_by_name(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([book('Emma', 11, 2)], scopes=['read:me:content', 'read:catalog', 'read:library'])
+    outcome = shelf.push()
+    assert isinstance(outcome.stopped, ScopeMissing)
+    assert 'write:library' in str(outcome.status)
+    # Nothing was sent, so there is nothing to undo.
+    assert push_to_undo(shelf.open) is None
+
+
+def test_a_plan_of_another_library_is_refused(make_shelf: MakeShelf) -> None:
+    one, other = make_shelf([book('Emma', 11, 2)]), make_shelf([book('Emma', 11, 2)])
+    with pytest.raises(LibraryTrouble, match='switched'):
+        other.push(one.plan())
+
+
+def test_without_a_record_nothing_is_sent(make_shelf: MakeShelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf = make_shelf([book('Emma', 11, 2)])
+
+    def full(path: object, data: bytes) -> None:
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr('calibre_plugins.bookfusionbacksync.hardcover_memory.write_privately', full)
+    with pytest.raises(LibraryTrouble, match='No space left'):
+        shelf.push()
+    assert shelf.service.server.writes == []
+
+
+# Undo.
+
+
+def test_a_push_can_be_undone(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([book('Emma', 11, 2), book('Dune', 12, 4), book('Left Hand', 13, 8)])
+    save({'hardcover_add_unshelved': True})
+    before = ratings(shelf)
+    shelf.push()
+    assert ratings(shelf) == {11: 1.0, 12: 2.0, 13: 4.0}
+    record = push_to_undo(shelf.open)
+    assert record is not None
+    assert len(record.changes) == 3
+    outcome = shelf.undo()
+    assert outcome is not None
+    assert len(outcome.updated) == 3
+    # What was added stays on the shelf, without a rating.
+    assert ratings(shelf) == {**before, 13: None}
+    assert shelf.undo() is None
+    assert 'no push left' in shelf.service.notes.statuses[-1]
+
+
+def test_pushes_are_undone_one_after_the_other(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([book('Emma', 11, 2)])
+    shelf.push()
+    shelf.api.set_field('rating', {1: 6})
+    shelf.push()
+    shelf.push()
+    for stars in (1.0, 4.5):
+        assert shelf.undo() is not None
+        assert ratings(shelf)[11] == stars
+    assert shelf.undo() is None
+
+
+def test_an_undo_leaves_alone_what_was_rated_anew(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([book('Emma', 11, 2), book('Dune', 12, 4)])
+    shelf.push()
+    shelf.service.catalogue.shelf[0].rating = 5.0
+    outcome = shelf.undo()
+    assert outcome is not None
+    assert counts(outcome)[:3] == (1, 0, 1)
+    assert ratings(shelf) == {11: 5.0, 12: None}
+
+
+def test_an_undo_that_was_cut_short_goes_on_later(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf(rated_library(30), generate_catalogue(30))
+    shelf.push()
+    shelf.service.server.set_options(daily=shelf.service.server.units + 12)
+    shelf.service.new_pace()
+    outcome = shelf.undo()
+    assert outcome is not None
+    assert isinstance(outcome.stopped, QuotaSpent)
+    assert 0 < len(outcome.updated) < 30
+    shelf.service.server.set_options(daily=5000)
+    shelf.service.new_pace()
+    shelf.undo()
+    assert set(ratings(shelf).values()) == {None}
+    assert shelf.undo() is None
+
+
+def test_what_may_have_been_sent_can_be_undone(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([book('Emma', 11, 2)])
+    planned = shelf.plan()
+    shelf.service.server.fail(Status(500), times=None)
+    assert shelf.push(planned).stopped is not None
+    shelf.service.server.clear_faults()
+    shelf.service.catalogue.shelf[0].rating = 1.0
+    outcome = shelf.undo()
+    assert outcome is not None
+    assert ratings(shelf)[11] == 4.5
+
+
+def test_another_account_cannot_undo(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([book('Emma', 11, 2)])
+    shelf.push()
+    shelf.service.server.user_id = 8
+    with pytest.raises(SettingsTrouble, match='another Hardcover account'):
+        shelf.undo()
+    shelf.service.server.user_id = 7
+    assert shelf.undo() is not None
+
+
+def test_only_the_last_pushes_are_kept(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([book('Emma', 11, 2)])
+    for number in range(12):
+        shelf.api.set_field('rating', {1: 2 + 2 * (number % 2)})
+        shelf.push()
+    (path,) = plugin_folder().glob('hardcover-*.json')
+    assert len(json.loads(path.read_text())['pushes']) == 10
+
+
+@pytest.mark.parametrize('damage', [{'changes': [{'book_id': 1}]}, {}, 7, {'when': 'x', 'user_id': 7, 'changes': []}])
+def test_a_damaged_record_is_passed_over(make_shelf: MakeShelf, damage: Any) -> None:
+    shelf = make_shelf([book('Emma', 11, 2)])
+    shelf.push()
+    (path,) = plugin_folder().glob('hardcover-*.json')
+    data = json.loads(path.read_text())
+    data['pushes'].append(damage)
+    path.write_text(json.dumps(data))
+    assert shelf.undo() is not None
+    assert ratings(shelf)[11] == 4.5
