@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
@@ -137,6 +138,12 @@ class Reader:
 
 def ids(library: FetchedLibrary, space: str = 'id') -> list[str]:
     return [dict(record.ids)[space] for record in library.records]
+
+
+def pages_asked(reader: Reader) -> Counter[int]:
+    """How often each page was asked for."""
+    requests = [request for request in reader.server.requests if request.path == reader.page_path]
+    return Counter(int(request.query.get('page') or request.json()['page']) for request in requests)
 
 
 def id_space(way: str) -> str:
@@ -635,21 +642,19 @@ def test_an_account_without_a_password_is_told_to_use_the_browser(server: BookFu
 
 
 @pytest.mark.parametrize('way', ['private', 'user'])
-@pytest.mark.parametrize('uses', range(12))
+@pytest.mark.parametrize('uses', range(11))
 def test_a_token_that_lapses_in_mid_walk_is_renewed_once(server: BookFusionStandIn, way: str, uses: int) -> None:
-    """Ten pages, up to four of them in flight when the token is refused."""
+    """Ten pages and the empty one behind them, up to four in flight when the token is refused."""
     server.records = generate_records(95)
     server.set_options(token_expires_after=uses, latency=0.002)
     reader = Reader(server, way)
     assert ids(reader.read(), id_space(way)) == [str(record.id) for record in server.records]
     refused = [request for request in server.requests if request.status == 401]
-    assert server.count(reader.sign_in_path) == (2 if refused else 1)
-    assert len(refused) <= 4
-    for request in refused:
-        again = [other for other in server.requests if (other.target, other.body) == (request.target, request.body)]
-        page = request.query.get('page') or request.json()['page']
-        assert page
-        assert len(again) <= 2
+    assert server.count(reader.sign_in_path) == 2
+    assert 1 <= len(refused) <= 4
+    asked = pages_asked(reader)
+    assert set(asked) >= set(range(1, 12))
+    assert max(asked.values()) == 2
 
 
 @pytest.mark.parametrize('way', ['private', 'user'])
@@ -658,13 +663,10 @@ def test_the_page_that_was_refused_is_asked_again(server: BookFusionStandIn, way
     reader = Reader(server, way)
     server.fail(faults.Status(401), reader.page_path, after=2)
     assert len(reader.read().records) == 45
-    pages = [
-        int(request.query.get('page') or request.json()['page'])
-        for request in server.requests
-        if request.path == reader.page_path
-    ]
-    assert sorted(set(pages)) == list(range(1, max(pages) + 1))
-    assert len(pages) == len(set(pages)) + 1
+    asked = pages_asked(reader)
+    assert set(asked) >= set(range(1, 7))
+    assert asked.most_common()[0][1] == 2
+    assert list(asked.values()).count(2) == 1
     assert server.count(reader.sign_in_path) == 2
 
 
