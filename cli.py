@@ -146,7 +146,8 @@ def sync_as_json(outcome: SyncOutcome) -> dict[str, object]:
 
 
 def print_json(result: object) -> None:
-    print(json.dumps(result, ensure_ascii=False), flush=True)
+    # ASCII: what a pipe's encoding cannot write would not be JSON any more.
+    print(json.dumps(result), flush=True)
 
 
 def run_sync(arguments: argparse.Namespace, reporter: TerminalReporter, cancel: Cancel) -> int:

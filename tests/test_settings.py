@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from calibre.db.legacy import LibraryDatabase
 from calibre.utils.config import config_dir
-from calibre_plugins.bookfusionbacksync import settings
+from calibre_plugins.bookfusionbacksync import redaction, settings
 from calibre_plugins.bookfusionbacksync.errors import SettingsTrouble
 from calibre_plugins.bookfusionbacksync.redaction import Secret, redact
 from harness.commands import calibre_environment, executable, settings_path
@@ -57,6 +57,13 @@ TABLE: list[tuple[str, Any, Any, list[Any]]] = [
     ('booklore_password', '', 'secret', [None, 5]),
 ]
 SECRETS = {'password', 'bookfusion_token', 'hardcover_token', 'booklore_password'}
+
+
+@pytest.fixture(autouse=True)
+def secrets_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The secrets of these tests are ordinary words; the other tests of this process must not find them blanked out."""
+    monkeypatch.setattr(redaction, '_known', set(redaction._known))
+    monkeypatch.setattr(redaction, '_pattern', redaction._pattern)
 
 
 def revealed(value: Any) -> Any:
@@ -429,7 +436,7 @@ class TestLibrarysOwnColumns:
 DEVICE_SCRIPT = """
 import sys, time
 from pathlib import Path
-from calibre_plugins.bookfusionbacksync import settings
+from calibre_plugins.bookfusionbacksync import redaction, settings
 number, gate = sys.argv[1], Path(sys.argv[2])
 gate.with_name('ready-' + number).touch()
 while not gate.exists():

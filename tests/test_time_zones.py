@@ -89,9 +89,8 @@ again = make_plan(
     FetchedLibrary(tuple(records), PRIVATE_ID_SPACES, 'test'), take_snapshot(Library(database.new_api), rules), rules
 )
 database.close()
-Path(answer).write_text(
-    json.dumps({'lines': lines, 'shown': [before[0], after[0]], 'order': [before[1], after[1]], 'again': len(again.changes)})
-)
+shown, order = zip(before, after)
+Path(answer).write_text(json.dumps({'lines': lines, 'shown': shown, 'order': order, 'again': len(again.changes)}))
 """
 
 

@@ -1,0 +1,703 @@
+"""The command line of the installed plugin, as a script or a person on a terminal meets it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pty
+import re
+import signal
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from calibre.db.legacy import LibraryDatabase
+from calibre.utils.config import config_dir
+from calibre_plugins.bookfusionbacksync import cli, redaction
+from harness.commands import (
+    Finished,
+    calibre_environment,
+    executable,
+    plugin_command,
+    settings_path,
+    write_settings,
+)
+from harness.evidence import Evidence
+from harness.secrets import TEST_PASSWORD, TEST_USER_TOKEN
+from harness.start import IMPORT_NAME
+from standins.bookfusion import LIBRARY, SIGN_IN, BookFusionStandIn, LibraryRecord, generate_records
+from standins.faults import Hang, WrongShape
+
+OpenLibrary = Callable[[Path], LibraryDatabase]
+READ = datetime(2024, 11, 3, 22, 30, 15, tzinfo=timezone.utc)
+STATES = {'datatype': 'enumeration', 'display': {'enum_values': ['Planned', 'Reading', 'Completed']}}
+ALL_COLUMNS: dict[str, Any] = {
+    '#dateread': 'datetime',
+    '#completed': 'bool',
+    '#progress': 'float',
+    '#time': 'int',
+    '#state': STATES,
+    '#note': 'text',
+}
+
+
+@pytest.fixture
+def service(bookfusion: BookFusionStandIn) -> BookFusionStandIn:
+    """Three records: one read to the end, one with a date that cannot be read, one that nobody has opened."""
+    bookfusion.password = TEST_PASSWORD
+    bookfusion.records = [
+        LibraryRecord(
+            11, 8902995, 'The Name of the Wind', position_updated_at='2024-11-03T22:30:15.000Z', percentage=100
+        ),
+        LibraryRecord(12, title='Emma', last_read_at='yesterday'),
+        LibraryRecord(13, title='Walden'),
+    ]
+    return bookfusion
+
+
+BOOKS = [
+    {'title': 'The Name of the Wind', 'identifiers': {'bookfusion': 8902995}},
+    {'title': 'Emma', 'identifiers': {'bookfusion': 12}},
+    {'title': 'Walden', 'identifiers': {'bookfusion': 13}},
+    {'title': 'Not on BookFusion', 'identifiers': {'bookfusion': 99}},
+    {'title': 'Nothing to do with it'},
+]
+
+
+@pytest.fixture
+def quick_cli(
+    capsys: pytest.CaptureFixture[str],
+    evidence: Evidence,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Any:
+    """As `run_cli`, but in this process, which saves the start of another Calibre; not for signals and encodings."""
+    # As in a process of its own, only what this test's settings hold is blanked out.
+    monkeypatch.setattr(redaction, '_known', set())
+    monkeypatch.setattr(redaction, '_pattern', None)
+
+    def run_it(*arguments: str | Path, settings: Mapping[str, Any] | None = None) -> Finished:
+        if settings is not None:
+            write_settings(Path(config_dir), settings)
+        code = cli.main([str(argument) for argument in arguments])
+        done = Finished(code, *capsys.readouterr())
+        evidence.add_output(request.node.nodeid, 'command-stdout', done.stdout)
+        evidence.add_output(request.node.nodeid, 'command-stderr', done.stderr)
+        return done
+
+    return run_it
+
+
+def account(service: BookFusionStandIn, **more: Any) -> dict[str, Any]:
+    """Settings that sign in to the stand-in."""
+    return {
+        'email': service.email,
+        'password': service.password,
+        'bookfusion_api_base': service.api_base,
+        'bookfusion_user_api_base': service.user_api_base,
+        **more,
+    }
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob('*')
+        if path.is_file()
+    }
+
+
+def rows(folder: Path, query: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(f'file:{folder / "metadata.db"}?mode=ro', uri=True)) as database:
+        return list(database.execute(query))
+
+
+def plugin_folder(config: Path) -> Path:
+    return config / 'plugins' / IMPORT_NAME
+
+
+def utc(day: int) -> str:
+    return (READ + timedelta(days=day)).strftime('%Y-%m-%dT%H:%M:%S.000Z')
+
+
+class TestSync:
+    def test_output_of_a_sync(
+        self, make_library: Any, service: BookFusionStandIn, run_cli: Any, open_library: OpenLibrary
+    ) -> None:
+        folder = make_library(BOOKS)
+        settings = account(service, completed_column='#completed')
+        done = run_cli('sync', '--library', folder, settings=settings, env={'TZ': 'Asia/Kolkata'})
+        assert (done.returncode, done.stderr) == (0, '')
+        assert done.stdout.splitlines() == [
+            'OK The Name of the Wind -> 2024-11-04 (from reading_position.updated_at, match=book_id)',
+            'OK The Name of the Wind -> Completed=True (percentage=100.000, threshold=99.90, match=book_id)',
+            "SKIP Emma -> unreadable date 'yesterday' (from last_read_at, match=id)",
+            'Skipped: 1 unreadable date, 1 nothing to write from BookFusion, 1 not in the BookFusion library.',
+            'Done - 1 updated, 3 skipped.',
+        ]
+        cache = open_library(folder).new_api
+        assert cache.all_field_for('#dateread', range(1, 6)) == {1: READ, 2: None, 3: None, 4: None, 5: None}
+        assert cache.all_field_for('#completed', range(1, 6)) == {1: True, 2: None, 3: None, 4: None, 5: None}
+        assert service.violations == []
+
+    def test_a_second_sync_touches_nothing(
+        self, make_library: Any, service: BookFusionStandIn, run_cli: Any, config_folder: Path
+    ) -> None:
+        folder = make_library(BOOKS)
+        run_cli('sync', '--library', folder, settings=account(service, completed_column='#completed'))
+        library, undo = hashes(folder), hashes(plugin_folder(config_folder) / 'undo')
+        done = run_cli('sync', '--library', folder)
+        assert done.stdout.splitlines() == [
+            "SKIP Emma -> unreadable date 'yesterday' (from last_read_at, match=id)",
+            '1 book already held every value.',
+            'Skipped: 1 unreadable date, 1 nothing to write from BookFusion, 1 not in the BookFusion library.',
+            'Done - 0 updated, 3 skipped.',
+        ]
+        assert hashes(folder) == library
+        assert hashes(plugin_folder(config_folder) / 'undo') == undo
+
+    def test_three_hundred_books_twice(self, make_library: Any, service: BookFusionStandIn, run_cli: Any) -> None:
+        service.records = generate_records(300)
+        books = [{'title': one.title, 'identifiers': {'bookfusion': one.book_id}} for one in service.records]
+        folder = make_library(books)
+        settings = account(service, completed_column='#completed')
+        first = run_cli('sync', '--library', folder, '--json', settings=settings)
+        read = [one for one in service.records if one.position_updated_at]
+        assert (first.json['updated'], first.json['skipped']) == (len(read), 300 - len(read))
+        assert first.json['completed'] == sum(one.percentage == 100 for one in read)
+        with closing(sqlite3.connect(folder / 'metadata.db')) as database, database:
+            database.execute('delete from metadata_dirtied')
+        before = rows(folder, 'select id, last_modified from books')
+        second = run_cli('sync', '--library', folder, '--json')
+        assert second.stdout.splitlines()[-2] == f'Done - 0 updated, {300 - len(read)} skipped.'
+        assert (second.json['updated'], second.json['unchanged']) == (0, len(read))
+        assert second.json['changes'] == []
+        assert rows(folder, 'select id, last_modified from books') == before
+        assert rows(folder, 'select * from metadata_dirtied') == []
+
+    def test_the_library_opened_last_by_default(
+        self, make_library: Any, service: BookFusionStandIn, run_cli: Any, config_folder: Path
+    ) -> None:
+        folder, other = make_library(BOOKS), make_library(BOOKS)
+        program = "import sys; from calibre.utils.config import prefs; prefs['library_path'] = sys.argv[-1]"
+        with calibre_environment(config_folder) as environment:
+            command = [executable('calibre-debug'), '-c', program, str(folder)]
+            subprocess.run(command, env=environment, check=True, timeout=60)
+        untouched = hashes(other)
+        assert run_cli('sync', settings=account(service)).last_line == 'Done - 1 updated, 3 skipped.'
+        assert hashes(other) == untouched
+        assert run_cli('undo').stdout.startswith('Put back 1 value')
+
+    def test_the_librarys_own_columns_win(
+        self, make_library: Any, service: BookFusionStandIn, quick_cli: Any, open_library: OpenLibrary
+    ) -> None:
+        folder = make_library(BOOKS, columns={'#mine': 'datetime', '#dateread': 'datetime', '#completed': 'bool'})
+        database = open_library(folder)
+        database.new_api.set_pref('last_read_column', '#mine', namespace='BookFusionBackSync')
+        database.close()
+        assert quick_cli('sync', '--library', folder, settings=account(service)).returncode == 0
+        cache = open_library(folder).new_api
+        assert (cache.field_for('#mine', 1), cache.field_for('#dateread', 1)) == (READ, None)
+
+    def test_a_title_that_no_encoding_but_utf8_can_write(
+        self, make_library: Any, service: BookFusionStandIn, run_cli: Any
+    ) -> None:
+        titles = ['Ünïcödé', 'ألف ليلة', '紅樓夢', '🦊 <b>bold</b>', '{braces} %s']
+        service.records = [
+            LibraryRecord(number, title=title, last_read_at=utc(-number)) for number, title in enumerate(titles, 1)
+        ]
+        folder = make_library(
+            [{'title': title, 'identifiers': {'bookfusion': number}} for number, title in enumerate(titles, 1)]
+        )
+        settings = account(service)
+        done = run_cli('sync', '--dry-run', '--json', '--library', folder, settings=settings)
+        assert [change['title'] for change in done.json['changes']] == titles
+        assert [line.split(' -> ')[0] for line in done.stdout.splitlines()[:5]] == [f'OK {title}' for title in titles]
+        plain = {'LC_ALL': 'C', 'LANG': 'C', 'PYTHONIOENCODING': 'ascii', 'PYTHONUTF8': '0', 'PYTHONCOERCECLOCALE': '0'}
+        narrow = run_cli('sync', '--dry-run', '--json', '--library', folder, env=plain)
+        assert narrow.returncode == 0, narrow
+        assert [change['title'] for change in narrow.json['changes']] == titles
+
+    def test_two_books_with_one_identifier_and_an_identifier_that_is_no_number(
+        self, make_library: Any, service: BookFusionStandIn, quick_cli: Any
+    ) -> None:
+        folder = make_library(
+            [
+                {'title': 'Wind', 'identifiers': {'bookfusion': '8902995'}},
+                {'title': 'Wind again', 'identifiers': {'bookfusion': ' 8902995 '}},
+                {'title': 'Typed by hand', 'identifiers': {'bookfusion': 'the wind'}},
+            ]
+        )
+        done = quick_cli('sync', '--library', folder, settings=account(service))
+        assert done.stdout.splitlines()[:2] == [
+            'Note: 2 books share identifier 8902995 and get the same values: Wind, Wind again',
+            'Note: 1 bookfusion identifier is not a number and matches nothing: Typed by hand',
+        ]
+        assert done.last_line == 'Done - 2 updated, 1 skipped.'
+
+
+class TestJson:
+    KEYS = ('updated', 'unchanged', 'skipped', 'completed', 'seconds', 'requests', 'changes')
+
+    def test_every_kind_of_value(
+        self, make_library: Any, service: BookFusionStandIn, run_cli: Any, open_library: OpenLibrary
+    ) -> None:
+        """Through the user interface, which alone tells reading times and lists."""
+        service.token = TEST_USER_TOKEN
+        service._valid = {('bearer', TEST_USER_TOKEN)}
+        service.records = [
+            LibraryRecord(
+                1, 5, 'A', last_read_at=utc(0), percentage=42.1875, read_time=18240, lists=('currently_reading',)
+            )
+        ]
+        old = READ - timedelta(days=400)
+        book = {
+            'title': 'A',
+            'identifiers': {'bookfusion': 5},
+            '#dateread': old,
+            '#progress': 12.5,
+            '#state': 'Planned',
+        }
+        folder = make_library([book], columns=ALL_COLUMNS)
+        settings = account(
+            service,
+            email='',
+            password='',
+            bookfusion_token=TEST_USER_TOKEN,
+            completed_column='#completed',
+            completed_threshold=42,
+            progress_column='#progress',
+            read_time_column='#time',
+            status_column='#state',
+        )
+        done = run_cli('sync', '--library', folder, '--json', settings=settings, env={'TZ': 'America/Los_Angeles'})
+        assert done.returncode == 0, done
+        found = done.json
+        assert tuple(found) == self.KEYS
+        assert found['changes'] == [
+            {
+                'book_id': 1,
+                'title': 'A',
+                'column': '#dateread',
+                'old': '2023-09-30T15:30:15-07:00',
+                'new': '2024-11-03T14:30:15-08:00',
+            },
+            {'book_id': 1, 'title': 'A', 'column': '#completed', 'old': None, 'new': True},
+            {'book_id': 1, 'title': 'A', 'column': '#progress', 'old': 12.5, 'new': 42.19},
+            {'book_id': 1, 'title': 'A', 'column': '#time', 'old': None, 'new': 304},
+            {'book_id': 1, 'title': 'A', 'column': '#state', 'old': 'Planned', 'new': 'Completed'},
+        ]
+        counts = {key: found[key] for key in ('updated', 'unchanged', 'skipped', 'completed')}
+        assert counts == {'updated': 1, 'unchanged': 0, 'skipped': 0, 'completed': 1}
+        assert found['requests'] == len(service.requests)
+        assert 0 < found['seconds'] < 60
+        cache = open_library(folder).new_api
+        assert [cache.field_for(column, 1) for column in ('#progress', '#time', '#state')] == [42.19, 304, 'Completed']
+
+    def test_requests_are_those_that_were_sent(
+        self, make_library: Any, service: BookFusionStandIn, quick_cli: Any
+    ) -> None:
+        done = quick_cli('sync', '--library', make_library(BOOKS), '--json', settings=account(service))
+        assert done.json['requests'] == len(service.requests)
+
+    @pytest.mark.parametrize('trouble', ['server', 'settings', 'sign-in', 'library'])
+    def test_of_a_failure(
+        self, make_library: Any, service: BookFusionStandIn, quick_cli: Any, tmp_path: Path, trouble: str
+    ) -> None:
+        folder, settings = make_library(BOOKS), account(service)
+        if trouble == 'server':
+            service.fail(WrongShape({'books': []}), LIBRARY, times=None)
+        elif trouble == 'settings':
+            settings['last_read_column'] = '#nowhere'
+        elif trouble == 'sign-in':
+            settings['password'] = 'wrong'
+        else:
+            folder = tmp_path / 'nowhere'
+        done = quick_cli('sync', '--library', folder, '--json', settings=settings)
+        assert done.returncode == {'server': 1, 'settings': 2, 'sign-in': 3, 'library': 1}[trouble]
+        assert done.json == {'error': done.stderr.removeprefix('Error: ').rstrip('\n')}
+
+
+class TestDryRun:
+    def test_writes_nothing_but_the_device(
+        self, make_library: Any, service: BookFusionStandIn, run_cli: Any, config_folder: Path
+    ) -> None:
+        folder = make_library(BOOKS)
+        settings = account(service, completed_column='#completed')
+        before = hashes(folder)
+        done = run_cli('sync', '--library', folder, '--dry-run', '--json', settings=settings)
+        assert done.returncode == 0, done
+        assert done.stdout.splitlines()[:-1] == [
+            'OK The Name of the Wind -> 2024-11-03 (from reading_position.updated_at, match=book_id)',
+            'OK The Name of the Wind -> Completed=True (percentage=100.000, threshold=99.90, match=book_id)',
+            "SKIP Emma -> unreadable date 'yesterday' (from last_read_at, match=id)",
+            'Skipped: 1 unreadable date, 1 nothing to write from BookFusion, 1 not in the BookFusion library.',
+            'Dry run: nothing was written.',
+            'Done - 1 updated, 3 skipped.',
+        ]
+        counts = {key: done.json[key] for key in ('updated', 'unchanged', 'skipped', 'completed')}
+        assert counts == {'updated': 1, 'unchanged': 0, 'skipped': 3, 'completed': 1}
+        assert len(done.json['changes']) == 2
+        assert hashes(folder) == before
+        stored = json.loads(settings_path(config_folder).read_bytes())
+        assert stored == {**settings, 'device': stored['device']}
+        assert not (plugin_folder(config_folder) / 'undo').exists()
+        sent = [request.json()['device'] for request in service.requests if request.path == SIGN_IN]
+        assert sent == [stored['device']]
+        run_cli('sync', '--library', folder)
+        assert {request.json()['device'] for request in service.requests if request.path == SIGN_IN} == set(sent)
+
+    def test_while_calibre_is_running(
+        self, make_library: Any, service: BookFusionStandIn, run_cli: Any, calibre_is_running: None
+    ) -> None:
+        done = run_cli('sync', '--library', make_library(BOOKS), '--dry-run', settings=account(service))
+        assert done.last_line == 'Done - 1 updated, 3 skipped.'
+
+
+class TestUndo:
+    def test_again_and_again(
+        self, make_library: Any, service: BookFusionStandIn, quick_cli: Any, open_library: OpenLibrary
+    ) -> None:
+        folder = make_library(BOOKS)
+        settings = account(service, completed_column='#completed')
+        quick_cli('sync', '--library', folder, settings=settings)
+        service.records = [LibraryRecord(11, 8902995, last_read_at=utc(5)), LibraryRecord(13, last_read_at=utc(6))]
+        quick_cli('sync', '--library', folder)
+        database = open_library(folder)
+        database.new_api.set_field('#dateread', {3: READ})
+        database.close()
+        said = [quick_cli('undo', '--library', folder) for _ in range(3)]
+        assert [one.returncode for one in said] == [0, 0, 0]
+        moment = r'\d{4}-\d\d-\d\d \d\d:\d\d'
+        patterns = [
+            [
+                rf'Put back 1 value that the sync of {moment} had replaced\.',
+                r'1 value was changed since and left alone\.',
+            ],
+            [rf'Put back 2 values that the sync of {moment} had replaced\.'],
+            [r'There is no sync left to undo\.'],
+        ]
+        for one, expected in zip(said, patterns, strict=True):
+            found = one.stdout.splitlines()
+            assert len(found) == len(expected), found
+            assert all(re.fullmatch(pattern, line) for pattern, line in zip(expected, found, strict=True)), found
+        cache = open_library(folder).new_api
+        assert cache.all_field_for('#dateread', [1, 2, 3]) == {1: None, 2: None, 3: READ}
+        assert cache.all_field_for('#completed', [1, 2, 3]) == {1: None, 2: None, 3: None}
+
+    def test_nothing_to_undo_needs_no_account(self, make_library: Any, quick_cli: Any) -> None:
+        done = quick_cli('undo', '--library', make_library(BOOKS), settings={})
+        assert (done.returncode, done.stdout) == (0, 'There is no sync left to undo.\n')
+
+
+def one_line(text: str) -> str:
+    """The only line of an error output."""
+    (line,) = text.splitlines()
+    return line
+
+
+class TestErrors:
+    """One line on standard error that says what to do, the right exit code, and a library as it was."""
+
+    @pytest.mark.parametrize(
+        ('changes', 'code', 'sentence'),
+        [
+            ({'email': ''}, 2, 'The email address of the BookFusion account is missing.'),
+            ({'password': ''}, 2, 'The password of the BookFusion account is missing.'),
+            ({'last_read_column': ''}, 2, 'No Last Read Column is chosen.'),
+            ({'last_read_column': '#nowhere'}, 2, 'The Last Read Column #nowhere does not exist in this library.'),
+            ({'last_read_column': '#completed'}, 2, 'The Last Read Column #completed is not a Date column.'),
+            ({'last_read_column': 'pubdate'}, 2, 'The Last Read Column pubdate does not exist in this library.'),
+            ({'bookfusion_api_base': 'http://example.org/api'}, 2, 'The address http://example.org/api is not enc'),
+            ({'bookfusion_api_base': 'nonsense'}, 2, 'The address nonsense cannot be used.'),
+            ({'password': 'wrong'}, 3, 'BookFusion refused the email address or the password.'),
+        ],
+    )
+    def test_of_settings(
+        self,
+        make_library: Any,
+        service: BookFusionStandIn,
+        quick_cli: Any,
+        changes: dict[str, Any],
+        code: int,
+        sentence: str,
+    ) -> None:
+        folder = make_library(BOOKS)
+        before = hashes(folder)
+        done = quick_cli('sync', '--library', folder, settings=account(service) | changes)
+        assert done.returncode == code, done
+        assert one_line(done.stderr).startswith(f'Error: {sentence}')
+        assert done.stdout == ''
+        assert hashes(folder) == before
+        assert len(service.requests) == (1 if code == 3 else 0)
+
+    def test_other_columns_are_named_and_left_out(
+        self, make_library: Any, service: BookFusionStandIn, quick_cli: Any
+    ) -> None:
+        settings = account(
+            service,
+            completed_column='#gone',
+            progress_column='#completed',
+            status_column='#dateread',
+            page_size='many',
+        )
+        done = quick_cli('sync', '--library', make_library(BOOKS), settings=settings)
+        assert done.returncode == 0
+        assert done.stdout.splitlines()[:4] == [
+            'Note: Setting page_size is not a number, so 100 is used.',
+            'Note: the completed column #gone does not exist in this library, so it is left out.',
+            'Note: the progress column #completed has the wrong type (bool), so it is left out.',
+            'Note: the status column #dateread has the wrong type (datetime), so it is left out.',
+        ]
+        assert done.last_line == 'Done - 1 updated, 3 skipped.'
+
+    def test_settings_that_are_not_json(self, make_library: Any, run_cli: Any, config_folder: Path) -> None:
+        path = settings_path(config_folder)
+        path.write_text('{"email": "reader@exam')
+        done = run_cli('sync', '--library', make_library(BOOKS))
+        assert done.returncode == 2
+        (aside,) = path.parent.glob(f'{path.name}.unreadable-*')
+        assert str(aside) in one_line(done.stderr)
+        assert aside.read_text() == '{"email": "reader@exam'
+
+    def test_no_library_there(self, quick_cli: Any, service: BookFusionStandIn, tmp_path: Path) -> None:
+        for command in ('sync', 'undo'):
+            done = quick_cli(command, '--library', tmp_path / 'nowhere', settings=account(service))
+            assert done.returncode == 1
+            assert one_line(done.stderr) == (
+                f'Error: There is no Calibre library at {tmp_path / "nowhere"}. Check the path given with --library.'
+            )
+        assert not (tmp_path / 'nowhere').exists()
+        assert service.requests == []
+
+    def test_a_library_that_is_none(self, quick_cli: Any, service: BookFusionStandIn, make_library: Any) -> None:
+        folder = make_library(BOOKS)
+        (folder / 'metadata.db').write_bytes(b'SQLite format 3\x00' + b'\xff' * 5000)
+        before = hashes(folder)
+        done = quick_cli('sync', '--library', folder, settings=account(service))
+        assert done.returncode == 1
+        assert one_line(done.stderr).startswith('Error: Calibre could not read the library (')
+        assert hashes(folder) == before
+
+    def test_a_server_that_says_something_else(
+        self, make_library: Any, service: BookFusionStandIn, quick_cli: Any
+    ) -> None:
+        folder = make_library(BOOKS)
+        before = hashes(folder)
+        service.fail(WrongShape({'books': []}), LIBRARY, times=None)
+        done = quick_cli('sync', '--library', folder, settings=account(service))
+        assert done.returncode == 1
+        assert one_line(done.stderr).startswith('Error: BookFusion answered in a form that this plugin does not know')
+        assert hashes(folder) == before
+
+    @pytest.mark.parametrize('command', ['sync', 'undo'])
+    def test_while_calibre_is_running(
+        self, make_library: Any, service: BookFusionStandIn, run_cli: Any, calibre_is_running: None, command: str
+    ) -> None:
+        folder = make_library(BOOKS)
+        before = hashes(folder)
+        done = run_cli(command, '--library', folder, settings=account(service))
+        assert done.returncode == 1
+        assert one_line(done.stderr) == 'Error: Calibre is running. Close it first, or start this from its window.'
+        assert hashes(folder) == before
+        assert service.requests == []
+
+    def test_a_record_that_cannot_be_kept(
+        self, make_library: Any, service: BookFusionStandIn, run_cli: Any, config_folder: Path
+    ) -> None:
+        folder = make_library(BOOKS)
+        before = hashes(folder)
+        plugin_folder(config_folder).mkdir(parents=True)
+        (plugin_folder(config_folder) / 'undo').write_text('in the way')
+        done = run_cli('sync', '--library', folder, settings=account(service))
+        assert done.returncode == 1
+        assert one_line(done.stderr).startswith('Error: The undo record could not be saved (')
+        assert hashes(folder) == before
+
+    def test_a_traceback_only_for_who_asks_for_it(
+        self, make_library: Any, service: BookFusionStandIn, run_cli: Any
+    ) -> None:
+        settings = account(service, password='wrong')
+        done = run_cli('sync', '--library', make_library(BOOKS), settings=settings, env={'CALIBRE_DEBUG': '1'})
+        assert done.returncode == 3
+        assert 'Traceback (most recent call last)' in done.stderr
+        assert done.stderr.splitlines()[-1].startswith('Error: BookFusion refused')
+
+
+class TestUsage:
+    @pytest.mark.parametrize(
+        'arguments',
+        [
+            [],
+            ['no-such-command'],
+            ['sync', '--no-such-option'],
+            ['sync', '--lib', 'x'],
+            ['sync', '--library'],
+            ['sync', 'too', 'many'],
+            ['undo', '--dry-run'],
+        ],
+        ids=lambda arguments: ' '.join(arguments) or 'nothing',
+    )
+    def test_wrong_usage(self, quick_cli: Any, arguments: list[str]) -> None:
+        done = quick_cli(*arguments)
+        assert done.returncode == 2
+        assert done.stdout == ''
+        assert done.stderr.startswith('usage: calibre-debug -r "BookFusion Back Sync" -- ')
+        assert 'Traceback' not in done.stderr
+
+    def test_version(self, run_cli: Any) -> None:
+        done = run_cli('--version')
+        assert (done.returncode, done.stderr) == (0, '')
+        assert re.fullmatch(r'BookFusion Back Sync \d+\.\d+\.\d+\n', done.stdout)
+
+    def test_help(self, quick_cli: Any) -> None:
+        done = quick_cli('--help')
+        assert done.returncode == 0
+        for command in ('sync', 'undo'):
+            assert command in done.stdout
+
+
+@pytest.fixture
+def started(config_folder: Path, calibre_lock: Any) -> Callable[..., Any]:
+    """`with started(command, ...) as process:` runs a command in the background, killed at the end of the block."""
+
+    @contextmanager
+    def start(command: list[str], **more: Any) -> Iterator[subprocess.Popen[str]]:
+        with calibre_lock.free_for_subprocess(), calibre_environment(config_folder) as environment:
+            given = {'stdout': subprocess.PIPE, 'stderr': subprocess.PIPE, 'text': True, 'env': environment, **more}
+            process = subprocess.Popen(command, **given)
+            try:
+                yield process
+            finally:
+                process.kill()
+                process.communicate()
+
+    return start
+
+
+# Sends Ctrl-C to itself in the middle of the write.
+INTERRUPTING = """
+import os, signal, sys
+from calibre_plugins.bookfusionbacksync import cli, library
+
+set_fields = library.Library._set_fields
+
+def interrupted(self, fields):
+    set_field = self.api.set_field
+    def slowly(*given, **more):
+        os.kill(os.getpid(), signal.SIGINT)
+        return set_field(*given, **more)
+    self.api.set_field = slowly
+    return set_fields(self, fields)
+
+library.Library._set_fields = interrupted
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+class TestStopping:
+    @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM], ids=lambda number: signal.Signals(number).name)
+    @pytest.mark.parametrize('where', [SIGN_IN, LIBRARY], ids=['signing in', 'fetching'])
+    def test_while_the_server_hangs(
+        self,
+        make_library: Any,
+        service: BookFusionStandIn,
+        started: Any,
+        config_folder: Path,
+        number: signal.Signals,
+        where: str,
+    ) -> None:
+        folder = make_library(BOOKS)
+        before = hashes(folder)
+        write_settings(config_folder, account(service))
+        service.fail(Hang(), where, times=None)
+        with started(plugin_command('sync', '--library', str(folder), '--json')) as process:
+            service.wait_for(where)
+            # Not a quick one: the page has to be hanging when the signal comes.
+            time.sleep(0.1)
+            sent = time.monotonic()
+            process.send_signal(number)
+            output, errors = process.communicate(timeout=10)
+            assert time.monotonic() - sent < 3
+        assert process.returncode == 4
+        assert errors == 'Cancelled - nothing was written.\n'
+        assert json.loads(output) == {'error': 'Cancelled - nothing was written.'}
+        assert hashes(folder) == before
+        assert not (plugin_folder(config_folder) / 'undo').exists()
+
+    def test_while_writing_waits_for_the_end(
+        self,
+        make_library: Any,
+        service: BookFusionStandIn,
+        started: Any,
+        config_folder: Path,
+        tmp_path: Path,
+        open_library: OpenLibrary,
+    ) -> None:
+        folder = make_library(BOOKS)
+        write_settings(config_folder, account(service, completed_column='#completed'))
+        script = tmp_path / 'interrupting.py'
+        script.write_text(INTERRUPTING)
+        command = [executable('calibre-debug'), '-e', str(script), '--', 'sync', '--library', str(folder)]
+        with started(command) as process:
+            output, errors = process.communicate(timeout=30)
+        assert (process.returncode, errors) == (0, '')
+        assert output.splitlines()[-1] == 'Done - 1 updated, 3 skipped.'
+        cache = open_library(folder).new_api
+        assert (cache.field_for('#dateread', 1), cache.field_for('#completed', 1)) == (READ, True)
+
+    def test_a_reader_that_goes_away(
+        self, make_library: Any, service: BookFusionStandIn, started: Any, config_folder: Path
+    ) -> None:
+        """As `... | head -1`: what was to be written is written, and nobody sees a traceback."""
+        service.records = generate_records(300)
+        books = [{'title': one.title, 'identifiers': {'bookfusion': one.book_id}} for one in service.records]
+        folder = make_library(books)
+        write_settings(config_folder, account(service))
+        reading, writing = os.pipe()
+        os.close(reading)
+        with started(plugin_command('sync', '--library', str(folder)), stdout=writing) as process:
+            os.close(writing)
+            _, errors = process.communicate(timeout=30)
+        assert process.returncode == 1
+        assert errors == ''
+        read = sum(one.position_updated_at is not None for one in service.records)
+        assert rows(folder, 'select count(*) from custom_column_1') == [(read,)]
+
+
+class TestProgress:
+    def test_to_a_terminal_only(
+        self, make_library: Any, service: BookFusionStandIn, started: Any, config_folder: Path
+    ) -> None:
+        folder = make_library(BOOKS)
+        write_settings(config_folder, account(service))
+        terminal, side = pty.openpty()
+        with started(plugin_command('sync', '--library', str(folder)), stderr=side) as process:
+            os.close(side)
+            shown = b''
+            # A terminal whose other side is closed ends with an error on Linux, with nothing elsewhere.
+            with suppress(OSError):
+                while piece := os.read(terminal, 4096):
+                    shown += piece
+            output = process.stdout.read()
+            assert process.wait(timeout=30) == 0
+        os.close(terminal)
+        for sentence in (
+            b'Authenticating...',
+            b'Fetching BookFusion library...',
+            b'Scanning Calibre library...',
+            b'Writing 1 date to Calibre...',
+        ):
+            assert sentence in shown
+        # All of it on one line, which is wiped out at last.
+        assert b'\n' not in shown
+        assert shown.endswith(b'\r\x1b[K')
+        assert output.splitlines()[-1] == 'Done - 1 updated, 3 skipped.'
+        assert '\x1b' not in output
