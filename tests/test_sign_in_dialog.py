@@ -14,6 +14,7 @@ from calibre.gui2.dialogs.message_box import MessageBox
 from calibre_plugins.bookfusionbacksync import settings, sign_in_dialog
 from calibre_plugins.bookfusionbacksync.sign_in_dialog import SignInDialog
 from harness.secrets import TEST_PASSWORD, TEST_USER_TOKEN
+from harness.whole_gui import SCRIPTS, book
 from qt.core import (
     QApplication,
     QDesktopServices,
@@ -374,3 +375,32 @@ def test_the_texts_fit_at_twice_the_letter_size(qtbot: Any, server: BookFusionSt
         assert field.fontMetrics().horizontalAdvance('BKFN-2468') < field.width()
     finally:
         QApplication.setFont(font)
+
+
+# In the whole of Calibre.
+
+
+def test_an_expired_sign_in_is_renewed_from_the_window(run_gui: Any, make_library: Any) -> None:
+    library = make_library([book(record) for record in generate_records(12)])
+    done = run_gui(SCRIPTS / 'signing_in.py', library, argument={'count': 12})
+    assert done.returncode == 0, done
+    assert 'Traceback' not in done.stderr
+    found = done.result
+    assert found['refused'] == 'Error: The sign-in to BookFusion has expired. Sign in again in Settings.'
+    assert found['code'] == 'BKFN-2468'
+    assert len(found['opened']) == 1
+    assert found['opened'][0].endswith('/device?code=BKFN-2468')
+    assert found['signed_in'] == 'Signed in to BookFusion: 12 books in the library.'
+    assert found['closed']
+    assert (found['token_saved'], found['password_kept'], found['button_left']) == (True, False, False)
+    assert found['synced'].startswith('Done - ')
+    assert (found['threads'], found['violations'], found['server_errors']) == ([], [], [])
+
+
+def test_calibre_quits_during_a_sign_in(run_gui: Any, make_library: Any, tmp_path: Path) -> None:
+    library = make_library([{'title': 'Emma', 'identifiers': {'bookfusion': '1'}}])
+    noted = tmp_path / 'noted.json'
+    done = run_gui(SCRIPTS / 'signing_in.py', library, argument={'count': 1, 'noted': str(noted)})
+    assert done.returncode == 0, done
+    assert 'Traceback' not in done.stderr
+    assert json.loads(noted.read_text()) == [['SignInWorker'], []]
