@@ -508,19 +508,21 @@ def test_a_book_added_while_pages_are_read(server: BookFusionStandIn, way: str) 
     added = threading.Event()
 
     def add_one(page: int) -> None:
-        if page == 2 and not added.is_set():
-            added.set()
+        if page == 2:
             server.records[9] = replace(server.records[9], percentage=77)
             server.records.insert(0, LibraryRecord(99, added_at='2000-01-01T00:00:00.000Z'))
+            added.set()
+        elif page > 2:
+            added.wait(5)
 
     server.records = generate_records(25)
     server.before_page = add_one
     library = Reader(server, way).read()
+    twice = server.records[10]
     found = ids(library, id_space(way))
-    assert set(found) >= {str(record.id) for record in server.records[1:]}
-    assert [record.percentage for record in library.records if str(server.records[10].id) in dict(record.ids).values()][
-        -1
-    ] == 77
+    assert set(found) == {str(record.id) for record in server.records[1:]}
+    both = [record.percentage for record, number in zip(library.records, found, strict=True) if number == str(twice.id)]
+    assert both == [generate_records(25)[9].percentage, 77]
 
 
 @pytest.mark.parametrize('way', WAYS)
