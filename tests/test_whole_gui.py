@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -96,8 +97,7 @@ def check_second_sync(found: dict[str, Any], records: list[LibraryRecord]) -> No
     skipped = sum(read_date(record) is None and not is_completed(record) for record in records)
     assert found['second'] == f'Done - 0 updated, {skipped} skipped.'
     assert not any(line.startswith('OK') for line in found['second_log'])
-    assert found['touched'] == []
-    assert found['queued'] == []
+    assert found['touched'] == {'modified': [], 'queued': []}
     assert found['ascending'] == sorted(found['ascending'])
     assert found['descending'] == sorted(found['ascending'], reverse=True)
     assert len(set(found['ascending'])) > 100
@@ -110,7 +110,7 @@ def check_undo(found: dict[str, Any], values: int) -> None:
     assert found['undo_log'] == [found['undone']]
     assert found['dates'] == ['']
     assert found['nothing_left'] == 'There is no sync left to undo.'
-    assert found['nothing_touched']
+    assert found['touched_by_nothing'] == {'modified': [], 'queued': []}
 
 
 FAILURES = {
@@ -136,7 +136,7 @@ def check_failures(found: dict[str, Any]) -> None:
     }
     assert found['failures']['wrong password']['sign_ins'] == 1
     assert sum(each['sign_ins'] for each in found['failures'].values()) == 1
-    assert found['touched'] is False
+    assert found['touched'] == {'modified': [], 'queued': []}
 
 
 def test_sync_of_a_whole_library_and_what_stays_of_it(
@@ -168,3 +168,25 @@ def test_sync_of_a_whole_library_and_what_stays_of_it(
     )
     assert again['threads'] == []
     assert cells(open_library(library)) == {number: (day, None) for number, (day, _flag) in expected.items()}
+
+
+def test_from_right_to_left_and_dark(
+    run_gui: Any, make_library: Any, open_library: OpenLibrary, in_good_order: Any, config_folder: Path
+) -> None:
+    records = generate_records(20)
+    library = make_library([book(record) for record in records])
+    appearance = config_folder / 'gui.json'
+    chosen = json.loads(appearance.read_text(encoding='utf-8')) if appearance.exists() else {}
+    appearance.write_text(json.dumps({**chosen, 'color_palette': 'dark'}), encoding='utf-8')
+    env = {'CALIBRE_OVERRIDE_LANG': 'ar', 'TZ': ZONE}
+    found = in_good_order(run_gui(SCRIPTS / 'other_looks.py', library, argument={'count': 20}, env=env))
+    assert found['cancel'] == 'إلغاء'
+    assert len(found['looks']) == 4
+    for seen in found['looks']:
+        assert seen['right_to_left'], seen
+        assert seen['background'] < 100 < seen['text'], seen
+        assert seen['painted'], seen
+    # The log is English and its lines are the same in every language.
+    assert [line for line in found['log'] if line.startswith(('OK', 'SKIP'))] == expected_log(records)
+    assert found['threads'] == []
+    assert cells(open_library(library)) == expected_cells(records)

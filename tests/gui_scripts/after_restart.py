@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gui_scripts.stage import Stage, Steps, footprints, plugin_module, running_threads, shown_dates, sorted_dates
+from gui_scripts.stage import Footprints, Stage, Steps, plugin_module, running_threads, shown_dates, sorted_dates
 from standins.bookfusion import SIGN_IN
 
 # What is wrong with the settings of each sync.
@@ -29,16 +29,16 @@ def undo(gui: Any, helpers: Any, stage: Stage) -> Steps:
     """Undoes the sync of the earlier run, and then what is not there to undo."""
     first = yield from stage.run('undo')
     found = {'undone': first, 'undo_log': stage.log, 'dates': sorted(set(shown_dates(gui).values()))}
-    prints = footprints(helpers)
+    prints = Footprints(helpers.database)
     found['nothing_left'] = yield from stage.run('undo')
-    found['nothing_touched'] = footprints(helpers) == prints
+    found['touched_by_nothing'] = prints.new()
     return found
 
 
 def fail(helpers: Any, stage: Stage) -> Steps:
     """The status line after each sync that cannot succeed, and whether it touched anything."""
     hurry()
-    prints = footprints(helpers)
+    prints = Footprints(helpers.database)
     found: dict[str, Any] = {}
     for name, wrong in WRONG.items():
         stage.set_up()
@@ -51,7 +51,7 @@ def fail(helpers: Any, stage: Stage) -> Steps:
     status = yield from stage.run('sync_now')
     found['refused'] = {'status': status, 'log': stage.log, 'sign_ins': 0}
     stage.server.accept_connections()
-    return {'failures': found, 'touched': footprints(helpers) != prints}
+    return {'failures': found, 'touched': prints.new()}
 
 
 def drive(gui: Any, helpers: Any) -> Steps:

@@ -277,11 +277,24 @@ def sorted_dates(gui: Any, ascending: bool) -> list[str]:
     return ['' if dates[book_id] is None else as_utc(dates[book_id]).isoformat() for book_id in ids]
 
 
-def footprints(helpers: Any) -> dict[str, Any]:
+class Footprints:
     """What a write leaves behind, whatever it writes: moved time stamps and queued OPF backups."""
-    database = helpers.database
-    stamps = database.all_field_for('last_modified', database.all_book_ids())
-    return {'modified': {key: str(value) for key, value in stamps.items()}, 'queued': dict(database.dirtied_cache)}
+
+    def __init__(self, database: Any) -> None:
+        self._database = database
+        self._modified, self._queued = self._look()
+
+    def _look(self) -> tuple[dict[int, Any], dict[int, int]]:
+        modified = self._database.all_field_for('last_modified', self._database.all_book_ids())
+        return modified, dict(self._database.dirtied_cache)
+
+    def new(self) -> dict[str, list[int]]:
+        """The books that were written since this object was made. Calibre works its queue off meanwhile."""
+        modified, queued = self._look()
+        return {
+            'modified': [key for key, stamp in modified.items() if self._modified.get(key) != stamp],
+            'queued': [key for key, number in queued.items() if self._queued.get(key) != number],
+        }
 
 
 def filled_cells(helpers: Any) -> int:

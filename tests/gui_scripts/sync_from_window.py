@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from gui_scripts.stage import (
+    Footprints,
     Stage,
     StatusLog,
     Steps,
-    footprints,
     running_threads,
     shown_dates,
     sorted_dates,
@@ -119,12 +119,10 @@ def drive(gui: Any, helpers: Any) -> Steps:
         'dates': shown_dates(gui),
         'ticked': ticked_books(gui),
     }
-    prints = footprints(helpers)
+    prints = Footprints(helpers.database)
     found['second'] = yield from stage.run('sync_now')
     found['second_log'] = stage.log
-    after = footprints(helpers)
-    found['touched'] = [key for key, value in after['modified'].items() if prints['modified'][key] != value]
-    found['queued'] = [key for key, value in after['queued'].items() if prints['queued'].get(key) != value]
+    found['touched'] = prints.new()
     found['ascending'] = sorted_dates(gui, True)
     found['descending'] = sorted_dates(gui, False)
     stage.click('close')
