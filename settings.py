@@ -222,7 +222,6 @@ def _write(values: Mapping[str, object]) -> None:
         with stored:
             stored.update(values)
     except OSError as error:
-        forget()
         raise SettingsTrouble(errors.SETTINGS_NOT_SAVED, path=settings_path(), reason=error.strerror) from None
 
 

@@ -1,4 +1,4 @@
-"""Beside the official BookFusion plugin, and after the original Back Sync 0.0.4, whose name and settings it takes over."""
+"""Beside the official BookFusion plugin, and after the original Back Sync 0.0.4, whose place it takes."""
 
 from __future__ import annotations
 

@@ -156,6 +156,14 @@ class TestMatching:
                 f'Note: Dune: 4 BookFusion records claim identifier 5; the newest date wins (match={space})',
             )
 
+    @pytest.mark.parametrize('percentages', [(9.0, 100.0), (30.0, 100.0), (None, 0.0)])
+    @pytest.mark.parametrize('read', ['2023-01-01', None])
+    def test_then_the_highest_percentage(self, percentages: tuple[float | None, float], read: str | None) -> None:
+        records = [record(5, last_read_at=read, percentage=percentage) for percentage in percentages]
+        rules = SyncRules(DATE, progress=Column('#progress', 'int'))
+        for order in (records, records[::-1]):
+            assert cells(plan_for(order, {1: ('5', 'Dune')}, rules))[1, '#progress'] == percentages[1]
+
     def test_the_very_same_record_twice_is_no_collision(self) -> None:
         plan = plan_for([record(5, 6, last_read_at='2020-01-01')] * 2, {1: ('5', 'Dune')})
         assert len(plan.changes) == 1
