@@ -35,6 +35,8 @@ class BackSyncPlugin(InterfaceActionBase):
 
     def save_settings(self, config_widget: ConfigWidget) -> None:
         config_widget.save_settings()
+        if self.actual_plugin_ is not None:
+            self.actual_plugin_.settings_changed()
 
     def cli_main(self, argv: list[str]) -> None:
         """`calibre-debug -r "BookFusion Back Sync" -- COMMAND`; `argv[0]` is the plugin's name."""

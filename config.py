@@ -6,23 +6,21 @@ Reads and writes through the settings room only; the columns it offers are the o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from calibre.gui2 import error_dialog
 from qt.core import (
-    QCheckBox,
     QComboBox,
+    QDialogButtonBox,
     QDoubleSpinBox,
     QFormLayout,
     QHBoxLayout,
     QIcon,
-    QLabel,
-    QLineEdit,
-    QPushButton,
+    QScrollArea,
+    QShowEvent,
     QSize,
-    Qt,
     QTabWidget,
     QVBoxLayout,
     QWidget,
@@ -32,12 +30,15 @@ from . import settings
 from .errors import BackSyncError
 from .library import ColumnInfo, Library
 from .redaction import Secret
-from .settings import Settings
+from .settings import PLUGIN_NAME, Settings
 from .steps import usable_columns
 from .transport import checked_address, is_loopback
+from .widgets import Notice, PasswordEdit, add_row, check_box, line_edit, plain_label, push_button
 
 if TYPE_CHECKING:
     from calibre_builtins import _, load_translations, ngettext
+
+    from .jobs import Jobs
 
 load_translations()
 
@@ -57,7 +58,7 @@ def column_fields() -> tuple[ColumnField, ...]:
     return (
         ColumnField(
             'last_read_column',
-            _('&Last Read Column:'),
+            _('Last &Read Column:'),
             _('The Date column that gets the date of the last reading on BookFusion'),
             _('Date'),
         ),
@@ -94,29 +95,6 @@ def column_fields() -> tuple[ColumnField, ...]:
     )
 
 
-class PasswordEdit(QWidget):
-    """A hidden password with a switch that shows it. The line edit carries the object name."""
-
-    def __init__(self, name: str, tip: str, parent: QWidget) -> None:
-        super().__init__(parent)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        self.edit = QLineEdit(self)
-        self.edit.setObjectName(name)
-        self.edit.setEchoMode(QLineEdit.EchoMode.Password)
-        self.edit.setToolTip(tip)
-        self.show_switch = QCheckBox(_('Sho&w'), self)
-        self.show_switch.setObjectName(f'show_{name}')
-        self.show_switch.setToolTip(_('Show the password'))
-        self.show_switch.toggled.connect(self._toggled)
-        row.addWidget(self.edit, 1)
-        row.addWidget(self.show_switch)
-        self.setFocusProxy(self.edit)
-
-    def _toggled(self, shown: bool) -> None:
-        self.edit.setEchoMode(QLineEdit.EchoMode.Normal if shown else QLineEdit.EchoMode.Password)
-
-
 class ColumnBox(QComboBox):
     """The columns of the right type as `#lookup (Name)`, after an empty entry; a bad choice is kept and marked."""
 
@@ -127,17 +105,14 @@ class ColumnBox(QComboBox):
         self.setMinimumContentsLength(24)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
 
-    def fill(self, usable: list[ColumnInfo], chosen: str, empty_text: str) -> None:
+    def fill(self, usable: list[ColumnInfo], chosen: str, first_text: str, first_value: str = '') -> None:
         self.clear()
-        self.addItem(empty_text, '')
+        self.addItem(first_text, first_value)
         for column in usable:
             self.addItem(column.label, column.name)
-        self.choose(chosen)
-
-    def choose(self, name: str) -> None:
-        place = self.findData(name)
+        place = self.findData(chosen)
         if place < 0:
-            self.addItem(QIcon.ic('dialog_warning.png'), _('{column} (cannot be used)').format(column=name), name)
+            self.addItem(QIcon.ic('dialog_warning.png'), _('{column} (cannot be used)').format(column=chosen), chosen)
             place = self.count() - 1
         self.setCurrentIndex(place)
 
@@ -149,102 +124,105 @@ class ColumnBox(QComboBox):
 class ConfigWidget(QWidget):
     """The form, in tabs, below 700 pixels high. `library` is the one that is open in Calibre's window."""
 
-    def __init__(self, library: Library | None = None) -> None:
+    def __init__(self, library: Library | None = None, jobs: Jobs | None = None) -> None:
         super().__init__()
+        self.jobs = jobs or _open_jobs()
         self.library = library or _open_library()
         loaded = settings.load(self.library.api if self.library else None)
         self.loaded: Settings = loaded.settings
         self.columns = self.library.columns() if self.library else {}
         self._boxes: dict[str, ColumnBox] = {}
-        self._marks: dict[str, QLabel] = {}
+        self._marks: dict[str, Notice] = {}
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
+        self.problems = Notice('problems', self)
+        self.problems.say('\n'.join(loaded.problems))
+        layout.addWidget(self.problems)
         self.tabs = QTabWidget(self)
         self.tabs.setObjectName('tabs')
         layout.addWidget(self.tabs)
-        self.tabs.addTab(self._bookfusion_tab(), _('&BookFusion'))
-        self.tabs.addTab(self._columns_tab(), _('C&olumns'))
-        self.tabs.addTab(self._hardcover_tab(), _('&Hardcover'))
-        self.tabs.addTab(self._booklore_tab(), _('Book&Lore'))
-        self.tabs.addTab(self._automatic_tab(), _('&Automatic'))
-        if loaded.problems:
-            layout.insertWidget(0, self._problems_label(loaded.problems))
+        self._add_tab(self._bookfusion_tab, _('&BookFusion'))
+        self._add_tab(self._columns_tab, _('C&olumns'))
+        self._add_tab(self._hardcover_tab, _('&Hardcover'))
+        self._add_tab(self._booklore_tab, _('Book&Lore'))
+        self._add_tab(self._automatic_tab, _('&Automatic'))
+        self._show_accounts()
+        self._judge_booklore_address()
 
     def sizeHint(self) -> QSize:
-        return QSize(620, 440)
+        return QSize(640, 460)
 
-    def _problems_label(self, problems: tuple[str, ...]) -> QLabel:
-        label = _plain_label('\n'.join(problems), self)
-        label.setObjectName('problems')
-        return label
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._judge_booklore_address()
 
-    def _bookfusion_tab(self) -> QWidget:
-        page, form = _form_page(self)
-        self.email = _line_edit('email', self.loaded.email, _('The email address of your BookFusion account'), page)
-        form.addRow(_('&Email:'), self.email)
+    def _add_tab(self, fill: Any, title: str) -> None:
+        """A page that scrolls where the screen is small or the letters are large; Calibre scrolls from 6.26 only."""
+        page = QWidget(self)
+        form = QFormLayout(page)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
+        fill(page, form)
+        scroll = QScrollArea(self)
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
+        scroll.setWidget(page)
+        self.tabs.addTab(scroll, title)
+
+    def _bookfusion_tab(self, page: QWidget, form: QFormLayout) -> None:
+        self.email = line_edit('email', self.loaded.email, _('The email address of your BookFusion account'), page)
+        add_row(form, _('&Email:'), self.email)
         self.password = PasswordEdit('password', _('The password of your BookFusion account'), page)
         self.password.edit.setText(self.loaded.password.reveal())
-        form.addRow(_('&Password:'), self.password)
-        form.addRow('', self._sign_in_row(page))
-        self.signed_in = _plain_label('', page)
-        self.signed_in.setObjectName('signed_in')
-        form.addRow('', self.signed_in)
-        self._show_signed_in()
-        return page
-
-    def _sign_in_row(self, page: QWidget) -> QWidget:
-        holder = QWidget(page)
-        row = QHBoxLayout(holder)
-        row.setContentsMargins(0, 0, 0, 0)
-        self.sign_in = _push_button(
+        add_row(form, _('&Password:'), self.password)
+        self.sign_in = push_button(
             'sign_in',
             _('S&ign in with a browser…'),
             _('For accounts of every kind; no password is stored'),
             self._sign_in,
+            page,
         )
-        self.sign_out = _push_button('sign_out', _('Sign o&ut'), _('Forget the sign-in with a browser'), self._sign_out)
-        self.test_connection = _push_button(
+        self.sign_out = push_button(
+            'sign_out', _('Sign o&ut'), _('Forget the sign-in with a browser'), self._sign_out, page
+        )
+        form.addRow('', _button_row(self.sign_in, self.sign_out))
+        self.signed_in = Notice('signed_in', page)
+        form.addRow('', self.signed_in)
+        self.test_connection = push_button(
             'test_connection',
-            _('Test &Connection…'),
-            _('Sign in, look at one page, and say what was found'),
-            self._test,
+            _('&Test Connection…'),
+            _('Sign in, look at one page, and say what was found. What you have entered need not be saved'),
+            lambda: self._test('everything'),
+            page,
         )
-        for button in (self.sign_in, self.sign_out, self.test_connection):
-            row.addWidget(button)
-        row.addStretch(1)
-        return holder
+        self.test_connection.setEnabled(self.jobs is not None)
+        form.addRow('', _button_row(self.test_connection))
 
-    def _columns_tab(self) -> QWidget:
-        page, form = _form_page(self)
-        form.addRow(self._library_label(page))
-        for field in column_fields():
-            box = ColumnBox(field.key, field.tip, page)
-            empty = _('(choose a column)') if field.key == 'last_read_column' else _('(not used)')
-            box.fill(usable_columns(self.columns, field.key), getattr(self.loaded, field.key), empty)
-            box.currentIndexChanged.connect(lambda place, key=field.key: self._mark(key))
-            form.addRow(field.label, box)
-            self._boxes[field.key] = box
-            mark = self._marks[field.key] = _plain_label('', page)
-            mark.setObjectName(f'{field.key}_mark')
-            form.addRow('', mark)
-            self._mark(field.key)
-        self.completed_threshold = self._threshold_box(page)
-        form.addRow(_('Completed &from:'), self.completed_threshold)
-        self.keep_newer_date = QCheckBox(_("&Keep a date in Calibre that is newer than BookFusion's"), page)
-        self.keep_newer_date.setObjectName('keep_newer_date')
-        self.keep_newer_date.setToolTip(_('Otherwise the date of BookFusion always replaces the one in Calibre'))
-        self.keep_newer_date.setChecked(self.loaded.keep_newer_date)
-        form.addRow('', self.keep_newer_date)
-        return page
-
-    def _library_label(self, page: QWidget) -> QLabel:
+    def _columns_tab(self, page: QWidget, form: QFormLayout) -> None:
         if self.library is None:
             words = _('Open a library to choose its columns.')
         else:
             words = _('These columns are for the library {name}.').format(name=self.library.name)
-        label = _plain_label(words, page)
-        label.setObjectName('library_name')
-        return label
+        form.addRow(plain_label(words, page, 'library_name'))
+        for field in column_fields():
+            box = ColumnBox(field.key, field.tip, page)
+            empty = _('(choose a column)') if field.key == 'last_read_column' else _('(not used)')
+            box.fill(usable_columns(self.columns, field.key), getattr(self.loaded, field.key), empty)
+            box.currentIndexChanged.connect(lambda _place, key=field.key: self._mark(key))
+            add_row(form, field.label, box)
+            self._boxes[field.key] = box
+            mark = self._marks[field.key] = Notice(f'{field.key}_mark', page)
+            form.addRow('', mark)
+        self.completed_threshold = self._threshold_box(page)
+        add_row(form, _('Completed &from:'), self.completed_threshold)
+        self.keep_newer_date = check_box(
+            'keep_newer_date',
+            _("&Keep a date in Calibre that is newer than BookFusion's"),
+            _('Otherwise the date of BookFusion always replaces the one in Calibre'),
+            self.loaded.keep_newer_date,
+            page,
+        )
+        form.addRow('', self.keep_newer_date)
 
     def _threshold_box(self, page: QWidget) -> QDoubleSpinBox:
         box = QDoubleSpinBox(page)
@@ -258,30 +236,51 @@ class ConfigWidget(QWidget):
         return box
 
     def _mark(self, key: str) -> None:
-        """Says below a box what is wrong with its column, where something is."""
-        name, mark = self._boxes[key].chosen, self._marks[key]
-        words = ''
-        if name and self.library is not None and name not in self.columns:
-            words = _('{column} does not exist in this library.').format(column=name)
-        elif name and self.library is not None and self.columns[name] not in usable_columns(self.columns, key):
-            wanted = next(field.type_name for field in column_fields() if field.key == key)
-            words = _('{column} has the wrong type. A column of type {type} is needed.').format(
-                column=name, type=wanted
-            )
-        mark.setText(words)
-        mark.setVisible(bool(words))
+        """Says below a box what is wrong with its column, or what it will not get, where there is something to say."""
+        name, words, icon = self._boxes[key].chosen, '', 'dialog_warning.png'
+        if name and self.library is not None:
+            words = self._wrong_with(key, name)
+        if name and not words and not self._token():
+            words, icon = self._not_filled(key), 'dialog_information.png'
+        self._marks[key].say(words, icon)
 
-    def _hardcover_tab(self) -> QWidget:
-        page, form = _form_page(self)
-        rating_columns = [column for column in self.columns.values() if column.datatype == 'rating']
+    def _wrong_with(self, key: str, name: str) -> str:
+        assert self.library is not None
+        if name in self.library.columns_awaiting_restart():
+            return _('{column} can be used after a restart of Calibre.').format(column=name)
+        if name not in self.columns:
+            return _('{column} does not exist in this library.').format(column=name)
+        if self.columns[name] not in usable_columns(self.columns, key):
+            wanted = next(field.type_name for field in column_fields() if field.key == key)
+            return _('{column} has the wrong type. A column of type {type} is needed.').format(column=name, type=wanted)
+        return ''
+
+    def _not_filled(self, key: str) -> str:
+        """What the interface that email and password open does not tell."""
+        return {
+            'read_time_column': _('BookFusion tells the reading time only after a sign-in with a browser.'),
+            'status_column': _(
+                'Without a sign-in with a browser the status follows the percentage alone; Planned is not known.'
+            ),
+        }.get(key, '')
+
+    def _hardcover_tab(self, page: QWidget, form: QFormLayout) -> None:
+        self.hardcover_account = Notice('hardcover_account', page)
+        form.addRow(self.hardcover_account)
+        self.configure_hardcover = push_button(
+            'configure_hardcover',
+            _('Configure acco&unt…'),
+            _('Load the key of your Hardcover account, and see whose it is'),
+            self._configure_hardcover,
+            page,
+        )
+        self.configure_hardcover.setEnabled(self.jobs is not None)
+        form.addRow(_button_row(self.configure_hardcover))
         self.rating_column = ColumnBox('rating_column', _('The column whose ratings are pushed to Hardcover'), page)
-        self.rating_column.clear()
-        self.rating_column.addItem(_('Rating (built in)'), 'rating')
-        for column in rating_columns:
-            self.rating_column.addItem(column.label, column.name)
-        self.rating_column.choose(self.loaded.rating_column)
-        form.addRow(_('&Rating Column:'), self.rating_column)
-        self.hardcover_add_unshelved = _check_box(
+        rating_columns = [column for column in self.columns.values() if column.datatype == 'rating']
+        self.rating_column.fill(rating_columns, self.loaded.rating_column, _('Rating (built in)'), 'rating')
+        add_row(form, _('&Rating Column:'), self.rating_column)
+        self.hardcover_add_unshelved = check_box(
             'hardcover_add_unshelved',
             _('A&dd rated books that are on no Hardcover shelf'),
             _('They are added as Read, with the date from the Last Read Column'),
@@ -289,7 +288,7 @@ class ConfigWidget(QWidget):
             page,
         )
         form.addRow('', self.hardcover_add_unshelved)
-        self.hardcover_clear_ratings = _check_box(
+        self.hardcover_clear_ratings = check_box(
             'hardcover_clear_ratings',
             _('&Clear ratings on Hardcover that Calibre does not have'),
             _('Otherwise a book without a rating in Calibre keeps the one it has on Hardcover'),
@@ -297,88 +296,146 @@ class ConfigWidget(QWidget):
             page,
         )
         form.addRow('', self.hardcover_clear_ratings)
-        return page
 
-    def _booklore_tab(self) -> QWidget:
-        page, form = _form_page(self)
-        words = _plain_label(
-            _('A BookLore server can tell the Hardcover ids of its books. Leave the address empty if you have none.'),
-            page,
+    def _booklore_tab(self, page: QWidget, form: QFormLayout) -> None:
+        form.addRow(
+            plain_label(
+                _(
+                    'A BookLore server can tell the Hardcover ids of its books. '
+                    'Leave the address empty if you have none.'
+                ),
+                page,
+            )
         )
-        form.addRow(words)
-        self.booklore_url = _line_edit(
+        self.booklore_url = line_edit(
             'booklore_url',
             self.loaded.booklore_url,
             _('The address of the server, such as https://books.example.org'),
             page,
         )
-        form.addRow(_('Server &address:'), self.booklore_url)
-        self.plain_warning = _plain_label('', page)
-        self.plain_warning.setObjectName('booklore_warning')
-        form.addRow('', self.plain_warning)
-        self.booklore_username = _line_edit(
+        add_row(form, _('Server a&ddress:'), self.booklore_url)
+        self.booklore_warning = Notice('booklore_warning', page)
+        form.addRow('', self.booklore_warning)
+        self.booklore_username = line_edit(
             'booklore_username', self.loaded.booklore_username, _('The user name on that server'), page
         )
-        form.addRow(_('User &name:'), self.booklore_username)
+        add_row(form, _('User &name:'), self.booklore_username)
         self.booklore_password = PasswordEdit('booklore_password', _('The password on that server'), page)
         self.booklore_password.edit.setText(self.loaded.booklore_password.reveal())
-        form.addRow(_('&Password:'), self.booklore_password)
-        self.booklore_url.textChanged.connect(self._warn_of_plain_http)
-        self._warn_of_plain_http()
-        return page
-
-    def _warn_of_plain_http(self) -> None:
-        address = self.booklore_url.text().strip()
-        plain = address.lower().startswith('http://')
-        host = address[len('http://') :].split('/', 1)[0].rsplit(':', 1)[0] if plain else ''
-        warn = plain and not is_loopback(host)
-        self.plain_warning.setText(
-            _(
-                'This address is not encrypted: everybody on the network between here and the server can read the password.'
-            )
-            if warn
-            else ''
+        add_row(form, _('&Password:'), self.booklore_password)
+        self.test_booklore = push_button(
+            'test_booklore',
+            _('&Test Connection…'),
+            _('Log in to the server and count its books. What you have entered need not be saved'),
+            lambda: self._test('booklore'),
+            page,
         )
-        self.plain_warning.setVisible(warn)
+        form.addRow('', _button_row(self.test_booklore))
+        self.booklore_url.textChanged.connect(self._judge_booklore_address)
 
-    def _automatic_tab(self) -> QWidget:
-        page, form = _form_page(self)
+    def _automatic_tab(self, page: QWidget, form: QFormLayout) -> None:
         self.auto_sync_hours = QDoubleSpinBox(page)
         self.auto_sync_hours.setObjectName('auto_sync_hours')
-        self.auto_sync_hours.setRange(0, 24 * 365)
+        self.auto_sync_hours.setRange(0, settings.RANGES['auto_sync_hours'][1])
         self.auto_sync_hours.setDecimals(1)
         self.auto_sync_hours.setSpecialValueText(_('Never'))
         self.auto_sync_hours.setSuffix(_(' hours'))
         self.auto_sync_hours.setValue(self.loaded.auto_sync_hours)
         self.auto_sync_hours.setToolTip(_('Sync by itself at start and then every so many hours while Calibre is open'))
-        form.addRow(_('&Sync every:'), self.auto_sync_hours)
-        return page
-
-    def _show_signed_in(self) -> None:
-        signed_in = bool(settings.load().settings.bookfusion_token)
-        self.signed_in.setText(
-            _('Signed in with a browser; email and password are not used.')
-            if signed_in
-            else _('Not signed in with a browser.')
+        add_row(form, _('&Sync every:'), self.auto_sync_hours)
+        form.addRow(
+            plain_label(
+                _(
+                    'A sync by itself runs when Calibre starts and then every so many hours. It is silent '
+                    'unless a book changed or something failed; then the status bar says so.'
+                ),
+                page,
+            )
         )
+
+    def _token(self) -> Secret:
+        return settings.load().settings.bookfusion_token
+
+    def _show_accounts(self) -> None:
+        """What is stored beside the form: the sign-in with a browser, the key of Hardcover."""
+        stored = settings.load().settings
+        signed_in = bool(stored.bookfusion_token)
+        if signed_in:
+            self.signed_in.say(_('Signed in with a browser; email and password are not used.'), 'ok.png')
+        else:
+            self.signed_in.say(_('Not signed in with a browser.'), 'dialog_information.png')
         self.sign_out.setEnabled(signed_in)
+        for key in self._boxes:
+            self._mark(key)
+        if stored.hardcover_token:
+            self.hardcover_account.say(_('A Hardcover account is set up.'), 'ok.png')
+        else:
+            self.hardcover_account.say(_('No Hardcover account is set up yet.'), 'dialog_information.png')
 
     def _sign_in(self) -> None:
         from .sign_in_dialog import sign_in
 
-        if sign_in(self):
-            stored = settings.load().settings
-            self.password.edit.setText(stored.password.reveal())
-        self._show_signed_in()
+        if sign_in(self) and not settings.load().settings.password:
+            # The reader has agreed that the stored password is erased; the form must not bring it back.
+            self.password.edit.clear()
+        self._show_accounts()
 
     def _sign_out(self) -> None:
         from .sign_in_dialog import sign_out
 
         sign_out(self)
-        self._show_signed_in()
+        self._show_accounts()
 
-    def _test(self) -> None:
-        raise NotImplementedError
+    def _configure_hardcover(self) -> None:
+        from .hardcover_account_dialog import AccountDialog
+
+        assert self.jobs is not None
+        dialog = AccountDialog(self.window(), self.jobs)
+        dialog.start()
+        dialog.exec()
+        dialog.deleteLater()
+        self._show_accounts()
+
+    def _test(self, what: str) -> None:
+        from .check_dialog import run_check
+
+        assert self.jobs is not None
+        run_check(self.window(), self.jobs, self.current_settings(), what)
+
+    def current_settings(self) -> Settings:
+        """The stored settings with what the form says now, saved or not."""
+        stored = settings.load(self.library.api if self.library else None).settings
+        form: dict[str, Any] = {**self.values(), **self.chosen_columns()}
+        secret = {key: Secret(form[key]) for key in ('password', 'booklore_password')}
+        return replace(stored, **{**form, **secret})
+
+    def _judge_booklore_address(self) -> None:
+        """Warns where the address goes in the clear; one that cannot be used also keeps OK from being pressed."""
+        address = self.booklore_url.text().strip()
+        words, usable = '', True
+        if address:
+            try:
+                checked_address(address)
+                words = self._plain_http_warning(address)
+            except BackSyncError as error:
+                words, usable = error.sentence.translated(_, ngettext), False
+        self.booklore_warning.say(words)
+        self.test_booklore.setEnabled(bool(address) and usable and self.jobs is not None)
+        # Calibre closes its dialog before it asks `validate`, and then all that was entered would be lost.
+        box = self.window().findChild(QDialogButtonBox)
+        ok = box.button(QDialogButtonBox.StandardButton.Ok) if box is not None else None
+        if ok is not None:
+            ok.setEnabled(usable)
+
+    def _plain_http_warning(self, address: str) -> str:
+        if not address.lower().startswith('http://'):
+            return ''
+        host = address[len('http://') :].split('/', 1)[0].rsplit(':', 1)[0]
+        if is_loopback(host):
+            return ''
+        return _(
+            'This address is not encrypted: everybody on the network between here and the server can read the password.'
+        )
 
     def values(self) -> dict[str, object]:
         """What the form says now, for the settings file; the columns are apart."""
@@ -410,7 +467,6 @@ class ConfigWidget(QWidget):
             try:
                 checked_address(address)
             except BackSyncError as error:
-                self.tabs.setCurrentWidget(self.booklore_url.parentWidget())
                 error_dialog(self, _('Address not usable'), error.sentence.translated(_, ngettext), show=True)
                 return False
         return True
@@ -430,48 +486,29 @@ def _plain_value(value: object) -> object:
     return value.reveal() if isinstance(value, Secret) else value
 
 
-def _open_library() -> Library | None:
+def _main_window() -> Any:
+    """Calibre's main window once it has a library, None before and where there is none."""
     from calibre.gui2.ui import get_gui
 
     gui = get_gui()
-    return (
-        Library(gui.current_db.new_api) if gui is not None and getattr(gui, 'library_view', None) is not None else None
-    )
+    return gui if getattr(gui, 'library_view', None) is not None else None
 
 
-def _form_page(parent: QWidget) -> tuple[QWidget, QFormLayout]:
-    page = QWidget(parent)
-    form = QFormLayout(page)
-    form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-    return page, form
+def _open_library() -> Library | None:
+    gui = _main_window()
+    return Library(gui.current_db.new_api) if gui is not None else None
 
 
-def _plain_label(words: str, parent: QWidget) -> QLabel:
-    label = QLabel(words, parent)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setWordWrap(True)
-    return label
+def _open_jobs() -> Jobs | None:
+    gui = _main_window()
+    action = gui.iactions.get(PLUGIN_NAME) if gui is not None else None
+    jobs: Jobs | None = action.jobs if action is not None else None
+    return jobs
 
 
-def _line_edit(name: str, value: str, tip: str, parent: QWidget) -> QLineEdit:
-    edit = QLineEdit(value, parent)
-    edit.setObjectName(name)
-    edit.setToolTip(tip)
-    return edit
-
-
-def _check_box(name: str, words: str, tip: str, checked: bool, parent: QWidget) -> QCheckBox:
-    box = QCheckBox(words, parent)
-    box.setObjectName(name)
-    box.setToolTip(tip)
-    box.setChecked(checked)
-    return box
-
-
-def _push_button(name: str, label: str, tip: str, clicked: Callable[[], None]) -> QPushButton:
-    button = QPushButton(label)
-    button.setObjectName(name)
-    button.setToolTip(tip)
-    button.setAutoDefault(False)
-    button.clicked.connect(lambda: clicked())
-    return button
+def _button_row(*buttons: QWidget) -> QHBoxLayout:
+    row = QHBoxLayout()
+    for button in buttons:
+        row.addWidget(button)
+    row.addStretch(1)
+    return row

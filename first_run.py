@@ -129,8 +129,8 @@ class FirstRunPage(QScrollArea):
         )
         self.optional: dict[str, QCheckBox] = {}
         for key, words, tip in (
-            ('progress_column', _('Progress in &percent'), ''),
-            ('read_time_column', _('Reading &time in hours'), _('BookFusion tells it after a sign-in with a browser')),
+            ('progress_column', _('P&rogress in percent'), ''),
+            ('read_time_column', _('Reading ti&me in hours'), _('BookFusion tells it after a sign-in with a browser')),
             ('status_column', _('Reading st&atus: Planned, Reading, Completed'), ''),
         ):
             self.optional[key] = check_box(f'with_{key}', words, tip, False, box)
@@ -138,7 +138,7 @@ class FirstRunPage(QScrollArea):
         row = QHBoxLayout()
         self.create_columns = push_button(
             'create_columns',
-            _('Create the &columns for me…'),
+            _('Create the columns &for me…'),
             _('Shows what would be created, and asks first'),
             self._create_columns,
             box,
@@ -150,7 +150,7 @@ class FirstRunPage(QScrollArea):
         inner.addWidget(self._existing_columns(box))
         layout.addWidget(self._columns_fields)
         self.restart = push_button(
-            'restart', _('&Restart Calibre now'), _('New columns can be used after a restart'), self._restart, box
+            'restart', _('Restart Cal&ibre now'), _('New columns can be used after a restart'), self._restart, box
         )
         layout.addWidget(self.restart)
         return box
@@ -163,7 +163,7 @@ class FirstRunPage(QScrollArea):
         self.existing_column.setObjectName('existing_column')
         self.existing_column.setToolTip(_('The Date column that gets the date of the last reading'))
         self.existing_column.activated.connect(lambda _place: self._choose_existing())
-        add_row(form, _('&Or use a Date column that you have:'), self.existing_column)
+        add_row(form, _('Or use a &Date column that you have:'), self.existing_column)
         return self._existing
 
     def _sync_step(self, page: QWidget) -> QGroupBox:
@@ -174,14 +174,14 @@ class FirstRunPage(QScrollArea):
         row = QHBoxLayout()
         self.first_preview: QPushButton = push_button(
             'first_preview',
-            _('See &what it would change…'),
+            _('&View what it would change…'),
             _('Nothing is written before you have seen it'),
             self.preview_wanted.emit,
             box,
             'view.png',
         )
         self.first_sync: QPushButton = push_button(
-            'first_sync', _('Sync &now'), _('Sync the whole library'), self.sync_wanted.emit, box, 'sync.png'
+            'first_sync', _('S&ync now'), _('Sync the whole library'), self.sync_wanted.emit, box, 'sync.png'
         )
         row.addWidget(self.first_preview)
         row.addWidget(self.first_sync)

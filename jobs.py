@@ -14,6 +14,7 @@ from typing import Any
 from qt.core import QObject, pyqtSignal
 
 from .library import Library
+from .steps import SyncOutcome
 from .sync_worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -23,9 +24,13 @@ LONGEST_GOODBYE = 3000
 
 
 class Jobs(QObject):
-    """Starts workers one at a time, keeps them until their thread has ended, and stops them in good time."""
+    """Starts workers one at a time, keeps them until their thread has ended, and stops them in good time.
+
+    `synced` tells that a sync was done, whoever started it.
+    """
 
     busy_changed = pyqtSignal(bool)
+    synced = pyqtSignal()
 
     def __init__(self, gui: Any) -> None:
         super().__init__(gui if isinstance(gui, QObject) else None)
@@ -79,6 +84,8 @@ class Jobs(QObject):
     def _worker_succeeded(self, result: object) -> None:
         # Here and not in a dialog: a write that has begun ends well even when its dialog is closed meanwhile.
         self.refresh_books(getattr(result, 'book_ids', ()))
+        if isinstance(result, SyncOutcome):
+            self.synced.emit()
 
     def cancel(self) -> None:
         """Tells the running job to stop; it ends by itself within moments."""

@@ -86,7 +86,7 @@ class MainDialog(Dialog):
         )
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, False)
         self.setModal(False)
-        jobs.busy_changed.connect(self._update_buttons)
+        jobs.busy_changed.connect(self._busy_changed)
         jobs.busy_changed.connect(self._show_plan, Qt.ConnectionType.QueuedConnection)
         self._update_buttons()
         self.look_for_missing()
@@ -303,6 +303,14 @@ class MainDialog(Dialog):
         assert isinstance(worker, SyncWorker)
         self._show_progress(1, 1)
         self._plan = worker, prepared
+
+    def _busy_changed(self, busy: bool) -> None:
+        self._update_buttons()
+        foreign = _('Another job of this plugin is running.')
+        if busy and self._worker is None:
+            self.status.setText(foreign)
+        elif not busy and self.status.text() == foreign:
+            self.status.setText(_('Ready to sync.'))
 
     def _show_plan(self) -> None:
         """Shows what was planned, once the thread of its worker has ended and the next job can start."""

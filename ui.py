@@ -9,17 +9,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from calibre.gui2.actions import InterfaceAction
-from qt.core import QMenu, QToolButton
+from qt.core import QMenu, QTimer, QToolButton
+
+from .hardcover_menu import build_hardcover_menu
 
 if TYPE_CHECKING:
-    from calibre_builtins import _, get_icons, load_translations
+    from calibre_builtins import _, get_icons, load_translations, ngettext
 
+    from .auto_sync import AutoSync
     from .jobs import Jobs
     from .main import MainDialog
 
 load_translations()
 
 PLUGIN_NAME = 'BookFusion Back Sync'
+# Milliseconds after which Calibre is at rest; nothing of ours is imported before.
+AFTER_START = 4000
 
 
 class BackSyncAction(InterfaceAction):
@@ -33,6 +38,7 @@ class BackSyncAction(InterfaceAction):
 
     def genesis(self) -> None:
         self._jobs: Jobs | None = None
+        self._auto_sync: AutoSync | None = None
         self._dialog: MainDialog | None = None
         self.qaction.setIcon(get_icons('images/icon.png', PLUGIN_NAME))
         self.menu = QMenu(self.gui)
@@ -43,7 +49,7 @@ class BackSyncAction(InterfaceAction):
     def _build_menu(self) -> None:
         self._entry('sync now', _('S&ync now…'), 'sync.png', _('Open the dialog and start a sync'), self.sync_now)
         self._entry('preview', _('&Preview…'), 'view.png', _('Show what a sync would change'), self.preview)
-        self._undo_entry = self._entry(
+        self._entry(
             'undo last sync',
             _('&Undo last sync'),
             'edit-undo.png',
@@ -51,12 +57,15 @@ class BackSyncAction(InterfaceAction):
             self.undo,
         )
         self.menu.addSeparator()
+        self._hardcover = build_hardcover_menu(self, self.menu)
+        self.menu.addSeparator()
         self._entry('settings', _('&Settings…'), 'config.png', _('Account, columns and more'), self.show_settings)
-        self._entry('help', _('&Help'), 'help.png', _('How it works and what each message means'), self.show_help)
+        self._entry('help', _('H&elp'), 'help.png', _('How it works and what each message means'), self.show_help)
 
     def _entry(self, unique_name: str, text: str, icon: str, description: str, triggered: Any) -> Any:
+        # Calibre hands a triggered action's check state to whoever takes it.
         return self.create_menu_action(
-            self.menu, unique_name, text, icon=icon, description=description, triggered=triggered
+            self.menu, unique_name, text, icon=icon, description=description, triggered=lambda: triggered()
         )
 
     @property
@@ -67,7 +76,51 @@ class BackSyncAction(InterfaceAction):
 
             self._jobs = Jobs(self.gui)
             self._jobs.busy_changed.connect(self._forget_closed_dialog)
+            self._jobs.synced.connect(self.show_last_sync)
         return self._jobs
+
+    def initialization_complete(self) -> None:
+        QTimer.singleShot(AFTER_START, self.begin)
+
+    def begin(self) -> None:
+        """What can wait until Calibre has started: the automatic sync, and what the last sync did."""
+        if self.gui.shutting_down or self._auto_sync is not None:
+            return
+        from .auto_sync import AutoSync
+
+        self._auto_sync = AutoSync(self.gui, self.jobs)
+        self._auto_sync.ended.connect(self.show_last_sync)
+        self.show_last_sync()
+        self._auto_sync.start()
+
+    def settings_changed(self) -> None:
+        """The form was saved."""
+        if self._auto_sync is not None:
+            self._auto_sync.settings_changed()
+        if self._dialog is not None:
+            self._dialog.look_for_missing()
+
+    def show_last_sync(self) -> None:
+        """Says in the button's tooltip when the last sync of this library was, and what it did."""
+        from calibre.utils.date import as_local_time, format_date
+
+        from .last_sync import recall
+
+        last = recall(self.jobs.library().library_id)
+        lines = [self.action_spec[2]]
+        if last.when is not None:
+            counts = ngettext('{count} book updated', '{count} books updated', last.updated).format(count=last.updated)
+            when = format_date(as_local_time(last.when), 'dd MMM yyyy hh:mm')
+            lines.append(_('Last sync: {when}, {what}').format(when=when, what=counts))
+        if last.failures:
+            lines.append(
+                ngettext(
+                    'The last automatic sync failed.',
+                    'The last {count} automatic syncs failed.',
+                    last.failures,
+                ).format(count=last.failures)
+            )
+        self.qaction.setToolTip('\n'.join(lines))
 
     def location_selected(self, loc: str) -> None:
         self.qaction.setEnabled(loc == 'library')
@@ -79,6 +132,8 @@ class BackSyncAction(InterfaceAction):
     def library_changed(self, db: Any) -> None:
         if self._dialog is not None:
             self._dialog.library_changed()
+        if self._auto_sync is not None:
+            self.show_last_sync()
 
     def shutting_down(self) -> None:
         if self._jobs is not None:

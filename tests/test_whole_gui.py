@@ -15,6 +15,18 @@ from standins.bookfusion import LibraryRecord, generate_records
 
 OpenLibrary = Callable[[Path], LibraryDatabase]
 COUNT = 300
+HARDCOVER = [
+    'Hardcover',
+    [
+        'Configure Hardcover Account',
+        'Fetch Hardcover Book IDs',
+        'Change or unlink match…',
+        'Ask about skipped books again',
+        None,
+        'Push ratings…',
+        'Undo last push',
+    ],
+]
 # West of Greenwich: many a day there is another one than in UTC.
 ZONE = 'America/Los_Angeles'
 EXTRA: list[dict[str, Any]] = [
@@ -49,7 +61,7 @@ def expected_log(records: list[LibraryRecord]) -> list[str]:
 
 
 def check_window(found: dict[str, Any]) -> None:
-    assert found['menu'] == ['Sync now…', 'Preview…', 'Undo last sync', None, 'Settings…', 'Help']
+    assert found['menu'] == ['Sync now…', 'Preview…', 'Undo last sync', None, HARDCOVER, None, 'Settings…', 'Help']
     assert found['without_shortcut'] == []
     assert found['own_shortcut']
     assert found['modal'] is False
