@@ -265,12 +265,12 @@ def test_tens_of_thousands_of_rows_are_quick(qtbot: Any, make_library: Any, open
     parent = QWidget()
     qtbot.addWidget(parent)
     shown = ValueFormat(Library(open_library(make_library(columns=COLUMNS)).new_api))
-    start = time.monotonic()
+    start = time.thread_time()
     model = PlanModel(many_changes(40_000), {}, shown, parent)
     proxy = PlanFilter(model, parent)
     proxy.sort(BOOK, Qt.SortOrder.AscendingOrder)
     proxy.set_words('39')
     model.tick(proxy.source_rows(), False)
-    # Calibre's own book list takes about as long to sort 40,000 books.
-    assert time.monotonic() - start < 4
+    # Processor time: how busy the computer is with something else does not count.
+    assert time.thread_time() - start < 4
     assert 0 < len(model.ticked) < 40_000
