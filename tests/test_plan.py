@@ -156,7 +156,7 @@ class TestMatching:
                 f'Note: Dune: 4 BookFusion records claim identifier 5; the newest date wins (match={space})',
             )
 
-    @pytest.mark.parametrize('percentages', [(9.0, 100.0), (30.0, 100.0), (None, 0.0)])
+    @pytest.mark.parametrize('percentages', [(9.0, 100.0), (10.0, 20.0), (None, 0.0)])
     @pytest.mark.parametrize('read', ['2023-01-01', None])
     def test_then_the_highest_percentage(self, percentages: tuple[float | None, float], read: str | None) -> None:
         records = [record(5, last_read_at=read, percentage=percentage) for percentage in percentages]
