@@ -42,7 +42,7 @@ from calibre_plugins.bookfusionbacksync.errors import (
 from calibre_plugins.bookfusionbacksync.text import Text
 from calibre_plugins.bookfusionbacksync.transport import Limits
 from harness.commands import calibre_environment, plugin_command, settings_path, write_settings
-from harness.secrets import TEST_DEVICE_CODE, TEST_PASSWORD, TEST_USER_TOKEN
+from harness.secrets import ALL, TEST_DEVICE_CODE, TEST_PASSWORD, TEST_USER_TOKEN, leaks
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -524,6 +524,19 @@ def test_command_signs_in(server: BookFusionStandIn, run_cli: Any, config_folder
     assert (again.returncode, again.stdout) == (0, 'Signed out of BookFusion.\n')
     assert json.loads(settings_path(config_folder).read_text())['bookfusion_token'] == ''
     assert run_cli('sign-out').stdout == 'There was no browser sign-in to forget.\n'
+
+
+@pytest.mark.parametrize('token', ['', TEST_USER_TOKEN], ids=['failing', 'succeeding'])
+def test_command_shows_no_secret_though_it_is_debugged(
+    server: BookFusionStandIn, run_cli: Any, config_folder: Path, token: str
+) -> None:
+    server.fail(faults.WrongShape({**GOOD_ANSWER, 'interval': 0.1, 'expires_in': 0.5}), DEVICE_CODE)
+    server.fail(faults.WrongShape({'access_token': token}), DEVICE_TOKEN, times=None)
+    given = {'bookfusion_user_api_base': server.user_api_base}
+    done = run_cli('sign-in', settings=given, env={'CALIBRE_DEBUG': '1'})
+    assert done.returncode == (0 if token else 3), done
+    log = (config_folder / 'plugins' / 'bookfusionbacksync' / 'sync.log').read_text()
+    assert not leaks((log + done.stdout + done.stderr).encode(), ALL)
 
 
 def test_command_keeps_a_password_that_nobody_can_be_asked_about(
