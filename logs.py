@@ -22,6 +22,8 @@ LARGEST, KEPT = 1024 * 1024, 2
 _root = logging.getLogger(__package__)
 # Calibre shows its own root logger on the console; ours must not go there unredacted.
 _root.propagate = False
+# Without any handler logging would print warnings to the console by itself.
+_root.addHandler(logging.NullHandler())
 
 
 class _RedactingFormatter(logging.Formatter):
@@ -36,6 +38,9 @@ class _PrivateRotatingHandler(RotatingFileHandler):
             Path(self.baseFilename).chmod(0o600)
         return os.fdopen(handle, 'a', encoding='utf-8', errors='backslashreplace')
 
+    def handleError(self, record: logging.LogRecord) -> None:
+        """A full disk is no reason to print a traceback, with the message as it was before redaction."""
+
 
 def log_path() -> Path:
     return plugin_folder() / FILE_NAME
@@ -49,7 +54,6 @@ def start(verbose: bool = False) -> None:
     try:
         handler = _PrivateRotatingHandler(log_path(), maxBytes=LARGEST, backupCount=KEPT)
     except OSError:
-        _root.addHandler(logging.NullHandler())
         return
     handler.setFormatter(_RedactingFormatter('%(asctime)s %(levelname)s %(message)s'))
     _root.addHandler(handler)
@@ -58,8 +62,9 @@ def start(verbose: bool = False) -> None:
 def stop() -> None:
     """Closes the log file, so that an updated or removed plugin leaves nothing open."""
     for handler in list(_root.handlers):
-        _root.removeHandler(handler)
-        handler.close()
+        if isinstance(handler, _PrivateRotatingHandler):
+            _root.removeHandler(handler)
+            handler.close()
 
 
 def last_lines(count: int) -> list[str]:

@@ -19,13 +19,15 @@ _known: set[str] = set()
 _pattern: re.Pattern[str] | None = None
 _lock = threading.Lock()
 
-# Whatever the value: what stands behind these names is nobody's business.
-_NAMED_SECRETS = re.compile(
-    r"""(?ix)
-    ( \b (?: access_token | refresh_token | accessToken | refreshToken | device_code | password | token )
-      ["']? \s* [=:] \s* ["']? | \b (?: Bearer | Basic ) \s+ )
-    [^\s&"',;)}\]]+
-    """
+# Whatever the value: what stands behind these names is nobody's business. Titles of books are full of colons and of
+# words like these, so a bare word counts only behind an equals sign or in a header.
+_NAME = r'(?<! [\w-] ) [\w-]* (?: token | password | passwd | device_code )'
+_NAMED_SECRETS = (
+    re.compile(rf"""(?ix) ( {_NAME} (["']) \s* [:=] \s* (["']) ) (?: \\. | (?! \3 ) . )*"""),
+    re.compile(rf"""(?ix) ( {_NAME} \s* = \s* ["']? ) [^\s&"',;)}}\]]+"""),
+    re.compile(r"""(?ix) ( (?<! [\w-] ) [\w-]+ -token : \s* ) [^\s"']+"""),
+    re.compile(r"""(?ix) ( \b (?: Bearer | Basic ) \s+ ) (?= [\w.~+/-]* [\d=] ) [\w.~+/=-]{16,}"""),
+    re.compile(r"""(?ix) ( :// ) [^\s/@]+ (?= @ )"""),
 )
 
 
@@ -62,18 +64,24 @@ class Secret:
         raise TypeError('A secret is not written to disk by pickling.')
 
 
+def _forms(value: str) -> set[str]:
+    """The ways in which URLs, JSON, reprs and tracebacks write a text."""
+    encoded = value.encode('utf-8', 'surrogatepass')
+    in_urls = {quote(encoded, safe=''), quote(encoded), quote_plus(encoded)}
+    in_urls |= {re.sub('%[0-9A-F]{2}', lambda code: code.group().lower(), form) for form in in_urls}
+    in_json = {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
+    return {value, *in_urls, *in_json, repr(value)[1:-1], ascii(value)[1:-1], repr(encoded)[2:-1]}
+
+
 def remember(value: str) -> None:
-    """From now on `redact` takes this value out, plain or as URLs and JSON write it."""
+    """From now on `redact` takes this value out, plain or as URLs, JSON and reprs write it."""
     global _pattern
     if len(value) < SHORTEST_TO_REDACT:
         return
     with _lock:
         if value in _known:
             return
-        # Half of a surrogate pair, which JSON can hold, is no reason to fail.
-        quoted = {quote(value, safe, errors='surrogatepass') for safe in ('', '/')}
-        quoted.add(quote_plus(value, errors='surrogatepass'))
-        _known.update({value, *quoted, json.dumps(value)[1:-1], repr(value)[1:-1]})
+        _known.update(_forms(value))
         longest_first = sorted(_known, key=len, reverse=True)
         _pattern = re.compile('|'.join(re.escape(known) for known in longest_first))
 
@@ -83,4 +91,6 @@ def redact(message: str) -> str:
     pattern = _pattern
     if pattern is not None:
         message = pattern.sub(HIDDEN, message)
-    return _NAMED_SECRETS.sub(lambda match: match.group(1) + HIDDEN, message)
+    for named in _NAMED_SECRETS:
+        message = named.sub(lambda match: match.group(1) + HIDDEN, message)
+    return message

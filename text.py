@@ -45,7 +45,7 @@ class Text:
         }
         try:
             return template.format(count=self.count, **values) if self.plural else template.format(**values)
-        except (KeyError, IndexError, ValueError):
+        except (KeyError, IndexError, ValueError, AttributeError, TypeError):
             # A translation with a broken placeholder must not hide the sentence.
             return str(self) if gettext is not _as_written else template
 
