@@ -176,6 +176,7 @@ Commands: TypeAlias = 'argparse._SubParsersAction[argparse.ArgumentParser]'
 
 def build_parser() -> argparse.ArgumentParser:
     from .account_cli import add_account_commands
+    from .hardcover_cli import add_hardcover_commands
 
     parser = argparse.ArgumentParser(
         prog=f'calibre-debug -r "{PLUGIN_NAME}" --',
@@ -188,6 +189,7 @@ def build_parser() -> argparse.ArgumentParser:
     sync.add_argument('--dry-run', action='store_true', help='write nothing, say what would be written')
     sync.add_argument('--json', action='store_true', help='print the result as JSON in the last line')
     add_command(commands, 'undo', run_undo, 'put back what the last sync replaced')
+    add_hardcover_commands(commands)
     add_account_commands(commands)
     return parser
 

@@ -25,7 +25,7 @@ UNITS_A_SECOND = 1.0
 SHORTEST_DAILY_WINDOW = 12 * 3600
 # Where a 429 does not say how long to wait.
 WAITS_WITHOUT_ADVICE = (2.0, 5.0, 10.0)
-_MEMBER = re.compile(r'"([^"]{1,40})"((?:\s*;\s*[a-z]+\s*=\s*\d{1,12})+)', re.ASCII)
+_MEMBER = re.compile(r'"([^"]{1,40})"((?:\s*;\s*[a-z]+\s*=\s*\d{1,12}(?!\d))+)', re.ASCII)
 _PARAMETER = re.compile(r'([a-z]+)\s*=\s*(\d+)', re.ASCII)
 
 
@@ -110,6 +110,8 @@ class Pace:
             pause = self._try_to_take(units)
             if pause <= 0:
                 return
+            if pause > LONGEST_RETRY_AFTER:
+                raise self._spent_for(pause)
             self.clock.wait(pause, cancel)
 
     def _try_to_take(self, units: int) -> float:

@@ -540,6 +540,21 @@ def test_the_first_source_saves_requests(make_shelf: MakeShelf) -> None:
     assert len(shelf.service.notes.matching('BookLore')) == 2
 
 
+def test_the_last_source_is_for_what_nothing_else_resolved(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([emma(isbn=isbn13(11)), dune(), dune(isbn=isbn13(99))])
+    asked: list[list[str]] = []
+
+    def last(books: Sequence[CalibreBook], cancel: Cancel) -> Mapping[int, SourceMatch]:
+        asked.append([book.title for book in books])
+        return {2: SourceMatch(12), 3: SourceMatch(slug='dune')}
+
+    outcome = shelf.fetch(last_source=last, choose=skip)
+    assert asked == [['Dune', 'Dune']]
+    assert shelf.hardcover(2) == {'hardcover-id': '12'}
+    assert shelf.hardcover(3) == {'hardcover-id': '12', 'hardcover-slug': 'dune'}
+    assert (len(outcome.stored), outcome.skipped) == (3, ())
+
+
 def test_a_first_source_in_trouble_is_left_out(make_shelf: MakeShelf) -> None:
     shelf = make_shelf([emma(isbn=isbn13(11))])
 

@@ -43,6 +43,7 @@ MODULES = (
     'hardcover_account',
     'hardcover_account_dialog',
     'hardcover_answers',
+    'hardcover_cli',
     'hardcover_jobs',
     'hardcover_links',
     'hardcover_matching',

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Hardcover commands: hardcover-ids and hardcover-ratings, without a window.
+
+What they do is done elsewhere; here are only their options, and what they print.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+
+from .booklore import source_from
+from .cancel import Cancel
+from .cli import DONE, Commands, TerminalReporter, add_command, library_opener, print_json
+from .errors import BackSyncError, Cancelled
+from .hardcover_push import plan_ratings, preview_outcome, push_ratings, shown_stars
+from .hardcover_records import IdsOutcome, PlannedPush, RatingsOutcome
+from .hardcover_steps import fetch_ids
+from .redaction import redact
+from .settings import load
+
+logger = logging.getLogger(__name__)
+
+
+def add_hardcover_commands(commands: Commands) -> None:
+    """Puts the commands of this room on the command line."""
+    parser = add_command(commands, 'hardcover-ids', run_ids, 'look up Hardcover ids and store those that are certain')
+    parser.add_argument('--json', action='store_true', help='print the result as JSON in the last line')
+    parser = add_command(commands, 'hardcover-ratings', run_ratings, 'send the ratings that differ to Hardcover')
+    parser.add_argument('--dry-run', action='store_true', help='send nothing, say what would be sent')
+    parser.add_argument('--json', action='store_true', help='print the result as JSON in the last line')
+
+
+def run_ids(arguments: argparse.Namespace, reporter: TerminalReporter, cancel: Cancel) -> int:
+    open_library = library_opener(arguments, read_only=False)
+    source = source_from(load().settings, reporter)
+    last_resort = source.last_resort if source is not None else None
+    outcome = fetch_ids(open_library, reporter, cancel, first_source=source, last_source=last_resort)
+    return _end(ids_as_json(outcome), outcome.stopped, arguments, reporter)
+
+
+def run_ratings(arguments: argparse.Namespace, reporter: TerminalReporter, cancel: Cancel) -> int:
+    open_library = library_opener(arguments, read_only=arguments.dry_run)
+    planned = plan_ratings(open_library, reporter, cancel)
+    if arguments.dry_run:
+        outcome = preview_outcome(planned)
+        show_plan(planned, reporter)
+        reporter.status(outcome.status)
+    else:
+        outcome = push_ratings(planned, open_library, reporter, cancel)
+    return _end(ratings_as_json(outcome), outcome.stopped, arguments, reporter)
+
+
+def show_plan(planned: PlannedPush, reporter: TerminalReporter) -> None:
+    """What would be sent, a line a book."""
+    for change in planned.plan.changes:
+        old, new = shown_stars(change.hardcover_stars), shown_stars(change.calibre_stars)
+        reporter.log(f'{change.title} -> {new} ({change.action.value}, now {old})')
+    reporter.log('Dry run: nothing was sent.')
+
+
+def ids_as_json(outcome: IdsOutcome) -> dict[str, object]:
+    return {
+        'stored': len(outcome.stored),
+        'skipped': len(outcome.skipped),
+        'failed': len(outcome.failed),
+        'ambiguous': [
+            {'book_id': each.book_id, 'title': each.title, 'reason': str(each.why)} for each in outcome.ambiguous
+        ],
+        'requests': outcome.requests,
+    }
+
+
+def ratings_as_json(outcome: RatingsOutcome) -> dict[str, object]:
+    return {
+        'updated': len(outcome.updated),
+        'added': len(outcome.added),
+        'unchanged': outcome.unchanged,
+        'skipped': len(outcome.skipped),
+        'failed': len(outcome.failed),
+        'requests': outcome.requests,
+    }
+
+
+def _end(
+    result: dict[str, object], stopped: BackSyncError | None, arguments: argparse.Namespace, reporter: TerminalReporter
+) -> int:
+    """Prints how it ended; what was done before a job was stopped is told as well, beside the error."""
+    if stopped is None:
+        reporter.finish()
+    else:
+        sentence = redact(str(stopped))
+        logger.error('%s', sentence)
+        reporter.clear()
+        print(sentence if isinstance(stopped, Cancelled) else f'Error: {sentence}', file=sys.stderr, flush=True)
+        result = {**result, 'error': sentence}
+    if arguments.json:
+        print_json(result)
+    return DONE if stopped is None else stopped.exit_code

@@ -1,0 +1,191 @@
+"""hardcover-ids and hardcover-ratings, as a script meets them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from calibre.db.legacy import LibraryDatabase
+from calibre_plugins.bookfusionbacksync import cli, hardcover_pace
+from calibre_plugins.bookfusionbacksync.settings import save
+from harness.hardcover import small_catalogue
+from harness.secrets import TEST_HARDCOVER_TOKEN
+from standins.hardcover import HardcoverStandIn, isbn13
+
+BOOKS = [
+    {'title': 'Emma', 'identifiers': {'isbn': isbn13(11)}, 'rating': 9},
+    {'title': 'Dune', 'identifiers': {'isbn': isbn13(12)}, 'rating': 7},
+    {'title': 'The Left Hand of Darkness', 'identifiers': {'isbn': isbn13(13)}, 'rating': 2},
+    {'title': 'Nobody knows it', 'rating': 2},
+]
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[HardcoverStandIn]:
+    """A stand-in whose quota needs no waiting; each test counts it from the start."""
+    monkeypatch.setattr(hardcover_pace, '_shared', {})
+    with HardcoverStandIn(small_catalogue(), token=TEST_HARDCOVER_TOKEN, burst=500, per_minute=60_000) as running:
+        yield running
+        assert running.violations == []
+
+
+def settings(service: HardcoverStandIn, **more: Any) -> dict[str, Any]:
+    return {'hardcover_api_url': service.api_url, 'hardcover_token': service.token, **more}
+
+
+class Ended:
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.lines, self.err = code, out.splitlines(), err
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.lines[-1])
+
+
+Command = Callable[..., Ended]
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str], service: HardcoverStandIn) -> Command:
+    """`command('hardcover-ids', '--library', folder, ...)` in this process."""
+    save(settings(service))
+
+    def run(*arguments: str | Path) -> Ended:
+        code = cli.main([str(argument) for argument in arguments])
+        return Ended(code, *capsys.readouterr())
+
+    return run
+
+
+def test_both_commands_of_the_installed_plugin(
+    make_library: Any, service: HardcoverStandIn, run_cli: Any, open_library: Callable[[Path], LibraryDatabase]
+) -> None:
+    folder = make_library(BOOKS)
+    done = run_cli('hardcover-ids', '--library', folder, '--json', settings=settings(service))
+    assert (done.returncode, done.stderr) == (0, '')
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert result == {
+        'stored': 3,
+        'skipped': 0,
+        'failed': 0,
+        'ambiguous': [{'book_id': 4, 'title': 'Nobody knows it', 'reason': 'It has no ISBN or ASIN to look up.'}],
+        'requests': 1,
+    }
+    assert 'Done - 3 stored, 0 skipped, 0 failed.' in done.stdout.splitlines()
+    done = run_cli('hardcover-ratings', '--library', folder, '--json')
+    assert (done.returncode, done.stderr) == (0, '')
+    assert json.loads(done.stdout.splitlines()[-1]) == {
+        'updated': 1,
+        'added': 0,
+        'unchanged': 1,
+        'skipped': 2,
+        'failed': 0,
+        'requests': 4,
+    }
+    assert 'OK Dune -> 3.5 stars (update)' in done.stdout.splitlines()
+    library = open_library(folder).new_api
+    assert library.field_for('identifiers', 1) == {
+        'isbn': isbn13(11),
+        'hardcover-id': '11',
+        'hardcover-slug': 'emma',
+        'hardcover-edition': '21',
+    }
+    assert [row.rating for row in service.catalogue.shelf] == [4.5, 3.5]
+
+
+def test_a_dry_run_sends_nothing(make_library: Any, service: HardcoverStandIn, command: Command) -> None:
+    folder = make_library(BOOKS)
+    command('hardcover-ids', '--library', folder)
+    done = command('hardcover-ratings', '--library', folder, '--dry-run', '--json')
+    assert done.code == 0
+    assert done.json['updated'] == 1
+    assert 'Dune -> 3.5 stars (update, now no rating)' in done.lines
+    assert 'Dry run: nothing was sent.' in done.lines
+    assert service.writes == []
+
+
+def test_a_spent_quota_is_a_failure_that_says_what_was_done(
+    make_library: Any, service: HardcoverStandIn, command: Command
+) -> None:
+    folder = make_library([*BOOKS, {'title': 'Dune', 'identifiers': {'hardcover-slug': 'dune'}}])
+    service.set_options(daily=1)
+    done = command('hardcover-ids', '--library', folder, '--json')
+    assert done.code == 1
+    assert done.err.startswith("Error: Hardcover's quota is used up (1 request sent). Start this again after ")
+    assert (done.json['stored'], done.json['requests']) == (1, 1)
+    assert done.json['error'] in done.err
+
+
+def test_a_spent_quota_of_a_push_says_how_many_were_sent(
+    make_library: Any, service: HardcoverStandIn, command: Command
+) -> None:
+    folder = make_library(
+        [
+            {'title': title, 'rating': 2, 'identifiers': {'hardcover-id': str(number)}}
+            for title, number in (('Emma', 11), ('Dune', 12))
+        ]
+    )
+    service.set_options(daily=3)
+    done = command('hardcover-ratings', '--library', folder, '--json')
+    assert done.code == 1
+    assert '(1 rating sent)' in done.err
+    assert done.json['updated'] == 1
+
+
+@pytest.mark.parametrize('name', ['hardcover-ids', 'hardcover-ratings'])
+def test_a_refused_token_is_exit_code_3(
+    make_library: Any, service: HardcoverStandIn, command: Command, name: str
+) -> None:
+    save({'hardcover_token': 'hc_pat_wrong'})
+    folder = make_library(
+        [
+            {**BOOKS[0], 'identifiers': {'isbn': isbn13(11)}},
+            {'title': 'X', 'rating': 2, 'identifiers': {'hardcover-id': '11'}},
+        ]
+    )
+    done = command(name, '--library', folder, '--json')
+    assert done.code == 3
+    assert 'expired' in done.json['error']
+    assert done.err == f'Error: {done.json["error"]}\n'
+
+
+@pytest.mark.parametrize('name', ['hardcover-ids', 'hardcover-ratings'])
+def test_without_an_account_it_is_exit_code_2(make_library: Any, command: Command, name: str) -> None:
+    save({'hardcover_token': ''})
+    done = command(name, '--library', make_library(BOOKS))
+    assert done.code == 2
+    assert 'Configure Hardcover Account' in done.err
+
+
+def test_a_rating_column_that_is_missing_is_exit_code_2(make_library: Any, command: Command) -> None:
+    save({'rating_column': '#gone'})
+    done = command('hardcover-ratings', '--library', make_library(BOOKS))
+    assert done.code == 2
+    assert '#gone' in done.err
+
+
+@pytest.mark.parametrize(('name', 'code'), [('hardcover-ids', 1), ('hardcover-ratings', 1)])
+def test_a_running_calibre_is_respected(
+    make_library: Any, service: HardcoverStandIn, command: Command, calibre_is_running: None, name: str, code: int
+) -> None:
+    done = command(name, '--library', make_library(BOOKS))
+    assert done.code == code
+    assert 'Calibre is running' in done.err
+    assert service.count() == 0
+
+
+def test_a_dry_run_beside_a_running_calibre(make_library: Any, command: Command, calibre_is_running: None) -> None:
+    assert command('hardcover-ratings', '--library', make_library(BOOKS), '--dry-run').code == 0
+
+
+def test_the_token_is_nowhere_to_be_seen(make_library: Any, service: HardcoverStandIn, command: Command) -> None:
+    folder = make_library(BOOKS)
+    service.set_options(scopes=['read:catalog'], scope_errors='message')
+    ids = command('hardcover-ids', '--library', folder)
+    ratings = command('hardcover-ratings', '--library', folder)
+    shown = '\n'.join([*ids.lines, ids.err, *ratings.lines, ratings.err])
+    assert 'read:me:content' in ratings.err
+    assert TEST_HARDCOVER_TOKEN not in shown
