@@ -24,7 +24,7 @@ from calibre.utils.config import prefs
 
 from . import errors, logs, old_log
 from .cancel import Cancel
-from .errors import BackSyncError, LibraryTrouble
+from .errors import BackSyncError, NoLibrary
 from .library import Library, opened
 from .plan import Change, Value
 from .redaction import redact
@@ -98,7 +98,7 @@ def library_opener(arguments: argparse.Namespace, read_only: bool) -> Callable[[
     """Opens the library of the command; by default the one that Calibre opened last."""
     path = arguments.library or prefs['library_path']
     if not path:
-        raise LibraryTrouble(errors.NO_LIBRARY, path='(none)')
+        raise NoLibrary(errors.NO_LIBRARY, path='(none)')
     return lambda: opened(path, read_only)
 
 

@@ -237,6 +237,12 @@ class LibraryTrouble(BackSyncError):
     """Calibre's library could not be read or written, or is not the one the job began with."""
 
 
+class NoLibrary(LibraryTrouble):
+    """There is no library where one was said to be."""
+
+    exit_code = 2
+
+
 class Cancelled(BackSyncError):
     """The user stopped the job before anything was written."""
 

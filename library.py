@@ -19,7 +19,7 @@ from calibre.utils.date import as_local_time, is_date_undefined, utc_tz
 from calibre.utils.icu import lower as icu_lower
 
 from . import errors
-from .errors import BackSyncError, LibraryTrouble
+from .errors import BackSyncError, LibraryTrouble, NoLibrary
 from .plan import Value
 from .records import CalibreBook
 
@@ -312,7 +312,7 @@ def opened(path: str, read_only: bool = False) -> Iterator[Library]:
 
     path = str(Path(path).expanduser().absolute())
     if not Path(path, 'metadata.db').exists():
-        raise LibraryTrouble(errors.NO_LIBRARY, path=path)
+        raise NoLibrary(errors.NO_LIBRARY, path=path)
     if read_only:
         with _open_database(open_database, path, True) as library:
             yield library

@@ -599,7 +599,7 @@ def test_command_that_finds_a_problem(server: BookFusionStandIn, run_cli: Any, m
 def test_command_without_a_library(server: BookFusionStandIn, run_cli: Any, tmp_path: Path) -> None:
     given_settings = {'bookfusion_token': server.token, 'bookfusion_user_api_base': server.user_api_base}
     done = run_cli('check', '--library', tmp_path / 'nowhere', settings=given_settings)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert 'BookFusion: 250 records, as Total-Count says.' in done.stdout
     assert 'There is no Calibre library at' in done.stderr
 

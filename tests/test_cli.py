@@ -321,7 +321,7 @@ class TestJson:
         else:
             folder = tmp_path / 'nowhere'
         done = quick_cli('sync', '--library', folder, '--json', settings=settings)
-        assert done.returncode == {'server': 1, 'settings': 2, 'sign-in': 3, 'library': 1}[trouble]
+        assert done.returncode == {'server': 1, 'settings': 2, 'sign-in': 3, 'library': 2}[trouble]
         assert done.json == {'error': done.stderr.removeprefix('Error: ').rstrip('\n')}
 
 
@@ -470,11 +470,14 @@ class TestErrors:
     def test_no_library_there(self, quick_cli: Any, service: BookFusionStandIn, tmp_path: Path) -> None:
         for command in ('sync', 'undo'):
             done = quick_cli(command, '--library', tmp_path / 'nowhere', settings=account(service))
-            assert done.returncode == 1
+            assert done.returncode == 2
             assert one_line(done.stderr) == (
                 f'Error: There is no Calibre library at {tmp_path / "nowhere"}. Check the path given with --library.'
             )
         assert not (tmp_path / 'nowhere').exists()
+        by_default = quick_cli('sync', settings=account(service))
+        assert by_default.returncode == 2
+        assert one_line(by_default.stderr).startswith('Error: There is no Calibre library at ')
         assert service.requests == []
 
     def test_a_library_that_is_none(self, quick_cli: Any, service: BookFusionStandIn, make_library: Any) -> None:
