@@ -66,7 +66,7 @@ Item = TypeVar('Item')
 SERVICE = 'Hardcover'
 # Hardcover gives up on a query after 30 s and says so; that answer is worth waiting for.
 LIMITS = Limits(silence=40.0)
-COVER_LIMITS = Limits(connect=5.0, silence=5.0, whole_answer=10.0, waits=(), body=4 * 1024 * 1024)
+COVER_LIMITS = Limits(connect=5.0, silence=5.0, whole_answer=10.0, waits=(), body=2 * 1024 * 1024)
 BATCH = 100
 EDITIONS_A_PAGE, ROWS_A_PAGE = 500, 100
 CANDIDATES, FEWER_CANDIDATES = 10, 5
@@ -384,9 +384,6 @@ class Hardcover:
             if isinstance(path := mapping(each).get('path'), list) and path
         }
         return [parse_write_result(data.get(alias), by_alias.get(alias)) for alias in operation.fields]
-
-    def close(self) -> None:
-        self._http.close()
 
 
 def _new_entry(book: NewEntry) -> dict[str, object]:

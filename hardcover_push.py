@@ -60,6 +60,9 @@ READING_SHELF = text('Reading the Hardcover shelf...')
 SENDING = text('Sending ratings to Hardcover...')
 RETIRED = text('Hardcover no longer has this book, and neither its edition nor its address leads to another.')
 NOTHING_TO_UNDO = text('There is no push left to undo.')
+QUOTA_WARNING = text(
+    "Hardcover's quota for today has room for {left} of these {wanted} changes. The rest can be sent tomorrow."
+)
 FEED_WARNING = counted(
     'Hardcover may show this push in the feed of your followers, with {count} book.',
     'Hardcover may show this push in the feed of your followers, with {count} books.',
@@ -96,10 +99,15 @@ def plan_ratings(
         plan = plan_difference(rated, newest_entries(entries), rules)
         cost = cost_of(plan.changes, hardcover.pace.seconds_for(len(plan.changes)))
         report_plan(plan, reporter)
-        warning = None
-        if len(plan.changes) >= MANY_FOR_A_FEED:
-            warning = replace(FEED_WARNING, count=len(plan.changes))
+        warning = warn_about(len(plan.changes), hardcover.pace.left_today)
         return PlannedPush(plan, account, library_id, cost, hardcover.units, hardcover.requests, warning)
+
+
+def warn_about(changes: int, left_today: int | None) -> Text | None:
+    """What to think of before so many changes are sent: the day's quota, or else the feed of the followers."""
+    if left_today is not None and left_today < changes:
+        return QUOTA_WARNING.with_values(left=left_today, wanted=changes)
+    return replace(FEED_WARNING, count=changes) if changes >= MANY_FOR_A_FEED else None
 
 
 def read_ratings(library: Library, settings: Settings, ids: Collection[int] | None, reporter: Reporter) -> RatedBooks:

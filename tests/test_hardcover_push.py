@@ -235,6 +235,11 @@ def test_many_at_once_are_warned_about(make_shelf: MakeShelf) -> None:
     assert shelf.plan().warning is None
 
 
+def test_a_quota_that_does_not_suffice_is_told_beforehand(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf(rated_library(30), generate_catalogue(30), daily=12)
+    assert 'has room for 10 of these 30 changes' in str(shelf.plan().warning)
+
+
 def test_a_dry_run_sends_no_mutation(make_shelf: MakeShelf) -> None:
     shelf = make_shelf([book('Emma', 11, 2), book('Left Hand', 13, 2), book('Dune', 12, 4)])
     save({'hardcover_add_unshelved': True})
