@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -38,7 +39,8 @@ EXTRA: list[dict[str, Any]] = [
 
 def expected_log(records: list[LibraryRecord]) -> list[str]:
     """The lines about books, by the rules of the log: newest date first, those without one last."""
-    dated, undated = [], []
+    dated: list[tuple[datetime, list[str]]] = []
+    undated: list[str] = []
     for record in records:
         lines = []
         when = read_date(record)
@@ -55,9 +57,12 @@ def expected_log(records: list[LibraryRecord]) -> list[str]:
                 f'OK {record.title} -> Completed=True '
                 f'(percentage={record.percentage:.3f}, threshold=99.90, match=book_id)'
             )
-        (dated if when else undated).append((when, lines))
-    dated.sort(key=lambda pair: pair[0], reverse=True)  # type: ignore[arg-type,return-value]
-    return [line for _when, lines in dated + undated for line in lines]
+        if when:
+            dated.append((when, lines))
+        else:
+            undated += lines
+    dated.sort(key=lambda pair: pair[0], reverse=True)
+    return [line for _when, lines in dated for line in lines] + undated
 
 
 def check_window(found: dict[str, Any]) -> None:
@@ -90,6 +95,8 @@ def check_first_sync(found: dict[str, Any], records: list[LibraryRecord]) -> Non
     ]
     # Busy, as Qt shows a bar without an end, until there is something to count.
     assert found['statuses'][1][2] == 0
+    _text, value, maximum = found['statuses'][-1]
+    assert value == maximum > 0
     about_books = [line for line in found['log'] if line.startswith(('OK', 'SKIP'))]
     assert about_books == expected_log(records)
     assert found['view'][0] == found['view'][1]

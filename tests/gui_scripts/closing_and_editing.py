@@ -29,13 +29,15 @@ def close_in(helpers: Any, stage: Stage, moment: str, open_again: bool) -> Steps
     pause = yield from stage.start_and_pause(moment)
     found['paused'] = pause.arrived()
     found['threads'] = running_threads()
-    stage.click('close')
-    found['closed'] = stage.dialog is None
-    if open_again:
-        stage.open()
-        found['enabled_while_busy'] = stage.busy and stage.button('sync_now').isEnabled()
-    if pause.inside:
-        pause.release()
+
+    def close() -> None:
+        stage.click('close')
+        found['closed'] = stage.dialog is None
+        if open_again:
+            stage.open()
+            found['enabled_while_busy'] = stage.busy and stage.button('sync_now').isEnabled()
+
+    pause.during(close)
     found['seconds'] = yield from seconds_until(stage.ended)
     found['left'] = running_threads()
     pause.release()
@@ -63,13 +65,17 @@ def delete(helpers: Any, book_id: int) -> None:
 
 def edit_in(helpers: Any, stage: Stage, moment: str, book_to_delete: int) -> Steps:
     """Deletes one book and edits two cells in this moment of a sync; what the library holds in the end."""
-    options = {'seconds': 1} if moment == 'retry_wait' else {}
+    options = {'can_end': True} if moment == 'retry_wait' else {}
     pause = yield from stage.start_and_pause(moment, **options)
     found: dict[str, Any] = {'moment': moment, 'paused': pause.arrived(), 'deleted': book_to_delete}
     date_book, flag_book = helpers.argument['edited']
-    edit(helpers, date_book, '#dateread', QDateTime.fromString(EDITED_DATE, Qt.DateFormat.ISODate))
-    edit(helpers, flag_book, '#completed', False)
-    delete(helpers, book_to_delete)
+
+    def change() -> None:
+        edit(helpers, date_book, '#dateread', QDateTime.fromString(EDITED_DATE, Qt.DateFormat.ISODate))
+        edit(helpers, flag_book, '#completed', False)
+        delete(helpers, book_to_delete)
+
+    pause.during(change)
     pause.release()
     yield stage.ended
     ids = helpers.database.all_book_ids()

@@ -33,7 +33,7 @@ def drive(gui: Any, helpers: Any) -> Steps:
     watch_goodbye(helpers, Path(argument['goodbye']))
     stage.open()
     yield lambda: stage.dialog
-    pause = yield from stage.start_and_pause(argument['moment'], **argument.get('options', {}))
+    pause = yield from stage.start_and_pause(argument['moment'])
     threads = running_threads()
     if argument.get('remove_plugin'):
         from calibre.customize.ui import remove_plugin
@@ -41,6 +41,6 @@ def drive(gui: Any, helpers: Any) -> Steps:
         remove_plugin(helpers.action.name)
     if argument.get('close'):
         stage.click('close')
-    if pause.inside and argument['moment'] != 'writing':
+    if pause.inside:
         pause.release_after(argument.get('release', 0.5))
     return stage.result(paused=pause.arrived(), threads=threads)

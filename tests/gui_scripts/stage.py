@@ -61,12 +61,22 @@ def running_threads() -> list[str]:
 class Pause:
     """A moment in which a sync stands still: whether it is there, and how it goes on.
 
-    `inside` where the plugin's own thread was stopped by force, so that it cannot even notice that it is to end.
+    `inside` where the plugin's own thread was stopped by force, so that it cannot even notice that it is to end;
+    `locked` where it has locked the library as well, so that the main thread may have to wait for it.
     """
 
     arrived: Callable[[], bool]
     release: Callable[[], None]
     inside: bool = False
+    locked: bool = False
+
+    def during(self, action: Callable[[], object]) -> None:
+        """Does something in this moment. A thread that was stopped by force goes on then."""
+        if self.locked:
+            self.release_after(0.3)
+        action()
+        if self.inside:
+            self.release()
 
     def release_after(self, seconds: float) -> None:
         """For when the main thread itself is going to wait for the sync."""
@@ -193,9 +203,21 @@ class Stage:
     def _pause_middle_page(self) -> Pause:
         return self._pause_request(LIBRARY, when=lambda request: request.query['page'] == MIDDLE_PAGE)
 
-    def _pause_retry_wait(self, seconds: int = 30) -> Pause:
-        fault = self.server.fail(Status(503, {'Retry-After': str(seconds)}), path=LIBRARY)
-        return Pause(lambda: fault.hits > 0 and 'Trying again' in self.status, self.server.clear_faults)
+    def _pause_retry_wait(self, can_end: bool = False) -> Pause:
+        """Between two tries, for half a minute or, where it `can_end`, until it is released."""
+        fault = self.server.fail(Status(503, {'Retry-After': '30'}), path=LIBRARY)
+        released = threading.Event()
+        if can_end:
+            cancel = plugin_module('cancel').Cancel
+            wait = cancel.wait
+
+            def wait_for_release(flag: Any, _seconds: float) -> None:
+                cancel.wait = wait
+                while not released.is_set():
+                    wait(flag, 0.02)
+
+            cancel.wait = wait_for_release
+        return Pause(lambda: fault.hits > 0 and 'Trying again' in self.status, released.set)
 
     def _pause_call(self, owner: Any, name: str) -> Pause:
         """Before the next call of this function. The job holds no lock there."""
@@ -223,25 +245,27 @@ class Stage:
         """The status line says that it writes, but nothing is recorded or written yet."""
         return self._pause_call(plugin_module('library').Library, 'write')
 
-    def _pause_writing(self, seconds: float = 0.7) -> Pause:
-        """One column is written, the next one is not: the library is locked, and so is the window if it looks.
-
-        That is why this pause ends by itself.
-        """
+    def _pause_writing(self) -> Pause:
+        """One column is written, the next one is not: the library is locked."""
+        before = self._pause_before_writing()
         api = self.helpers.database
         original = api.set_field
-        arrived, released = threading.Event(), threading.Event()
+        begun, released = threading.Event(), threading.Event()
 
         def wait_after(*arguments: Any, **named: Any) -> Any:
             api.set_field = original
             changed = original(*arguments, **named)
-            arrived.set()
-            released.wait(seconds)
-            released.set()
+            begun.set()
+            released.wait(LONGEST_PAUSE)
             return changed
 
+        def arrived() -> bool:
+            """Keeps the main thread here meanwhile: painting a book would make it wait for the library."""
+            before.release()
+            return begun.wait(LONGEST_PAUSE) and not released.is_set()
+
         api.set_field = wait_after
-        return Pause(lambda: arrived.is_set() and not released.is_set(), released.set, inside=True)
+        return Pause(lambda: before.arrived() and arrived(), released.set, inside=True, locked=True)
 
 
 def rows(gui: Any) -> dict[int, int]:

@@ -59,9 +59,7 @@ def switch_in(gui: Any, helpers: Any, stage: Stage, moment: str, other: str) -> 
     pause = yield from stage.start_and_pause(moment)
     found['paused'] = pause.arrived()
     found['threads'] = running_threads()
-    gui.iactions['Choose Library'].switch_requested(other)
-    if pause.inside:
-        pause.release()
+    pause.during(lambda: gui.iactions['Choose Library'].switch_requested(other))
     found['seconds'] = yield from seconds_until(stage.ended)
     found['left'] = running_threads()
     pause.release()
