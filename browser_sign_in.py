@@ -300,7 +300,6 @@ def sign_in(
             show(code)
             token = attempt.wait(code, cancel, report)
         books = count_books(base, token, cancel)
-        cancel.check()
     except Cancelled:
         raise Cancelled(NOT_SIGNED_IN) from None
     save({'bookfusion_token': token.reveal()})

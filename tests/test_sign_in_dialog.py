@@ -296,6 +296,15 @@ def test_the_window_stays_alive_while_nothing_answers(qtbot: Any, server: BookFu
     assert longest < 1
 
 
+def test_enter_does_not_end_the_beginning(qtbot: Any, server: BookFusionStandIn, dialog: Any) -> None:
+    server.fail(faults.Hang(), DEVICE_CODE, times=None)
+    window = dialog()
+    qtbot.waitUntil(lambda: server.count(DEVICE_CODE) == 1)
+    # The only button that is enabled then has the focus.
+    qtbot.keyClick(window.bb.button(QDialogButtonBox.StandardButton.Cancel), Qt.Key.Key_Return)
+    assert window.isVisible()
+
+
 def test_enter_does_not_end_the_wait(qtbot: Any, server: BookFusionStandIn, dialog: Any) -> None:
     server.set_options(device_answers=['invalid_grant'])
     window = dialog()
