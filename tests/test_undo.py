@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import resource
+import signal
 import stat
 import subprocess
 from collections.abc import Callable, Iterator
@@ -16,6 +17,8 @@ from typing import Any
 
 import pytest
 from calibre.db.legacy import LibraryDatabase
+from calibre.utils.config import config_dir
+from calibre_plugins.bookfusionbacksync import cli
 from calibre_plugins.bookfusionbacksync.errors import LibraryTrouble
 from calibre_plugins.bookfusionbacksync.library import Cell, Library, Written
 from calibre_plugins.bookfusionbacksync.plan import Value
@@ -501,13 +504,13 @@ sys.exit(cli.main(arguments))
 
 
 @pytest.fixture
-def killed(tmp_path: Path, config_folder: Path, calibre_lock: Any) -> Callable[..., int]:
+def killed(tmp_path: Path, calibre_lock: Any) -> Callable[..., int]:
     """`killed(where, 'sync', ...)` runs the command line and kills it there, as by a power cut; the exit code."""
     script = tmp_path / 'driver.py'
     script.write_text(DRIVER)
 
     def run_it(where: str, *arguments: str) -> int:
-        with calibre_lock.free_for_subprocess(), calibre_environment(config_folder) as environment:
+        with calibre_lock.free_for_subprocess(), calibre_environment(Path(config_dir)) as environment:
             command = [executable('calibre-debug'), '-e', str(script), '--', where, *arguments]
             return subprocess.run(command, env=environment, timeout=60, capture_output=True, check=False).returncode
 
@@ -517,42 +520,43 @@ def killed(tmp_path: Path, config_folder: Path, calibre_lock: Any) -> Callable[.
 class TestKilled:
     """kill -9: afterwards the library is all before or all after, and undo is right in both."""
 
+    BLANK = ({1: None, 2: None}, {1: None, 2: None})
+    BEFORE = ({1: DAYS[0], 2: None}, {1: None, 2: None})
+    AFTER = ({1: DAYS[1], 2: DAYS[2]}, {1: True, 2: None})
+
     @pytest.fixture
-    def scene(self, make_library: Any, bookfusion: BookFusionStandIn, config_folder: Path) -> Path:
-        """Two books, a first sync that wrote one date, and a second that has three cells to write."""
+    def scene(self, make_library: Any, bookfusion: BookFusionStandIn) -> Path:
+        """Two books, a first sync that has written one date, and a second that has three cells to write."""
         bookfusion.password = TEST_PASSWORD
         bookfusion.records = [LibraryRecord(11, last_read_at='2024-11-01T22:30:15Z'), LibraryRecord(12)]
-        write_settings(
-            config_folder,
-            {
-                'email': bookfusion.email,
-                'password': TEST_PASSWORD,
-                'completed_column': '#completed',
-                'bookfusion_api_base': bookfusion.api_base,
-            },
-        )
-        return Path(
-            make_library(
-                [{'title': 'A', 'identifiers': {'bookfusion': 11}}, {'title': 'B', 'identifiers': {'bookfusion': 12}}]
-            )
-        )
-
-    def second_sync(self, bookfusion: BookFusionStandIn) -> None:
+        settings = {
+            'email': bookfusion.email,
+            'password': TEST_PASSWORD,
+            'completed_column': '#completed',
+            'bookfusion_api_base': bookfusion.api_base,
+        }
+        write_settings(Path(config_dir), settings)
+        books = [{'title': title, 'identifiers': {'bookfusion': number}} for title, number in (('A', 11), ('B', 12))]
+        folder = Path(make_library(books))
+        assert cli.main(['sync', '--library', str(folder)]) == 0
         bookfusion.records = [
             LibraryRecord(11, last_read_at='2024-11-02T22:30:15Z', percentage=100),
             LibraryRecord(12, last_read_at='2024-11-03T22:30:15Z'),
         ]
+        return folder
 
-    def state(self, folder: Path, open_library: OpenLibrary) -> tuple[dict[int, Value], dict[int, Value]]:
-        database = open_library(folder)
+    def state(self, folder: Path) -> tuple[dict[int, Value], dict[int, Value]]:
+        database = LibraryDatabase(str(folder))
         library = Library(database.new_api)
         found = held(library), held(library, '#completed')
         database.close()
         return found
 
-    BLANK = ({1: None, 2: None}, {1: None, 2: None})
-    BEFORE = ({1: DAYS[0], 2: None}, {1: None, 2: None})
-    AFTER = ({1: DAYS[1], 2: DAYS[2]}, {1: True, 2: None})
+    def undo(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> str:
+        """What an undo says first."""
+        capsys.readouterr()
+        assert cli.main(['undo', '--library', str(folder)]) == 0
+        return capsys.readouterr().out.splitlines()[0].partition(' that the sync')[0]
 
     @pytest.mark.parametrize(
         ('where', 'written'),
@@ -571,54 +575,38 @@ class TestKilled:
         scene: Path,
         bookfusion: BookFusionStandIn,
         killed: Any,
-        run_cli: Any,
-        open_library: Any,
-        config_folder: Path,
+        capsys: pytest.CaptureFixture[str],
         where: str,
         written: bool,
     ) -> None:
-        assert run_cli('sync', '--library', scene).returncode == 0
-        self.second_sync(bookfusion)
-        assert killed(where, 'sync', '--library', str(scene)) == -9
-        assert self.state(scene, open_library) == (self.AFTER if written else self.BEFORE)
-        for record in files_of(config_folder / 'plugins' / IMPORT_NAME):
+        assert killed(where, 'sync', '--library', str(scene)) == -signal.SIGKILL
+        assert self.state(scene) == (self.AFTER if written else self.BEFORE)
+        records = files_of(Path(config_dir, 'plugins', IMPORT_NAME))
+        assert len(records) == (1 if where == 'record' else 2)
+        for record in records:
             assert not any(secret.encode() in record.read_bytes() for secret in bookfusion.secrets)
-        first = run_cli('undo', '--library', scene)
-        assert first.returncode == 0
-        assert first.stdout.startswith(f'Put back {3 if written else 1} value')
-        assert self.state(scene, open_library) == (self.BEFORE if written else self.BLANK)
-        second = run_cli('undo', '--library', scene)
-        assert second.stdout.startswith('Put back 1 value' if written else 'There is no sync left to undo.')
+        assert self.undo(scene, capsys) == f'Put back {"3 values" if written else "1 value"}'
+        assert self.state(scene) == (self.BEFORE if written else self.BLANK)
+        assert self.undo(scene, capsys) == ('Put back 1 value' if written else 'There is no sync left to undo.')
+        assert self.state(scene) == self.BLANK
 
-    def test_a_sync_can_simply_be_run_again(
-        self, scene: Path, bookfusion: BookFusionStandIn, killed: Any, run_cli: Any, open_library: Any
-    ) -> None:
-        assert run_cli('sync', '--library', scene).returncode == 0
-        self.second_sync(bookfusion)
-        killed('second column', 'sync', '--library', str(scene))
-        assert run_cli('sync', '--library', scene).last_line == 'Done - 2 updated, 0 skipped.'
-        assert self.state(scene, open_library) == self.AFTER
-        run_cli('undo', '--library', scene)
-        assert self.state(scene, open_library) == self.BEFORE
-        run_cli('undo', '--library', scene)
-        assert self.state(scene, open_library) == self.BLANK
+    def test_a_sync_can_simply_be_run_again(self, scene: Path, killed: Any, capsys: pytest.CaptureFixture[str]) -> None:
+        assert killed('second column', 'sync', '--library', str(scene)) == -signal.SIGKILL
+        capsys.readouterr()
+        assert cli.main(['sync', '--library', str(scene)]) == 0
+        assert capsys.readouterr().out.splitlines()[-1] == 'Done - 2 updated, 0 skipped.'
+        assert self.state(scene) == self.AFTER
+        self.undo(scene, capsys)
+        assert self.state(scene) == self.BEFORE
+        self.undo(scene, capsys)
+        assert self.state(scene) == self.BLANK
 
     @pytest.mark.parametrize(('where', 'undone'), [('second column', False), ('commit', False), ('undone', True)])
     def test_in_an_undo(
-        self,
-        scene: Path,
-        bookfusion: BookFusionStandIn,
-        killed: Any,
-        run_cli: Any,
-        open_library: Any,
-        where: str,
-        undone: bool,
+        self, scene: Path, killed: Any, capsys: pytest.CaptureFixture[str], where: str, undone: bool
     ) -> None:
-        run_cli('sync', '--library', scene)
-        self.second_sync(bookfusion)
-        run_cli('sync', '--library', scene)
-        assert killed(where, 'undo', '--library', str(scene)) == -9
-        assert self.state(scene, open_library) == (self.BEFORE if undone else self.AFTER)
-        again = run_cli('undo', '--library', scene)
-        assert again.stdout.startswith('Put back 0 values' if undone else 'Put back 3 values')
-        assert self.state(scene, open_library) == self.BEFORE
+        assert cli.main(['sync', '--library', str(scene)]) == 0
+        assert killed(where, 'undo', '--library', str(scene)) == -signal.SIGKILL
+        assert self.state(scene) == (self.BEFORE if undone else self.AFTER)
+        assert self.undo(scene, capsys) == f'Put back {0 if undone else 3} values'
+        assert self.state(scene) == self.BEFORE
