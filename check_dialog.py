@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from calibre.gui2 import Application
-from qt.core import QPlainTextEdit, QSize, QWidget
+from qt.core import QPlainTextEdit, QSize, QVBoxLayout, QWidget
 
 from .job_dialog import JobDialog
 from .jobs import Jobs
@@ -42,8 +42,8 @@ class CheckDialog(JobDialog):
         self.report.setReadOnly(True)
         self.report.setAccessibleName(_('What was found'))
         layout = self.result_page.layout()
-        assert layout is not None
-        layout.addWidget(self.report)
+        assert isinstance(layout, QVBoxLayout)
+        layout.addWidget(self.report, 1)
         self.report.hide()
 
     def check_everything(self) -> None:

@@ -97,12 +97,16 @@ def create_columns(library: Library, planned: Collection[PlannedColumn], heading
     return any(each.name in library.columns_awaiting_restart() for each in planned)
 
 
+RESTART_FIRST = text('The columns are created. Restart Calibre to use them.')
+
+
 @dataclass(frozen=True)
 class Missing:
-    """What a first sync still needs; each is None where nothing is missing."""
+    """What a first sync still needs; each is None where nothing is missing. `restart`: a restart brings the column."""
 
     account: Text | None
     column: Text | None
+    restart: bool = False
 
     @property
     def first(self) -> Text | None:
@@ -112,6 +116,7 @@ class Missing:
 def what_is_missing(library: Library | None, current: Settings) -> Missing:
     """What the settings lack, in the words of the errors that a sync would end with."""
     account = column = None
+    restart = library is not None and current.last_read_column in library.columns_awaiting_restart()
     try:
         Account.from_settings(current, '')
     except SettingsTrouble as trouble:
@@ -120,8 +125,8 @@ def what_is_missing(library: Library | None, current: Settings) -> Missing:
         try:
             rules_for(library, current)
         except SettingsTrouble as trouble:
-            column = trouble.sentence
-    return Missing(account, column)
+            column = RESTART_FIRST if restart else trouble.sentence
+    return Missing(account, column, restart)
 
 
 def count_identifiers(library: Library) -> tuple[int, int]:

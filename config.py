@@ -33,7 +33,7 @@ from .redaction import Secret
 from .settings import PLUGIN_NAME, Settings
 from .steps import usable_columns
 from .transport import checked_address, is_loopback
-from .widgets import Notice, PasswordEdit, add_row, check_box, line_edit, plain_label, push_button
+from .widgets import Notice, PasswordEdit, add_row, check_box, column_label, line_edit, plain_label, push_button
 
 if TYPE_CHECKING:
     from calibre_builtins import _, load_translations, ngettext
@@ -109,10 +109,11 @@ class ColumnBox(QComboBox):
         self.clear()
         self.addItem(first_text, first_value)
         for column in usable:
-            self.addItem(column.label, column.name)
+            self.addItem(column_label(column.label), column.name)
         place = self.findData(chosen)
         if place < 0:
-            self.addItem(QIcon.ic('dialog_warning.png'), _('{column} (cannot be used)').format(column=chosen), chosen)
+            words = _('{column} (cannot be used)').format(column=chosen)
+            self.addItem(QIcon.ic('dialog_warning.png'), column_label(words), chosen)
             place = self.count() - 1
         self.setCurrentIndex(place)
 

@@ -18,6 +18,7 @@ from qt.core import (
     QHBoxLayout,
     QPushButton,
     QScrollArea,
+    Qt,
     QVBoxLayout,
     QWidget,
     pyqtSignal,
@@ -26,6 +27,7 @@ from qt.core import (
 from . import settings
 from .columns import (
     NEEDED_KEYS,
+    RESTART_FIRST,
     Missing,
     PlannedColumn,
     count_identifiers,
@@ -37,7 +39,7 @@ from .errors import BackSyncError
 from .library import Library
 from .settings import Settings
 from .steps import usable_columns
-from .widgets import Notice, PasswordEdit, add_row, check_box, line_edit, plain_label, push_button
+from .widgets import Notice, PasswordEdit, add_row, check_box, column_label, line_edit, plain_label, push_button
 
 if TYPE_CHECKING:
     from calibre_builtins import _, load_translations, ngettext
@@ -150,9 +152,14 @@ class FirstRunPage(QScrollArea):
         inner.addWidget(self._existing_columns(box))
         layout.addWidget(self._columns_fields)
         self.restart = push_button(
-            'restart', _('Restart Cal&ibre now'), _('New columns can be used after a restart'), self._restart, box
+            'restart',
+            _('Restart Cal&ibre now'),
+            _('New columns can be used after a restart'),
+            self._restart,
+            box,
+            'lt.png',
         )
-        layout.addWidget(self.restart)
+        layout.addWidget(self.restart, 0, Qt.AlignmentFlag.AlignLeading)
         return box
 
     def _existing_columns(self, box: QWidget) -> QWidget:
@@ -226,10 +233,8 @@ class FirstRunPage(QScrollArea):
             self.email.setText(current.email)
 
     def _show_columns(self, current: Settings, missing: Missing) -> None:
-        waiting = self._library.columns_awaiting_restart() if self._library is not None else set()
-        restart = current.last_read_column in waiting
-        if restart:
-            words, icon = _('The columns are created. Restart Calibre to use them.'), 'dialog_information.png'
+        if missing.restart:
+            words, icon = RESTART_FIRST.translated(_, ngettext), 'dialog_information.png'
         elif missing.column is None and self._library is not None:
             columns = self._library.columns()
             shown = (columns[name].label for name in _chosen(current) if name in columns)
@@ -237,9 +242,9 @@ class FirstRunPage(QScrollArea):
         else:
             words, icon = '', ''
         self.columns_state.say(words, icon)
-        self._columns_fields.setVisible(missing.column is not None and not restart)
+        self._columns_fields.setVisible(missing.column is not None and not missing.restart)
         self.create_columns.setEnabled(self._library is not None)
-        self.restart.setVisible(restart)
+        self.restart.setVisible(missing.restart)
         self._fill_existing()
 
     def _fill_existing(self) -> None:
@@ -248,7 +253,7 @@ class FirstRunPage(QScrollArea):
         self.existing_column.clear()
         self.existing_column.addItem(_('(choose a column)'), '')
         for column in usable:
-            self.existing_column.addItem(column.label, column.name)
+            self.existing_column.addItem(column_label(column.label), column.name)
         self._existing.setVisible(bool(usable))
 
     def _show_books(self) -> None:

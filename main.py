@@ -23,7 +23,6 @@ from qt.core import (
     QStackedWidget,
     Qt,
     QTimer,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -63,6 +62,10 @@ def reason_names() -> dict[str, str]:
     }
 
 
+def _nothing() -> None:
+    """For buttons that only open their menu."""
+
+
 class MainDialog(Dialog):
     """The window of the plugin: not modal, at most one at a time, remembers its size."""
 
@@ -93,7 +96,7 @@ class MainDialog(Dialog):
         QTimer.singleShot(0, self._offer_to_delete_old_log)
 
     def sizeHint(self) -> QSize:
-        return QSize(760, 500)
+        return QSize(780, 600)
 
     def setup_ui(self) -> None:
         layout = QVBoxLayout(self)
@@ -154,26 +157,25 @@ class MainDialog(Dialog):
             False,
             self,
         )
-        self.show_updated = self._link('show_updated', 'marked.png', _('Mark these books and show them in the library'))
-        self.show_updated.clicked.connect(self._show_updated_books)
-        self.show_skipped = self._link('show_skipped', 'marked.png', _('Mark these books and show them in the library'))
-        self.show_skipped.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.show_updated = push_button(
+            'show_updated',
+            '',
+            _('Mark these books and show them in the library'),
+            self._show_updated_books,
+            self,
+            'marked.png',
+        )
+        self.show_skipped = push_button(
+            'show_skipped', '', _('Mark these books and show them in the library'), _nothing, self, 'marked.png'
+        )
         self.show_skipped.setMenu(QMenu(self.show_skipped))
+        self.show_updated.hide()
+        self.show_skipped.hide()
         row.addWidget(self.selected_only)
         row.addStretch(1)
         row.addWidget(self.show_updated)
         row.addWidget(self.show_skipped)
         return row
-
-    def _link(self, name: str, icon: str, tip: str) -> QToolButton:
-        button = QToolButton(self)
-        button.setObjectName(name)
-        button.setIcon(QIcon.ic(icon))
-        button.setToolTip(tip)
-        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        button.hide()
-        return button
 
     def _button_row(self) -> QHBoxLayout:
         row = QHBoxLayout()
@@ -191,6 +193,7 @@ class MainDialog(Dialog):
             'close', _('&Close'), 'close.png', _('Close; a running sync is stopped'), self.reject
         )
         self.sync_now.setDefault(True)
+        self.sync_now.setFocus(Qt.FocusReason.OtherFocusReason)
         for widget in (self.sync_now, self.preview, self.undo):
             row.addWidget(widget)
         row.addStretch(1)
@@ -202,11 +205,8 @@ class MainDialog(Dialog):
     def _button(self, name: str, words: str, icon: str, tip: str, clicked: Callable[[], object]) -> QPushButton:
         return push_button(name, words, tip, clicked, self, icon)
 
-    def _log_button(self) -> QToolButton:
-        button = self._link('log_menu', 'edit-copy.png', _('Copy or save the log'))
-        button.setText(_('&Log'))
-        button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        button.show()
+    def _log_button(self) -> QPushButton:
+        button = self._button('log_menu', _('&Log'), 'edit-copy.png', _('Copy or save the log'), _nothing)
         menu = QMenu(button)
         menu.addAction(QIcon.ic('edit-copy.png'), _('&Copy log'), self.log.copy_all)
         menu.addAction(QIcon.ic('save.png'), _('&Save log…'), self.log.save)
@@ -352,7 +352,8 @@ class MainDialog(Dialog):
     def _account_accepted(self, _nothing: object) -> None:
         self._show_progress(0, 1)
         self.first_run.accepted()
-        self.look_for_missing()
+        self.status.setText(_('Signed in.'))
+        self._refresh_first_run()
 
     def _failed(self, error: BackSyncError) -> None:
         self._show_progress(0, 1)

@@ -39,6 +39,7 @@ from qt.core import (
 from .library import Library
 from .plan import Change, Value
 from .steps import PreparedSync
+from .widgets import column_label
 
 if TYPE_CHECKING:
     from calibre_builtins import _, load_translations, ngettext
@@ -247,7 +248,7 @@ class PreviewDialog(Dialog):
         return QSize(900, 520)
 
     def setup_ui(self) -> None:
-        labels = {name: column.label for name, column in self._library.columns().items()}
+        labels = {name: column_label(column.label) for name, column in self._library.columns().items()}
         self.model = PlanModel(self._plan.changes, labels, ValueFormat(self._library), self)
         self.filter = PlanFilter(self.model, self)
         layout = QVBoxLayout(self)

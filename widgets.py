@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from qt.core import (
+    QApplication,
     QCheckBox,
     QFormLayout,
     QHBoxLayout,
@@ -17,6 +18,7 @@ from qt.core import (
     QLabel,
     QLineEdit,
     QPushButton,
+    QSize,
     QSizePolicy,
     QStyle,
     Qt,
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from calibre_builtins import _, load_translations
 
 load_translations()
+
+# Letters a line, as Qt's own labels have them.
+WIDEST_LINE = 80
 
 
 class PasswordEdit(QWidget):
@@ -60,10 +65,10 @@ class Notice(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         self._icon = QLabel(self)
-        self.label = plain_label('', self)
-        self.label.setObjectName(name)
+        self.label = plain_label('', self, name)
         row.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
         row.addWidget(self.label, 1)
+        self.setSizePolicy(self.label.sizePolicy())
         self.say('')
 
     def say(self, words: str, icon: str = 'dialog_warning.png') -> None:
@@ -72,6 +77,11 @@ class Notice(QWidget):
         self._icon.setPixmap(QIcon.ic(icon).pixmap(size, size))
         self.label.setText(words)
         self.setVisible(bool(words))
+
+
+def column_label(label: str) -> str:
+    """A column's `#lookup (Name)`; where windows read from right to left, with the # kept in front."""
+    return f'\N{LEFT-TO-RIGHT MARK}{label}' if QApplication.isRightToLeft() else label
 
 
 def add_row(form: QFormLayout, words: str, field: QWidget) -> QLabel:
@@ -86,15 +96,29 @@ def add_row(form: QFormLayout, words: str, field: QWidget) -> QLabel:
     return label
 
 
+class PlainLabel(QLabel):
+    """Shows whatever it is given as plain text, wrapped, and asks for no more height than that takes."""
+
+    def __init__(self, words: str, parent: QWidget) -> None:
+        super().__init__(words, parent)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setWordWrap(True)
+        self.setAlignment(Qt.AlignmentFlag.AlignLeading | Qt.AlignmentFlag.AlignTop)
+        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
+
+    def sizeHint(self) -> QSize:
+        # Qt's own hint breaks even a short sentence into two lines, and layouts keep the room for both.
+        metrics = self.fontMetrics()
+        longest = max(metrics.horizontalAdvance(line) for line in self.text().split('\n'))
+        width = min(longest + 2, WIDEST_LINE * metrics.averageCharWidth())
+        return QSize(width, self.heightForWidth(width))
+
+
 def plain_label(words: str, parent: QWidget, name: str = '') -> QLabel:
-    """A label that wraps and shows whatever it is given as plain text."""
-    label = QLabel(words, parent)
+    label = PlainLabel(words, parent)
     label.setObjectName(name)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setWordWrap(True)
-    policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
-    policy.setHeightForWidth(True)
-    label.setSizePolicy(policy)
     return label
 
 

@@ -1,0 +1,197 @@
+#!/usr/bin/env python3
+"""Takes pictures of every window of the plugin in every state, in a real Calibre: light, dark, large, right to left.
+
+Touches nothing of the user's: library and configuration are in a temporary folder that is gone at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / 'tests'))
+
+from harness.start import find_calibre, install_plugin, own_network, set_environment, temporary_folder
+
+RECORDS = ROOT / 'tools' / 'demo_books.json'
+TOUR = ROOT / 'tools' / 'screenshot_tour.py'
+COLUMNS: dict[str, Any] = {
+    '#dateread': {'datatype': 'datetime', 'name': 'Last read', 'display': {'date_format': 'yyyy-MM-dd'}},
+    '#completed': {'datatype': 'bool', 'name': 'Completed'},
+    '#progress': {'datatype': 'int', 'name': 'Progress', 'display': {'number_format': '{}%'}},
+    '#hours': {'datatype': 'float', 'name': 'Reading time', 'display': {'number_format': '{:.1f} h'}},
+    '#title_notes': {'datatype': 'comments', 'name': 'Notes'},
+}
+# The pictures that README and documentation show.
+FOR_THE_README = {'done': 'main', 'preview': 'preview', 'first-run': 'first-run'}
+
+
+@dataclass(frozen=True)
+class Mode:
+    """A way in which Calibre can look. `long` has every sentence of the plugin half as long again.
+
+    `mirrored` is for languages from right to left: Calibre leaves the direction to Qt's own translations, which
+    Debian's does not bring along.
+    """
+
+    name: str
+    palette: str = 'light'
+    environment: dict[str, str] = field(default_factory=dict)
+    long: bool = False
+    mirrored: bool = False
+
+
+MODES = (
+    Mode('light'),
+    Mode('dark', 'dark'),
+    Mode('double', environment={'QT_SCALE_FACTOR': '2'}),
+    Mode('hebrew', environment={'CALIBRE_OVERRIDE_LANG': 'he'}, mirrored=True),
+    Mode('long', environment={'CALIBRE_OVERRIDE_LANG': 'de'}, long=True),
+)
+
+
+def messages(source: str) -> Iterator[tuple[str, str]]:
+    """(singular, plural or '') of every sentence that a module marks for translation."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            wanted = {'_': 1, 'text': 1, 'ngettext': 2, 'counted': 2}.get(node.func.id, 0)
+            words = [each.value for each in node.args[:wanted] if isinstance(each, ast.Constant)]
+            if wanted and len(words) == wanted and all(isinstance(word, str) and word for word in words):
+                yield str(words[0]), str(words[1]) if wanted == 2 else ''
+
+
+def lengthened(words: str) -> str:
+    """The sentence half as long again, with its placeholders and its mnemonic left as they are."""
+    filling = 'lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor '
+    return f'{words} {(filling * 5)[: max(3, len(words) // 2)].strip()}'
+
+
+def long_language(root: Path) -> str:
+    """A translation that shows what breaks when sentences are longer than in English, as a .po file."""
+    found: dict[str, str] = {}
+    for module in sorted(root.glob('*.py')):
+        for singular, plural in messages(module.read_text(encoding='utf-8')):
+            found[singular] = plural or found.get(singular, '')
+    entries = ['msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=UTF-8\\n"']
+    entries[0] += '\n"Plural-Forms: nplurals=2; plural=(n != 1);\\n"'
+    for singular, plural in found.items():
+        quoted = {word: json.dumps(word, ensure_ascii=False) for word in (singular, plural)}
+        longer = {word: json.dumps(lengthened(word), ensure_ascii=False) for word in (singular, plural)}
+        if plural:
+            entries.append(
+                f'msgid {quoted[singular]}\nmsgid_plural {quoted[plural]}\n'
+                f'msgstr[0] {longer[singular]}\nmsgstr[1] {longer[plural]}'
+            )
+        else:
+            entries.append(f'msgid {quoted[singular]}\nmsgstr {longer[singular]}')
+    return '\n\n'.join(entries) + '\n'
+
+
+def build_zip_for(mode: Mode, folder: Path) -> Path:
+    """The plugin as it ships, or with the translation of a mode with long sentences."""
+    import build_zip
+
+    root = ROOT
+    if mode.long:
+        root = folder / 'source'
+        root.mkdir()
+        for path in [*ROOT.glob('*.py'), ROOT / 'README.md', *(ROOT / name for name in build_zip.PLAIN_FILES)]:
+            shutil.copyfile(path, root / path.name)
+        shutil.copytree(ROOT / 'images', root / 'images')
+        (root / 'translations').mkdir()
+        language = mode.environment['CALIBRE_OVERRIDE_LANG']
+        (root / 'translations' / f'{language}.po').write_text(long_language(root), encoding='utf-8')
+    return build_zip.build(folder / 'plugin.zip', root)
+
+
+def make_libraries(folder: Path) -> tuple[Path, Path]:
+    """One without columns, as a new user has it, and one that is ready to be synced."""
+    from harness.libraries import LibraryMaker
+
+    books = json.loads(RECORDS.read_text(encoding='utf-8'))['books']
+    entries = [{key: book[key] for key in ('title', 'authors', 'identifiers')} for book in books]
+    maker = LibraryMaker(folder / 'templates')
+    return maker.make(folder / 'New Library', entries, {}), maker.make(folder / 'Classics', entries, COLUMNS)
+
+
+def take_pictures(mode: Mode, folder: Path, target: Path) -> list[str]:
+    """Runs Calibre once and returns the names of the pictures."""
+    from calibre.gui2 import gprefs
+    from harness.commands import settings_path
+    from harness.gui import run_calibre
+
+    config = folder / 'config'
+    settings_path(config).unlink(missing_ok=True)
+    install_plugin(build_zip_for(mode, folder))
+    gprefs['color_palette'] = mode.palette
+    new_library, ready_library = make_libraries(folder)
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    argument = {
+        'folder': str(target),
+        'records': str(RECORDS),
+        'library': str(ready_library),
+        'mirrored': mode.mirrored,
+    }
+    environment = {'QT_QPA_PLATFORM': 'offscreen', **mode.environment}
+    done = run_calibre(TOUR, new_library, config, argument=argument, environment=environment, timeout=180)
+    if done.returncode != 0:
+        raise SystemExit(f'screenshots: Calibre ended with {done.returncode} ({mode.name}).\n{done.stderr}')
+    return list(done.result)
+
+
+def run_mode(mode: Mode, target: Path) -> None:
+    """One mode in this process, which knows no other: Calibre reads its configuration folder once."""
+    folder = temporary_folder('backsync-pictures-')
+    set_environment(folder)
+    own_network()
+    find_calibre()
+    names = take_pictures(mode, folder, target)
+    print(f'{mode.name}: {len(names)} pictures in {target}')
+
+
+def update_the_readme(light: Path) -> None:
+    """Keeps the pictures that the README shows, in 256 colours: a third of the size, and nobody sees it."""
+    from PyQt6.QtGui import QImage
+
+    target = ROOT / 'docs' / 'images'
+    target.mkdir(parents=True, exist_ok=True)
+    for picture in sorted(light.glob('*.png')):
+        name = picture.stem.partition('-')[2]
+        if name in FOR_THE_README:
+            kept = target / f'{FOR_THE_README[name]}.png'
+            QImage(str(picture)).convertToFormat(QImage.Format.Format_Indexed8).save(str(kept))
+            print(kept)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('folder', nargs='?', type=Path, default=ROOT / 'build' / 'screenshots')
+    parser.add_argument('--mode', choices=[mode.name for mode in MODES], action='append', help='default: all')
+    parser.add_argument('--readme', action='store_true', help='also renew the pictures in docs/images')
+    options = parser.parse_args()
+    wanted = [mode for mode in MODES if not options.mode or mode.name in options.mode]
+    if len(wanted) == 1 and not options.readme:
+        run_mode(wanted[0], options.folder / wanted[0].name)
+        return 0
+    import subprocess
+
+    for mode in wanted:
+        command = [sys.executable, __file__, str(options.folder), '--mode', mode.name]
+        if subprocess.run(command, check=False).returncode != 0:
+            return 1
+    if options.readme:
+        update_the_readme(options.folder / 'light')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
