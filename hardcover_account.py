@@ -46,11 +46,6 @@ def token_path() -> Path:
     return plugin_folder() / TOKEN_FILE
 
 
-def parse_token(raw: str) -> str:
-    """The key in what a file or the clipboard holds; '' where there is none. White space and `Bearer` are dropped."""
-    return clean_token(raw.replace('\ufeff', ''))
-
-
 def looks_like_token(token: str) -> bool:
     return TOKEN.fullmatch(token) is not None
 
@@ -67,7 +62,7 @@ def load_token_file(path: Path | None = None) -> Secret:
         raise SettingsTrouble(errors.HARDCOVER_KEY_FILE_UNREADABLE, path=path, reason=error.strerror) from None
     # Windows' Notepad may write UTF-16.
     encoding = 'utf-16' if raw[:2] in (b'\xff\xfe', b'\xfe\xff') else 'utf-8'
-    token = parse_token(raw.decode(encoding, 'replace'))
+    token = clean_token(raw.decode(encoding, 'replace'))
     if not token:
         raise SettingsTrouble(errors.HARDCOVER_KEY_FILE_EMPTY, path=path)
     if not looks_like_token(token):
@@ -77,7 +72,7 @@ def load_token_file(path: Path | None = None) -> Secret:
 
 def token_from_text(raw: str) -> Secret:
     """The key in a text that was pasted. Raises SettingsTrouble."""
-    token = parse_token(raw)
+    token = clean_token(raw)
     if not looks_like_token(token):
         raise SettingsTrouble(errors.HARDCOVER_KEY_NOT_PASTED)
     return Secret(token)

@@ -13,7 +13,7 @@ from datetime import date, datetime
 
 from . import errors
 from .cancel import Cancel
-from .errors import BackSyncError, Cancelled, QuotaSpent, ServerTrouble, SettingsTrouble, SignInRefused
+from .errors import BackSyncError, Cancelled, QuotaSpent, ServerTrouble, SettingsTrouble
 from .hardcover import BATCH, Hardcover, in_batches
 from .hardcover_account import connected
 from .hardcover_links import relink
@@ -268,7 +268,7 @@ class _PushJob:
                 return self._hardcover.add([self._new_entry(change) for change in some], self._cancel)
             ratings = [(change.entry_id, change.calibre_stars) for change in some]
             return self._hardcover.rate(ratings, self._cancel)
-        except (QuotaSpent, SignInRefused):
+        except QuotaSpent:
             # Turned away at the door: nothing of it was carried out.
             raise
         except (ServerTrouble, Cancelled):

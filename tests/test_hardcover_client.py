@@ -574,6 +574,18 @@ def test_a_bucket_that_somebody_else_emptied(service: Service) -> None:
     assert service.clock.waited <= 3
 
 
+def test_what_an_answer_says_of_the_bucket_is_believed(service: Service) -> None:
+    with service.client() as hardcover, service.client() as other:
+        other.pace = Pace(clock=service.clock)
+        for _ in range(7):
+            other.who_am_i(service.cancel)
+        # This answer says that two units are left.
+        hardcover.who_am_i(service.cancel)
+        hardcover.rate([(31, 1.0), (32, 1.0), (31, 2.0), (32, 2.0), (31, 3.0)], service.cancel)
+    assert service.server.turned_away == 0
+    assert service.clock.waited == pytest.approx(3)
+
+
 def test_the_days_quota_is_not_overdrawn(service: Service) -> None:
     service.server.set_options(daily=3)
     with service.client() as hardcover:

@@ -372,6 +372,19 @@ def test_a_spent_quota_says_how_many_were_sent(make_shelf: MakeShelf) -> None:
     assert set(ratings(shelf).values()) == {4.0}
 
 
+def test_what_was_turned_away_is_not_on_record(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf(rated_library(20), generate_catalogue(20))
+    planned = shelf.plan()
+    # Somebody else uses the quota up in the middle of it.
+    shelf.service.server.fail(Status(429, {'Retry-After': '7200'}), after=2, times=None)
+    outcome = shelf.push(planned)
+    assert isinstance(outcome.stopped, QuotaSpent)
+    record = push_to_undo(shelf.open)
+    assert record is not None
+    assert [change.book_id for change in record.changes] == [change.book_id for change in outcome.updated]
+    assert len(record.changes) == 10
+
+
 def test_cancel_keeps_what_was_sent(make_shelf: MakeShelf) -> None:
     shelf = make_shelf(rated_library(30), generate_catalogue(30))
     planned = shelf.plan()
