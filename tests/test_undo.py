@@ -21,12 +21,15 @@ from calibre.utils.config import config_dir
 from calibre_plugins.bookfusionbacksync import cli
 from calibre_plugins.bookfusionbacksync.errors import LibraryTrouble
 from calibre_plugins.bookfusionbacksync.library import Cell, Library, Written
-from calibre_plugins.bookfusionbacksync.plan import Value
-from calibre_plugins.bookfusionbacksync.steps import undo_sentences
+from calibre_plugins.bookfusionbacksync.plan import Column, SyncRules, Value, make_plan
+from calibre_plugins.bookfusionbacksync.records import FetchedLibrary, ReadingRecord
+from calibre_plugins.bookfusionbacksync.steps import take_snapshot, undo_sentences
 from calibre_plugins.bookfusionbacksync.undo import RECORDS_KEPT, UndoRecords
 from harness.commands import calibre_environment, executable, write_settings
 from harness.secrets import TEST_PASSWORD
 from harness.start import IMPORT_NAME
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from standins.bookfusion import BookFusionStandIn, LibraryRecord
 
 OpenLibrary = Callable[[Path], LibraryDatabase]
@@ -529,13 +532,13 @@ class TestKilled:
         """Two books, a first sync that has written one date, and a second that has three cells to write."""
         bookfusion.password = TEST_PASSWORD
         bookfusion.records = [LibraryRecord(11, last_read_at='2024-11-01T22:30:15Z'), LibraryRecord(12)]
-        settings = {
+        account = {
             'email': bookfusion.email,
             'password': TEST_PASSWORD,
             'completed_column': '#completed',
             'bookfusion_api_base': bookfusion.api_base,
         }
-        write_settings(Path(config_dir), settings)
+        write_settings(Path(config_dir), account)
         books = [{'title': title, 'identifiers': {'bookfusion': number}} for title, number in (('A', 11), ('B', 12))]
         folder = Path(make_library(books))
         assert cli.main(['sync', '--library', str(folder)]) == 0
@@ -610,3 +613,68 @@ class TestKilled:
         assert self.state(scene) == (self.BEFORE if undone else self.AFTER)
         assert self.undo(scene, capsys) == f'Put back {0 if undone else 3} values'
         assert self.state(scene) == self.BEFORE
+
+
+moments = st.datetimes(datetime(1971, 1, 2), datetime(8999, 12, 30)).map(  # noqa: DTZ001 - naive bounds are asked for
+    lambda moment: moment.replace(microsecond=0, tzinfo=timezone.utc)
+)
+words = st.sampled_from(['Reading', 'reading', 'COMPLETED', 'on the shelf', 'é', '紅樓夢', 'a  b', '🦊'])
+CELL_VALUES: dict[str, st.SearchStrategy[Value]] = {
+    '#dateread': st.none() | moments,
+    '#completed': st.sampled_from([None, False, True]),
+    '#percent': st.none() | st.floats(0, 100),
+    '#whole': st.none() | st.integers(0, 100_000),
+    '#text': st.none() | words,
+    '#state': st.sampled_from([None, 'Reading', 'Read']),
+}
+reading = st.builds(
+    ReadingRecord,
+    ids=st.integers(1, 3).map(lambda number: (('id', str(number)),)),
+    last_read_at=st.none() | moments,
+    percentage=st.none() | st.floats(0, 100),
+    read_time=st.none() | st.integers(0, 10**9),
+    lists=st.sampled_from([(), ('completed',), ('currently_reading',), ('planned_to_read',)]),
+)
+PERCENT, WHOLE = Column('#percent', 'float'), Column('#whole', 'int')
+RULES = [
+    SyncRules(Column('#dateread', 'datetime'), Column('#completed', 'bool'), progress, read_time, status)
+    for progress, read_time in ((PERCENT, WHOLE), (WHOLE, PERCENT))
+    for status in (Column('#text', 'text'), Column('#state', 'enumeration', ('Reading', 'Read')))
+]
+
+
+def test_a_library_holds_what_was_planned_and_undo_gives_back_what_it_held(
+    make_library: Any, open_library: OpenLibrary, folder: Path
+) -> None:
+    """On one real library, over and over: written as planned, nothing left to plan, and back as it was."""
+    books = [{'title': str(number), 'identifiers': {'bookfusion': number}} for number in (1, 2, 3)]
+    database = open_library(make_library(books, columns=COLUMNS))
+    database.backend.execute('pragma synchronous=off')
+    library = Library(database.new_api)
+    records = UndoRecords(folder, library.library_id)
+
+    @given(
+        st.lists(reading, max_size=4),
+        st.fixed_dictionaries({column: st.tuples(values, values, values) for column, values in CELL_VALUES.items()}),
+        st.sampled_from(RULES),
+    )
+    @settings(max_examples=60, deadline=None)
+    def check(fetched: list[ReadingRecord], values: dict[str, tuple[Value, ...]], rules: SyncRules) -> None:
+        for column, given_values in values.items():
+            # Emptied first, so that a text comes in with the spelling asked for.
+            library.api.set_field(column, dict.fromkeys((1, 2, 3)))
+            library.api.set_field(column, dict(enumerate(given_values, 1)))
+        before = {column: held(library, column) for column in COLUMNS}
+        account = FetchedLibrary(tuple(fetched), ('id',), 'test')
+        plan = make_plan(account, take_snapshot(library, rules), rules)
+        cells = [Cell(change.book_id, change.column, change.old, change.new) for change in plan.changes]
+        written = library.write(cells, records.keeping)
+        assert {(cell.book_id, cell.column) for cell in written.cells} == {
+            (cell.book_id, cell.column) for cell in cells
+        }
+        assert make_plan(account, take_snapshot(library, rules), rules).changes == ()
+        if cells:
+            assert len(records.undo_last(library).put_back) == len(cells)
+        assert {column: held(library, column) for column in COLUMNS} == before
+
+    check()
