@@ -199,7 +199,7 @@ class AccountDialog(Dialog):
         elif found.untested:
             words = _('Whether the key may also change ratings ({scopes}) shows only when one is sent.')
             self.scopes.show_words(words.format(scopes=', '.join(found.untested)), 'dialog_information.png')
-        if source is not None and self.isVisible():
+        if source is not None and source.exists() and self.isVisible():
             self._offer_to_delete(source)
 
     def _offer_to_delete(self, source: Path) -> None:

@@ -79,7 +79,7 @@ CANDIDATES = (
     Candidate(
         book_id=1214,
         title='The Left Hand of Darkness',
-        subtitle='50th Anniversary Edition, with a new foreword by David Mitchell and a new afterword by Charlie Jane Anders',
+        subtitle='50th Anniversary Edition, with a foreword by David Mitchell and an afterword by Charlie Jane Anders',
         authors=('Ursula K. Le Guin', 'David Mitchell', 'Charlie Jane Anders'),
         release_year=2019,
         users_count=1,
