@@ -331,6 +331,51 @@ def measure_window(count: int, library: Path) -> dict[str, float]:
     }
 
 
+def measure_hardcover(count: int, changed: int) -> dict[str, float]:
+    """Units of Hardcover's quota for resolving that many books by ISBN and pushing ratings, then again.
+
+    The stand-in counts and limits as Hardcover says it does; its clock stands still but for the waits, so that the
+    seconds are those that the quota imposes.
+    """
+    from calibre.library import db as open_database
+    from calibre_plugins.bookfusionbacksync.hardcover_push import plan_ratings, push_ratings
+    from calibre_plugins.bookfusionbacksync.hardcover_steps import fetch_ids
+    from harness.hardcover import hardcover_service, opener
+    from harness.libraries import LibraryMaker
+    from standins.hardcover import generate_catalogue, isbn13
+
+    catalogue = generate_catalogue(count)
+    books = [
+        {'title': work.title, 'authors': list(work.authors), 'identifiers': {'isbn': isbn13(work.id)}, 'rating': 8}
+        for work in catalogue.works
+    ]
+    for row in catalogue.shelf[changed:]:
+        row.rating = 4
+    folder = temporary_folder('backsync-bench-hardcover-')
+    database = open_database(str(LibraryMaker(folder / 'templates').make(folder / 'library', books, COLUMNS)))
+    figures: dict[str, float] = {}
+    with hardcover_service(catalogue) as service:
+        service.set_up()
+        open_library = opener(database.new_api)
+
+        def push() -> None:
+            planned = plan_ratings(open_library, service.notes, service.cancel, pace=service.pace)
+            push_ratings(planned, open_library, service.notes, service.cancel, pace=service.pace)
+
+        def resolve() -> None:
+            fetch_ids(open_library, service.notes, service.cancel, pace=service.pace)
+
+        for name, work in (('resolve', resolve), ('push', push), ('resolve again', resolve), ('push again', push)):
+            service.new_pace()
+            service.clock.time += 120
+            units, waited = service.server.units, service.clock.waited
+            work()
+            figures[name] = service.server.units - units
+            figures[f'{name}, seconds'] = service.clock.waited - waited
+    database.close()
+    return figures
+
+
 def make_library(count: int, folder: Path) -> Path:
     """A library whose books carry the identifiers of the stand-in's records."""
     from harness.libraries import LibraryMaker
@@ -346,6 +391,7 @@ def make_library(count: int, folder: Path) -> Path:
 MEASURES: dict[str, Callable[..., dict[str, float]]] = {
     'fetch-ours': lambda count: measure_fetch(int(count), ours=True),
     'fetch-sequential': lambda count: measure_fetch(int(count), ours=False),
+    'hardcover': lambda count, changed: measure_hardcover(int(count), int(changed)),
     'library': lambda count, library: measure_library(int(count), Path(library)),
     'log': lambda count: measure_log(int(count)),
     'start': measure_start,
@@ -466,6 +512,30 @@ def report_window(runs: int, count: int, folder: Path) -> None:
     )
 
 
+# Units of other clients for 100 books with 100 changed ratings, and again with none changed: counted in their sources.
+RIVALS = (
+    ('Hardcover Sync 0.5.0 (Calibre)', '501', '201'),
+    ("jojuyo's Hardcover Sync 0.3.1 (Calibre)", '≈ 102', '≈ 102'),
+    ('BookLoreSync (KOReader)', '≈ 300', ''),
+    ('the least possible', '≈ 103', '3'),
+)
+
+
+def report_hardcover() -> None:
+    rows = []
+    for count, changed in ((100, 100), (100, 10), (1000, 50)):
+        figures = median(1, 'hardcover', count, changed)
+        cells = [f'{figures[name]:.0f}' for name in ('resolve', 'push', 'resolve again', 'push again')]
+        rows.append((f'{count:,} books, {changed} changed ratings', *cells, f'{figures["push, seconds"]:.0f} s'))
+        if (count, changed) == (100, 100):
+            first = figures['resolve'] + figures['push']
+            again = figures['resolve again'] + figures['push again']
+    header = ('units of Hardcover', 'find the ids', 'push', 'find again', 'push again', 'waiting for the quota')
+    print(table(header, rows))
+    ours = ('ours', f'{first:.0f}', f'{again:.0f}')
+    print(table(('100 books with an ISBN, units', 'first run', 'again, nothing changed'), [ours, *RIVALS]))
+
+
 def machine() -> str:
     from calibre.constants import numeric_version
 
@@ -504,6 +574,7 @@ def main() -> int:
     report_library(runs, sizes[-1], folder)
     # About six in ten records of the stand-in bring a change: this makes ten thousand changed books.
     report_window(runs, sizes[-1] if arguments.quick else 17_000, folder)
+    report_hardcover()
     return 0
 
 
