@@ -109,6 +109,9 @@ def check_book_list(found: dict[str, Any], records: list[LibraryRecord]) -> None
         when = read_date(record)
         shown = when.astimezone(ZoneInfo(ZONE)).strftime('%d %b %Y') if when else ''
         assert found['dates'][str(number)] == shown
+    assert found['repainted'] == [
+        number for number, record in enumerate(records, 1) if read_date(record) or is_completed(record)
+    ]
     assert found['ticked'] == [number for number, record in enumerate(records, 1) if is_completed(record)]
 
 

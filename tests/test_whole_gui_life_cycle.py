@@ -23,7 +23,8 @@ EXPECTED = expected_cells(RECORDS)
 EMPTY = dict.fromkeys(EXPECTED, (None, None))
 DATES = sum(day is not None for day, _flag in EXPECTED.values())
 FILLED = sum(value is not None for pair in EXPECTED.values() for value in pair)
-UPDATED = sum(pair != (None, None) for pair in EXPECTED.values())
+UPDATED_BOOKS = [number for number, pair in EXPECTED.items() if pair != (None, None)]
+UPDATED = len(UPDATED_BOOKS)
 DONE = f'Done - {UPDATED} updated, {COUNT - UPDATED} skipped.'
 CANCELLED = 'Cancelled - nothing was written.'
 SWITCHED = 'Error: The library was switched while a job was running, so nothing was written. Start it again.'
@@ -108,6 +109,7 @@ def check_closed(seen: dict[str, Any]) -> None:
     # The window that is opened again in time is told how the sync ended.
     assert seen['status'] == ((DONE if writes else CANCELLED) if seen['reopened'] else 'Ready to sync.'), seen
     assert seen['shown'] == (DATES if writes else 0), seen
+    assert seen['repainted'] == (UPDATED_BOOKS if writes else []), seen
     assert seen['enabled'], seen
 
 

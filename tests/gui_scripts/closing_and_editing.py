@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from calibre.utils.date import as_utc
-from gui_scripts.stage import Stage, Steps, filled_cells, rows, running_threads, seconds_until, shown_dates
+from gui_scripts.stage import Repaints, Stage, Steps, filled_cells, rows, running_threads, seconds_until, shown_dates
 from qt.core import QDateTime, Qt
 
 BEFORE_WRITING = ('signing_in', 'first_page', 'middle_page', 'retry_wait', 'scanning', 'planning')
@@ -26,6 +26,7 @@ def close_in(helpers: Any, stage: Stage, moment: str, open_again: bool) -> Steps
     """Closes the window in this moment of a sync, and opens it again before the sync has ended; what is seen of it."""
     found: dict[str, Any] = {'moment': moment, 'before': filled_cells(helpers)}
     stage.open()
+    repaints = Repaints(helpers.gui)
     pause = yield from stage.start_and_pause(moment)
     found['paused'] = pause.arrived()
     found['threads'] = running_threads()
@@ -42,6 +43,7 @@ def close_in(helpers: Any, stage: Stage, moment: str, open_again: bool) -> Steps
     found['left'] = running_threads()
     pause.release()
     found['shown'] = sum(bool(text) for text in shown_dates(helpers.gui).values())
+    found['repainted'] = sorted(repaints.books)
     found['after'] = filled_cells(helpers)
     found['reopened'] = stage.dialog is not None
     stage.open()

@@ -274,6 +274,18 @@ def rows(gui: Any) -> dict[int, int]:
     return {model.id(row): row for row in range(model.rowCount(QModelIndex()))}
 
 
+class Repaints:
+    """Which books the book list was told to paint anew: until then it shows what it showed before."""
+
+    def __init__(self, gui: Any) -> None:
+        self.books: set[int] = set()
+        self._model = gui.library_view.model()
+        self._model.dataChanged.connect(self._note)
+
+    def _note(self, first: QModelIndex, last: QModelIndex) -> None:
+        self.books |= {self._model.id(row) for row in range(first.row(), last.row() + 1)}
+
+
 def shown_dates(gui: Any) -> dict[int, str]:
     """What the book list shows in the date column, by book id."""
     view = gui.library_view

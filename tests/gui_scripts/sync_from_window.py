@@ -6,6 +6,7 @@ from typing import Any
 
 from gui_scripts.stage import (
     Footprints,
+    Repaints,
     Stage,
     StatusLog,
     Steps,
@@ -109,6 +110,7 @@ def drive(gui: Any, helpers: Any) -> Steps:
     scroll_and_select(gui)
     before = view_state(gui)
     statuses = StatusLog(dialog)
+    repaints = Repaints(gui)
     first = yield from stage.run('sync_now')
     found: dict[str, Any] = {
         'first': first,
@@ -116,6 +118,7 @@ def drive(gui: Any, helpers: Any) -> Steps:
         'log': stage.log,
         'requests': stage.server.count(),
         'view': [before, view_state(gui)],
+        'repainted': sorted(repaints.books),
         'dates': shown_dates(gui),
         'ticked': ticked_books(gui),
     }
