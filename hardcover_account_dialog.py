@@ -41,6 +41,7 @@ class AccountDialog(Dialog):
         self.jobs = jobs
         self._worker: Worker | None = None
         self._again: Callable[[], None] = self.start
+        self._source: Path | None = None
         logs.start()
         Dialog.__init__(
             self,
@@ -158,6 +159,7 @@ class AccountDialog(Dialog):
         except BackSyncError as error:
             self._show_trouble(error.sentence)
             return
+        self._source = source
         self._again = lambda: self._check(token, source)
 
         def job(reporter: Any, cancel: Any) -> TokenCheck:
@@ -167,8 +169,9 @@ class AccountDialog(Dialog):
             return found
 
         worker = Worker(job)
-        worker.status_changed.connect(lambda sentence: self._show_state(sentence, 'user_profile.png'))
-        worker.succeeded.connect(lambda found: self._checked(found, source))
+        # Methods, not lambdas: Qt forgets them together with a window that is closed before the answer comes.
+        worker.status_changed.connect(self._show_status)
+        worker.succeeded.connect(self._checked)
         worker.failed.connect(self._failed)
         worker.finished.connect(self._ended)
         if not self.jobs.start(worker):
@@ -187,7 +190,7 @@ class AccountDialog(Dialog):
         self._worker = None
         self._enable_sources(True)
 
-    def _checked(self, found: TokenCheck, source: Path | None) -> None:
+    def _checked(self, found: TokenCheck) -> None:
         words = _('This is the Hardcover account {name}. Its key is kept in the settings.')
         self._show_words(words.format(name=found.account.username or found.account.user_id), 'ok.png')
         if found.missing:
@@ -199,8 +202,8 @@ class AccountDialog(Dialog):
         elif found.untested:
             words = _('Whether the key may also change ratings ({scopes}) shows only when one is sent.')
             self.scopes.show_words(words.format(scopes=', '.join(found.untested)), 'dialog_information.png')
-        if source is not None and source.exists() and self.isVisible():
-            self._offer_to_delete(source)
+        if self._source is not None and self._source.exists() and self.isVisible():
+            self._offer_to_delete(self._source)
 
     def _offer_to_delete(self, source: Path) -> None:
         if not question_dialog(
@@ -230,6 +233,9 @@ class AccountDialog(Dialog):
             return
         self._show_trouble(error.sentence)
         self.again.show()
+
+    def _show_status(self, sentence: Text) -> None:
+        self._show_state(sentence, 'user_profile.png')
 
     def _show_trouble(self, sentence: Text) -> None:
         self._show_state(sentence, 'dialog_error.png')

@@ -73,6 +73,7 @@ from qt.core import (
     QUrl,
     QWidget,
     pyqtSlot,
+    sip,
 )
 from standins import faults
 from standins.booklore import BookLoreStandIn, ServerBook
@@ -883,6 +884,23 @@ def test_closing_the_account_window_gives_the_check_up(make_desk: MakeDesk) -> N
     desk.until(lambda: desk.service.server.requests)
     dialog.close()
     desk.until(lambda: not desk.jobs.busy)
+
+
+def test_an_answer_for_a_window_that_is_gone(make_desk: MakeDesk, qtbot: Any) -> None:
+    desk = make_desk(hardcover_token='')
+    token_path().write_text(TEST_HARDCOVER_TOKEN)
+    released = threading.Event()
+    desk.service.server.fail(faults.Hold(released))
+    dialog = AccountDialog(desk.window, desk.jobs)
+    dialog.show()
+    dialog.start()
+    desk.until(lambda: desk.service.server.requests)
+    with qtbot.captureExceptions() as exceptions:
+        sip.delete(dialog)
+        released.set()
+        desk.until(lambda: not desk.jobs.busy)
+    assert exceptions == []
+    assert kept_token() == TEST_HARDCOVER_TOKEN
 
 
 def test_every_window_can_be_drawn(qtbot: Any, make_library: Any, open_library: Any) -> None:

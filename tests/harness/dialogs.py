@@ -243,7 +243,7 @@ def account_dialog(window: Window, jobs: Jobs, check: TokenCheck | None) -> Acco
     if check is None:
         dialog.start()
     else:
-        dialog._checked(check, None)
+        dialog._checked(check)
     return dialog
 
 
