@@ -8,10 +8,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
-from calibre.ebooks.metadata import check_digit_for_isbn10, check_digit_for_isbn13
 from calibre_plugins.bookfusionbacksync import booklore, errors
 from calibre_plugins.bookfusionbacksync.booklore import (
     MOST_SINGLES,
@@ -33,6 +33,7 @@ from calibre_plugins.bookfusionbacksync.errors import (
     SignInRefused,
 )
 from calibre_plugins.bookfusionbacksync.hardcover_records import SourceMatch
+from calibre_plugins.bookfusionbacksync.hardcover_steps import fetch_ids
 from calibre_plugins.bookfusionbacksync.isbn import Codes, codes_of, isbns_in, make_codes
 from calibre_plugins.bookfusionbacksync.records import CalibreBook
 from calibre_plugins.bookfusionbacksync.redaction import Secret
@@ -40,12 +41,14 @@ from calibre_plugins.bookfusionbacksync.settings import Settings
 from calibre_plugins.bookfusionbacksync.text import Text
 from calibre_plugins.bookfusionbacksync.titles import nothing_in_common
 from calibre_plugins.bookfusionbacksync.transport import Limits
+from harness.hardcover import hardcover_service, opener
 from harness.secrets import TEST_BOOKLORE_PASSWORD, TEST_BOOKLORE_TOKEN
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from standins import faults
 from standins.booklore import BATCH, BOOKS, LOGIN, BookLoreStandIn, ServerBook
 from standins.common import Action, unused_port
+from standins.hardcover import generate_catalogue, isbn10, isbn13
 
 IMPATIENT = Limits(connect=1.0, silence=0.3, whole_answer=0.6, waits=())
 SINGLE = BOOKS + '/1'
@@ -94,16 +97,6 @@ def settings_for(server: BookLoreStandIn, password: str = TEST_BOOKLORE_PASSWORD
 @pytest.fixture
 def source(server: BookLoreStandIn, listener: Listener) -> BookLoreSource:
     return BookLoreSource(settings_for(server), listener, IMPATIENT)
-
-
-def isbn13(number: int) -> str:
-    stem = f'978{number:09d}'
-    return stem + check_digit_for_isbn13(stem)
-
-
-def isbn10(number: int) -> str:
-    stem = f'{number:09d}'
-    return stem + check_digit_for_isbn10(stem)
 
 
 def calibre_book(book_id: int, title: str = 'Dune', author: str = 'Frank Herbert', **identifiers: str) -> CalibreBook:
@@ -155,6 +148,53 @@ def test_500_books_half_of_them_known_in_few_requests(
     assert any('BookLore knows 250 of 500 books' in line for line in listener.lines)
     assert source.last_resort(ours, Cancel()) == {}
     assert len(server.requests) <= 4
+
+
+@pytest.mark.parametrize('grimmory', [False, True])
+def test_a_whole_fetch_of_500_books(
+    server: BookLoreStandIn, make_library: Callable[..., Path], open_library: Any, grimmory: bool
+) -> None:
+    """Half of them come from BookLore, by whatever they can be recognised by, and the rest from Hardcover by ISBN."""
+    catalogue = generate_catalogue(500)
+    books = []
+    for number, work in enumerate(catalogue.works):
+        by_names = number % 4 == 0
+        books.append(
+            {'title': work.title, 'authors': work.authors, 'identifiers': {} if by_names else {'isbn': isbn13(work.id)}}
+        )
+        if number % 2 == 0:
+            server.books.append(
+                ServerBook(
+                    number + 1,
+                    work.title,
+                    work.authors,
+                    isbn10=isbn10(work.id),
+                    hardcover_id=str(work.id),
+                    hardcover_slug=work.slug,
+                )
+            )
+    server.grimmory = grimmory
+    api = open_library(make_library(books)).new_api
+    with hardcover_service(catalogue) as service:
+        service.set_up()
+        source = BookLoreSource(settings_for(server), service.notes)
+        outcome = fetch_ids(
+            opener(api),
+            service.notes,
+            service.cancel,
+            first_source=source,
+            last_source=source.last_resort,
+            pace=service.pace,
+        )
+        assert service.server.violations == server.violations == []
+        assert service.server.units <= 2 * 3 + 2
+    assert len(outcome.stored) == 500
+    assert len(server.requests) <= 10
+    stored = api.all_field_for('identifiers', api.all_book_ids())
+    titles = api.all_field_for('title', api.all_book_ids())
+    ids = {work.title: str(work.id) for work in catalogue.works}
+    assert {titles[book_id]: found['hardcover-id'] for book_id, found in stored.items()} == ids
+    assert len(service.notes.matching(r'^OK .*\(from BookLore\)$')) == 250
 
 
 def test_a_large_stripped_library_is_asked_only_for_what_calibre_has(
