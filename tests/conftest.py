@@ -27,6 +27,7 @@ from harness.evidence import Evidence
 from harness.gui import GuiRun, run_calibre
 from harness.libraries import DEFAULT_COLUMNS, Book, Columns, LibraryMaker
 from harness.lock import CalibreLock
+from harness.modal import ModalWatchdog
 from harness.secrets import TEST_PASSWORD, TEST_USER_TOKEN
 
 if TYPE_CHECKING:
@@ -46,6 +47,18 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Keeps what each phase of each test printed and logged."""
     for title, text in report.sections:
         EVIDENCE.add_output(report.nodeid, title, text)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Ends modal dialogs that nobody answers: inside them no time-out would ever be heard."""
+    watchdog = ModalWatchdog.start()
+    try:
+        yield
+    finally:
+        unanswered = watchdog.stop() if watchdog else []
+    if unanswered:
+        pytest.fail(f'left unanswered in a modal dialog: {unanswered}', pytrace=False)
 
 
 @pytest.fixture(scope='session')

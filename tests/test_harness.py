@@ -19,6 +19,8 @@ from harness import secrets
 from harness.commands import calibre_environment, executable, run, settings_path, write_settings
 from harness.evidence import Evidence
 from harness.lock import CalibreLock
+from harness.modal import ModalWatchdog
+from qt.core import QApplication, QMessageBox, QTimer
 
 OpenLibrary = Callable[[Path], LibraryDatabase]
 
@@ -118,3 +120,19 @@ def test_lock_is_free_otherwise(config_folder: Path, make_library: Any) -> None:
         done = run(command, environment, 60)
     assert done.returncode == 0, done
     assert 'Emma' in done.stdout
+
+
+def test_a_modal_dialog_that_nobody_answers_is_ended(qapp: QApplication) -> None:
+    watchdog = ModalWatchdog(patience=0.5)
+    box = QMessageBox(QMessageBox.Icon.Question, 'A title', 'A question')
+    box.exec()
+    (said,) = watchdog.stop()
+    assert 'A question' in said
+
+
+def test_a_modal_dialog_that_is_answered_is_left_alone(qapp: QApplication) -> None:
+    watchdog = ModalWatchdog(patience=5)
+    box = QMessageBox(QMessageBox.Icon.Question, 'A title', 'A question', QMessageBox.StandardButton.Yes)
+    QTimer.singleShot(600, lambda: box.done(QMessageBox.StandardButton.Yes))
+    assert box.exec() == QMessageBox.StandardButton.Yes
+    assert watchdog.stop() == []

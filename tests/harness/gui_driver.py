@@ -18,36 +18,15 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 # The script's own folder comes first on the path, and its secrets.py would hide the standard library's.
-sys.path[:] = [folder for folder in sys.path if Path(folder).resolve() != Path(__file__).resolve().parent]
+HARNESS = Path(__file__).resolve().parent
+sys.path[:] = [str(HARNESS.parent), *(folder for folder in sys.path if Path(folder).resolve() != HARNESS)]
 
-from qt.core import (
-    QAbstractButton,
-    QApplication,
-    QLabel,
-    QPlainTextEdit,
-    QTextEdit,
-    QTimer,
-    QWidget,
-)
+from harness.windows import texts, visible_windows
+from qt.core import QAbstractButton, QApplication, QTimer, QWidget
 
 PLUGIN_NAME = 'BookFusion Back Sync'
 FAILED = 70
 TURN_MILLISECONDS = 10
-
-
-def texts(widget: QWidget) -> list[str]:
-    """What a window says: its title, labels, text fields and buttons."""
-    found = [widget.windowTitle()]
-    for child in widget.findChildren(QWidget):
-        if isinstance(child, (QLabel, QAbstractButton)) and child.isVisible():
-            found.append(child.text())
-        elif isinstance(child, (QPlainTextEdit, QTextEdit)) and child.isVisible():
-            found.append(child.toPlainText())
-    return [text for text in found if text.strip()]
-
-
-def visible_windows() -> list[QWidget]:
-    return [widget for widget in QApplication.topLevelWidgets() if widget.isVisible()]
 
 
 class Helpers:

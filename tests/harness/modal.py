@@ -1,0 +1,48 @@
+"""Looks after modal dialogs in tests that have an application: one that nobody answers would block for ever."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from harness.windows import texts
+from qt.core import QApplication, QDialog, QTimer
+
+# Far longer than a test takes to answer a dialog that it expects.
+PATIENCE_SECONDS = 20
+LOOK_MILLISECONDS = 250
+
+
+class ModalWatchdog:
+    """Rejects each modal dialog that has been in front for too long, and remembers what it said."""
+
+    def __init__(self, patience: float = PATIENCE_SECONDS) -> None:
+        self.patience = patience
+        self.unanswered: list[list[str]] = []
+        self.seen: Any = None
+        self.since = time.monotonic()
+        self.timer = QTimer()
+        self.timer.timeout.connect(self.look)
+        self.timer.start(LOOK_MILLISECONDS)
+
+    @classmethod
+    def start(cls) -> ModalWatchdog | None:
+        """One for the running application, None while there is none."""
+        return None if QApplication.instance() is None else cls()
+
+    def look(self) -> None:
+        modal = QApplication.activeModalWidget()
+        if modal is not self.seen:
+            self.seen, self.since = modal, time.monotonic()
+        elif modal is not None and time.monotonic() - self.since > self.patience:
+            self.unanswered.append(texts(modal))
+            self.seen = None
+            if isinstance(modal, QDialog):
+                modal.done(QDialog.DialogCode.Rejected)
+            else:
+                modal.close()
+
+    def stop(self) -> list[list[str]]:
+        """What the dialogs said that had to be ended."""
+        self.timer.stop()
+        return self.unanswered
