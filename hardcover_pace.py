@@ -174,8 +174,6 @@ class Pace:
     def turned_away(self, headers: Mapping[str, str], attempt: int) -> None:
         """Takes over a 429: nothing is sent before it allows. Raises QuotaSpent where that is not soon."""
         self.learn(headers)
-        if self.left_today == 0:
-            raise self.spent()
         seconds = parse_retry_after(headers.get('retry-after', ''))
         if seconds is None:
             seconds = WAITS_WITHOUT_ADVICE[min(attempt, len(WAITS_WITHOUT_ADVICE) - 1)]

@@ -601,8 +601,9 @@ def test_the_days_quota_is_not_overdrawn(service: Service) -> None:
     assert caught.value.exit_code == 1
 
 
-def test_a_daily_quota_of_zero(service: Service) -> None:
-    service.server.set_options(daily=0)
+@pytest.mark.parametrize('retry_after', [True, False])
+def test_a_daily_quota_of_zero(service: Service, retry_after: bool) -> None:
+    service.server.set_options(daily=0, retry_after=retry_after)
     error = failure(service)
     assert isinstance(error, QuotaSpent)
     assert service.clock.waits == []

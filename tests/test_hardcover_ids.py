@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -37,8 +38,7 @@ from calibre_plugins.bookfusionbacksync.hardcover_steps import fetch_ids
 from calibre_plugins.bookfusionbacksync.library import Library
 from calibre_plugins.bookfusionbacksync.records import CalibreBook
 from calibre_plugins.bookfusionbacksync.settings import plugin_folder, save
-from harness.hardcover import MakeLibrary, MakeShelf, OpenLibrary, first, shelves, skip, small_catalogue
-from harness.network import QUICK
+from harness.hardcover import PATIENT, MakeLibrary, MakeShelf, OpenLibrary, first, shelves, skip, small_catalogue
 from standins.faults import CloseWithoutAnswer, Hang, Html, Status
 from standins.hardcover import Printing, Work, generate_catalogue, isbn10, isbn13
 
@@ -50,7 +50,7 @@ def make_shelf(
     make_library: MakeLibrary, open_library: OpenLibrary, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[MakeShelf]:
     """`make_shelf(books, catalogue, **options of the stand-in)`; see harness.hardcover.shelves."""
-    monkeypatch.setattr(hardcover_account, 'LIMITS', QUICK)
+    monkeypatch.setattr(hardcover_account, 'LIMITS', PATIENT)
     with shelves(make_library, open_library) as make:
         yield make
 
@@ -368,6 +368,20 @@ def test_searches_run_ahead_of_the_user(make_shelf: MakeShelf) -> None:
     outcome = shelf.fetch(choose=choose)
     assert len(outcome.skipped) == 2
     assert shelf.service.server.count('/v1') <= 8
+
+
+def test_stop_does_not_wait_for_searches_that_hang(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([emma() for _ in range(5)])
+    shelf.service.server.fail(Hang(), after=1, times=None)
+
+    def choose(question: Question) -> Verdict:
+        shelf.service.server.wait_for('/v1', 2)
+        return Verdict.STOP
+
+    began = time.monotonic()
+    outcome = shelf.fetch(choose=choose)
+    assert time.monotonic() - began < 20
+    assert (outcome.stopped, len(outcome.ambiguous)) == (None, 5)
 
 
 def test_searches_keep_to_the_quota(make_shelf: MakeShelf) -> None:

@@ -20,8 +20,7 @@ from calibre_plugins.bookfusionbacksync.errors import (
 from calibre_plugins.bookfusionbacksync.hardcover_push import MANY_FOR_A_FEED, preview_outcome, push_to_undo
 from calibre_plugins.bookfusionbacksync.hardcover_records import Action, RatingsOutcome
 from calibre_plugins.bookfusionbacksync.settings import plugin_folder, save
-from harness.hardcover import MakeLibrary, MakeShelf, OpenLibrary, Shelf, shelves, small_catalogue
-from harness.network import QUICK
+from harness.hardcover import PATIENT, MakeLibrary, MakeShelf, OpenLibrary, Shelf, shelves, small_catalogue
 from standins.faults import CloseWithoutAnswer, Html, Reset, Status
 from standins.hardcover import Catalogue, Printing, ShelfRow, Work, generate_catalogue, isbn13
 
@@ -38,7 +37,7 @@ def make_shelf(
     make_library: MakeLibrary, open_library: OpenLibrary, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[MakeShelf]:
     """`make_shelf(books, catalogue, **options of the stand-in)`; see harness.hardcover.shelves."""
-    monkeypatch.setattr(hardcover_account, 'LIMITS', QUICK)
+    monkeypatch.setattr(hardcover_account, 'LIMITS', PATIENT)
     with shelves(make_library, open_library) as make:
         yield make
 
@@ -139,6 +138,13 @@ def test_a_book_off_the_shelf_is_added_as_read(make_shelf: MakeShelf, dates_on_i
     assert days == [[READ_ON.astimezone().date().isoformat()], ['2025-06-15']]
     assert shelf.push().units <= 3
     assert len(shelf.service.catalogue.shelf) == 4
+
+
+def test_a_day_that_was_taken_is_not_sent_again(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([book('Left Hand', 13, 9, **{'#dateread': READ_ON})], entry_on_insert=False)
+    save({'hardcover_add_unshelved': True})
+    shelf.push()
+    assert [name for name, _values in shelf.service.server.writes] == ['insert_user_book']
 
 
 def test_a_read_that_was_not_made_is_added(make_shelf: MakeShelf) -> None:

@@ -27,10 +27,13 @@ from calibre_plugins.bookfusionbacksync.library import Library
 from calibre_plugins.bookfusionbacksync.redaction import Secret
 from calibre_plugins.bookfusionbacksync.settings import save
 from calibre_plugins.bookfusionbacksync.text import Text
-from calibre_plugins.bookfusionbacksync.transport import HttpClient
-from harness.network import QUICK, USER_AGENT
+from calibre_plugins.bookfusionbacksync.transport import HttpClient, Limits
+from harness.network import USER_AGENT
 from harness.secrets import TEST_HARDCOVER_TOKEN
 from standins.hardcover import Catalogue, HardcoverStandIn, Printing, ShelfRow, Work, isbn13
+
+# A request that is sent again because this machine was busy would be counted twice; waiting between tries is vain here.
+PATIENT = Limits(connect=10.0, silence=30.0, whole_answer=60.0, waits=(0.01, 0.02, 0.03))
 
 
 class StillClock:
@@ -100,7 +103,7 @@ class Service:
 
     @contextmanager
     def client(self, token: str | None = None) -> Iterator[Hardcover]:
-        with HttpClient('Hardcover', USER_AGENT, QUICK) as http:
+        with HttpClient('Hardcover', USER_AGENT, PATIENT) as http:
             yield Hardcover(http, self.server.api_url, Secret(self.server.token if token is None else token), self.pace)
 
     def new_pace(self, burst: float = 10.0) -> None:

@@ -225,6 +225,8 @@ class HardcoverStandIn(StandIn):
     """Whether `search.results` is JSON within JSON."""
     dates_on_insert: bool = True
     """Whether a new shelf entry takes `last_read_date`; else its read is dated today."""
+    entry_on_insert: bool = True
+    """Whether the answer to an insert has the new entry in it."""
     refused: Mapping[int, str] = {}
     """Book ids whose writes fail, and with which text."""
     clock: Callable[[], float] = time.monotonic
@@ -546,7 +548,7 @@ class Root:
         if row.status_id == READ:
             row.last_read_date = day or server.today.isoformat()
             self._catalogue.reads.append(ReadRow(server.next_number(), row.id, row.last_read_date))
-        return {'id': row.id, 'error': None, 'user_book': row}
+        return {'id': row.id, 'error': None, 'user_book': row if server.entry_on_insert else None}
 
     def insert_user_book_read(self, info: Any, user_book_id: int, user_book_read: Mapping[str, Any]) -> Any:
         if not any(row.id == user_book_id for row in self._catalogue.shelf):
