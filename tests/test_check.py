@@ -144,7 +144,8 @@ def test_user_interface(server: BookFusionStandIn, make_library: Any) -> None:
         250,
         'honoured',
     )
-    assert found['reading_position']['absent'] == 0
+    unread = sum(record.percentage is None for record in server.records[:100])
+    assert found['reading_position'] == {'inline': 100 - unread, 'null': unread, 'absent': 0, 'single': None}
     assert report.data['id_spaces'] == {
         'id': {'matched': 30, 'agree': 30, 'contradict': 0},
         'source.book_id': {'matched': 30, 'agree': 30, 'contradict': 0},
@@ -153,6 +154,15 @@ def test_user_interface(server: BookFusionStandIn, make_library: Any) -> None:
     assert 'BookFusion: 250 records, as Total-Count says.' in shown(report)
     assert [request.path for request in server.requests] == [SEARCH, SEARCH]
     assert [request.json()['per_page'] for request in server.requests] == [10, 100]
+
+
+def test_the_user_interface_is_never_asked_for_more_than_it_allows(
+    server: BookFusionStandIn, make_library: Any
+) -> None:
+    configure(server, browser=True, page_size=5000)
+    found: Any = checked(make_library()).data['bookfusion']
+    assert found['pages'] == [{'asked': 10, 'came': 10}, {'asked': 100, 'came': 100}]
+    assert found['per_page'] == 'honoured'
 
 
 @pytest.mark.parametrize(
