@@ -197,7 +197,6 @@ def push_ratings(
             memory.keep_of_last_push(job.on_hardcover)
             if job.moved:
                 follow_moved(open_library, memory, job.moved, reporter)
-        job.report()
         return job.outcome(planned.plan, planned.units, planned.requests)
 
 
@@ -373,14 +372,8 @@ class _PushJob:
                     self._reporter.log(f'Note: the day of a reading was not taken: {result.error}')
             del rest[: len(some)]
 
-    def report(self) -> None:
-        self._reporter.log(
-            f'{len(self._done)} ratings sent, {len(self._failed)} failed, {len(self._waiting)} not sent; '
-            f'{self._hardcover.requests} requests to Hardcover, {self._hardcover.units} units of its quota.'
-        )
-
     def outcome(self, plan: RatingPlan, units: int = 0, requests: int = 0) -> RatingsOutcome:
-        """What was done; `units` and `requests` are those of the planning."""
+        """What was done, in the log too; `units` and `requests` are those of the planning."""
         outcome = RatingsOutcome(
             updated=tuple(change for change in self._done if change.action is not Action.ADD),
             added=tuple(change for change in self._done if change.action is Action.ADD),
@@ -391,6 +384,10 @@ class _PushJob:
             units=units + self._hardcover.units,
             requests=requests + self._hardcover.requests,
             stopped=self._stopped,
+        )
+        self._reporter.log(
+            f'{len(self._done)} ratings sent, {len(self._failed)} failed, {len(self._waiting)} not sent; '
+            f'{outcome.requests} requests to Hardcover, {outcome.units} units of its quota.'
         )
         self._reporter.progress(1, 1)
         self._reporter.status(outcome.status)
@@ -459,7 +456,6 @@ def undo_push(
         undone = {change.book_id for change in (*job.done, *skipped)}
         still_there = {change.book_id for change in changes} - undone
         memory.keep_of_last_push([change for change in push.changes if change.book_id in still_there])
-        job.report()
         return job.outcome(RatingPlan(skipped=tuple(skipped)))
 
 
