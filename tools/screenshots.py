@@ -159,7 +159,7 @@ def run_mode(mode: Mode, target: Path) -> None:
 
 
 def update_the_readme(light: Path) -> None:
-    """Keeps the pictures that the README shows, in 256 colours: a third of the size, and nobody sees it."""
+    """Keeps the pictures that the README shows, as small as PNG gets without a loss."""
     from PyQt6.QtGui import QImage
 
     target = ROOT / 'docs' / 'images'
@@ -168,7 +168,7 @@ def update_the_readme(light: Path) -> None:
         name = picture.stem.partition('-')[2]
         if name in FOR_THE_README:
             kept = target / f'{FOR_THE_README[name]}.png'
-            QImage(str(picture)).convertToFormat(QImage.Format.Format_Indexed8).save(str(kept))
+            QImage(str(picture)).convertToFormat(QImage.Format.Format_RGB888).save(str(kept), 'PNG', 0)
             print(kept)
 
 
