@@ -102,6 +102,9 @@ def plugin_zip() -> Path:
 def clean_settings(request: pytest.FixtureRequest) -> Iterator[None]:
     """Each test starts with the plugin's default settings, without its log, its undo record and its caches."""
     folder = Path(config_dir, 'plugins', IMPORT_NAME)
+    logs = sys.modules.get(f'calibre_plugins.{IMPORT_NAME}.logs')
+    if logs is not None:
+        logs.stop()
     shutil.rmtree(folder, ignore_errors=True)
     for left in Path(config_dir, 'plugins').glob(f'{IMPORT_NAME}.json*'):
         left.unlink()

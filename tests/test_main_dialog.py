@@ -1,0 +1,447 @@
+"""The window of the plugin: what it says while jobs run and after them, its log, and what can be done with it."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from calibre.gui2 import Application
+from calibre_plugins.bookfusionbacksync import last_sync, old_log, settings
+from calibre_plugins.bookfusionbacksync.log_view import LogView
+from calibre_plugins.bookfusionbacksync.redaction import Secret
+from calibre_plugins.bookfusionbacksync.sync_worker import Worker
+from harness.secrets import TEST_HARDCOVER_TOKEN, TEST_PASSWORD, leaks
+from qt.core import QApplication, QEvent, QMouseEvent, QPointF, Qt, QTimer, QWidget
+from standins.bookfusion import LIBRARY, SIGN_IN, LibraryRecord
+from standins.faults import Hold, Status
+
+RECORDS = [
+    LibraryRecord(id=1, book_id=11, title='Emma', last_read_at='2024-11-03T12:00:00Z', percentage=100),
+    LibraryRecord(id=2, book_id=12, title='Emma', last_read_at='2024-11-03T12:00:00Z', percentage=50),
+    LibraryRecord(id=3, book_id=13, title='Ulysses', last_read_at='yesterday'),
+]
+BOOKS = [
+    *({'title': record.title, 'identifiers': {'bookfusion': record.book_id}} for record in RECORDS),
+    {'title': 'Only in Calibre', 'identifiers': {'bookfusion': 99}},
+    {'title': 'Without an identifier'},
+]
+
+
+class Asked:
+    """The book list, as far as the window asks something of it; see test_first_five_minutes for the real one."""
+
+    def __init__(self, selected: tuple[int, ...] = ()) -> None:
+        self.shown: list[int] = []
+        self.marked: list[tuple[set[int], str]] = []
+        self._selected = list(selected)
+
+    def selected(self) -> list[int]:
+        return self._selected
+
+    def show(self, book_id: int) -> bool:
+        self.shown.append(book_id)
+        return book_id != 3
+
+    def mark(self, book_ids: Any, name: str) -> None:
+        self.marked.append((set(book_ids), name))
+
+
+@pytest.fixture
+def desk(open_desk: Any, make_library: Any, bookfusion: Any) -> Any:
+    bookfusion.records = RECORDS
+    return open_desk(make_library(BOOKS), completed_column='#completed')
+
+
+@pytest.fixture
+def answer(qtbot: Any) -> Any:
+    """`answer(respond)` before a call that opens a modal dialog: `respond(dialog)` is called when it is there."""
+    asked: list[Any] = []
+
+    def look(respond: Any, tries: int = 500) -> None:
+        dialog = QApplication.activeModalWidget()
+        if dialog is not None and dialog.isVisible():
+            asked.append(dialog)
+            respond(dialog)
+        elif tries:
+            QTimer.singleShot(10, lambda: look(respond, tries - 1))
+
+    def arrange(respond: Any) -> list[Any]:
+        QTimer.singleShot(0, lambda: look(respond))
+        return asked
+
+    return arrange
+
+
+def double_click(view: LogView, line: int) -> None:
+    """A double click of the left button into a line."""
+    block = view.document().findBlockByNumber(line)
+    place = view.blockBoundingGeometry(block).translated(view.contentOffset()).center()
+    place.setX(20)
+    for kind in (QEvent.Type.MouseButtonPress, QEvent.Type.MouseButtonRelease, QEvent.Type.MouseButtonDblClick):
+        left = Qt.MouseButton.LeftButton
+        event = QMouseEvent(kind, QPointF(place), left, left, Qt.KeyboardModifier.NoModifier)
+        QApplication.sendEvent(view.viewport(), event)
+
+
+def test_is_not_modal_and_named_for_assistive_tools(desk: Any) -> None:
+    assert not desk.dialog.isModal()
+    for name in ('status', 'progress', 'log', 'sync_now', 'preview', 'undo', 'settings', 'close'):
+        assert desk.child(name).objectName() == name
+    assert desk.child('log').accessibleName()
+    assert desk.child('progress').accessibleName()
+
+
+def test_says_what_goes_on(desk: Any, bookfusion: Any) -> None:
+    """Busy while signing in and fetching, filling while matching, full at the end."""
+    seen: list[tuple[str, int, int]] = []
+    bar = desk.child('progress')
+    say, show = desk.dialog._show_status, desk.dialog._show_progress
+
+    def note(*arguments: Any) -> None:
+        (say if len(arguments) == 1 else show)(*arguments)
+        seen.append((desk.status, bar.value(), bar.maximum()))
+
+    desk.dialog._show_status = desk.dialog._show_progress = note
+    assert desk.status == 'Ready to sync.'
+    assert desk.run('sync_now') == 'Done - 2 updated, 2 skipped.'
+    texts = list(dict.fromkeys(text for text, _value, _maximum in seen))
+    assert texts == [
+        'Ready to sync.',
+        'Authenticating...',
+        'Fetching BookFusion library...',
+        'Fetching BookFusion library... (3)',
+        'Scanning Calibre library...',
+        'Writing 2 dates to Calibre...',
+        'Done - 2 updated, 2 skipped.',
+    ]
+    for text, value, maximum in seen:
+        if text.startswith(('Authenticating', 'Fetching')):
+            assert maximum == 0
+        elif text.startswith('Done'):
+            assert value == maximum > 0
+    assert any(text.startswith('Scanning') and maximum == 4 for text, _value, maximum in seen)
+    assert desk.log == [
+        'OK Emma -> 2024-11-03 (from last_read_at, match=book_id)',
+        'OK Emma -> Completed=True (percentage=100.000, threshold=99.90, match=book_id)',
+        'OK Emma -> 2024-11-03 (from last_read_at, match=book_id)',
+        "SKIP Ulysses -> unreadable date 'yesterday' (from last_read_at, match=book_id)",
+        'Skipped: 1 unreadable date, 1 not in the BookFusion library.',
+    ]
+    assert desk.jobs.refreshed == [{1, 2}]
+
+
+def test_a_second_sync_and_its_undo(desk: Any) -> None:
+    desk.run('sync_now')
+    assert desk.run('sync_now') == 'Done - 0 updated, 2 skipped.'
+    assert '2 books already held every value.' in desk.log
+    assert desk.run('undo').startswith('Put back 3 values that the sync of ')
+    assert set(desk.api.all_field_for('#dateread', [1, 2]).values()) == {None}
+    assert desk.run('undo') == 'There is no sync left to undo.'
+
+
+@pytest.mark.parametrize(
+    ('changed', 'sentence'),
+    [
+        ({'email': ''}, 'The email address'),
+        ({'password': ''}, 'The password'),
+        ({'last_read_column': ''}, 'No Last Read Column is chosen'),
+        ({'last_read_column': '#gone'}, 'The Last Read Column #gone does not exist'),
+        ({'last_read_column': '#completed'}, 'The Last Read Column #completed is not a Date column'),
+    ],
+)
+def test_says_what_is_missing_and_where(desk: Any, changed: Any, sentence: str) -> None:
+    settings.save(changed)
+    desk.dialog.look_for_missing()
+    assert desk.status.startswith(sentence), desk.status
+    assert 'Settings' in desk.status
+    # The page that helps is there, and whoever syncs all the same is told once more.
+    assert desk.child('first_run').isVisible()
+    assert desk.run('sync_now').startswith(f'Error: {sentence}'), desk.status
+    assert desk.child('first_run').isVisible()
+    assert set(desk.api.all_field_for('#dateread', [1, 2]).values()) == {None}
+
+
+def test_a_refused_sign_in_offers_the_browser(desk: Any) -> None:
+    settings.save({'password': 'wrong' + TEST_PASSWORD})
+    assert desk.run('sync_now').startswith('Error: BookFusion refused')
+    assert desk.child('sign_in').isVisible()
+    settings.save({'password': TEST_PASSWORD})
+    assert desk.run('sync_now').startswith('Done')
+    assert not desk.child('sign_in').isVisible()
+
+
+def test_trouble_ends_with_a_sentence_and_no_traceback(desk: Any, bookfusion: Any) -> None:
+    bookfusion.fail(Status(422), path=LIBRARY, times=None)
+    status = desk.run('sync_now')
+    assert status.startswith('Error: BookFusion')
+    assert desk.log[-1] == status
+    assert 'Traceback' not in '\n'.join(desk.log)
+    assert desk.child('sync_now').isEnabled()
+
+
+def test_stop_ends_it_at_once(desk: Any, bookfusion: Any) -> None:
+    released = threading.Event()
+    fault = bookfusion.fail(Hold(released), path=LIBRARY, times=None)
+    desk.click('sync_now')
+    desk.qtbot.waitUntil(lambda: fault.hits > 0, timeout=10_000)
+    for name in ('sync_now', 'preview', 'undo', 'settings'):
+        assert not desk.child(name).isEnabled()
+    start = time.monotonic()
+    desk.click('cancel')
+    desk.idle()
+    assert time.monotonic() - start < 3
+    assert desk.status == 'Cancelled - nothing was written.'
+    assert not desk.child('cancel').isVisible()
+    bookfusion.clear_faults()
+    released.set()
+    assert desk.run('sync_now').startswith('Done - 2 updated')
+
+
+def test_says_that_another_job_runs(desk: Any, bookfusion: Any) -> None:
+    ended = threading.Event()
+    desk.jobs.start(Worker(lambda reporter, cancel: ended.wait(20)))
+    assert desk.status == 'Another job of this plugin is running.'
+    assert not desk.child('sync_now').isEnabled()
+    desk.dialog.start_sync()
+    assert desk.status == 'Another job is running. Wait until it is done, or stop it.'
+    ended.set()
+    desk.idle()
+    assert desk.child('sync_now').isEnabled()
+    assert bookfusion.count(SIGN_IN) == 0
+
+
+def test_double_click_shows_the_book(desk: Any) -> None:
+    desk.dialog.book_list = book_list = Asked()
+    desk.run('sync_now')
+    log = desk.child('log')
+    # Two books have the same title and date: their lines stand in the order of the books.
+    for line, books in ((0, [1]), (2, [1, 2]), (1, [1, 2, 1]), (4, [1, 2, 1])):
+        double_click(log, line)
+        assert book_list.shown == books
+    double_click(log, 3)
+    assert book_list.shown == [1, 2, 1, 3]
+    assert desk.status == 'That book is not in the library as it is shown now.'
+    cursor = log.textCursor()
+    cursor.setPosition(0)
+    log.setTextCursor(cursor)
+    desk.qtbot.keyClick(log, Qt.Key.Key_Return)
+    assert book_list.shown[-1] == 1
+
+
+def test_shows_updated_and_skipped_books(desk: Any) -> None:
+    desk.dialog.book_list = book_list = Asked()
+    assert not desk.child('show_updated').isVisible()
+    desk.run('sync_now')
+    assert desk.child('show_updated').text() == 'Show 2 updated books'
+    desk.click('show_updated')
+    assert desk.child('show_skipped').text() == 'Show 2 skipped books'
+    entries = {action.text(): action for action in desk.child('show_skipped').menu().actions() if action.text()}
+    assert list(entries) == ['&All skipped books', 'unreadable date (1)', 'not in the BookFusion library (1)']
+    for action in entries.values():
+        action.trigger()
+    assert book_list.marked == [({1, 2}, 'updated'), ({3, 4}, 'skipped'), ({3}, 'skipped'), ({4}, 'skipped')]
+    desk.run('sync_now')
+    assert not desk.child('show_updated').isVisible()
+    desk.run('undo')
+    assert not desk.child('show_skipped').isVisible()
+
+
+def test_another_library_forgets_the_result(desk: Any) -> None:
+    desk.dialog.book_list = book_list = Asked()
+    desk.run('sync_now')
+    desk.dialog.library_changed()
+    assert not desk.child('show_updated').isVisible()
+    double_click(desk.child('log'), 0)
+    assert book_list.shown == []
+
+
+def test_syncs_the_selected_books_only(desk: Any) -> None:
+    desk.dialog.book_list = Asked((2, 5))
+    desk.child('selected_only').setChecked(True)
+    assert desk.run('sync_now') == 'Done - 1 updated, 0 skipped.'
+    assert {book for book, value in desk.api.all_field_for('#dateread', [1, 2]).items() if value} == {2}
+    desk.dialog.book_list = Asked()
+    desk.click('sync_now')
+    assert desk.status.startswith('No books are selected.')
+
+
+def test_ten_thousand_lines_take_less_than_a_second(desk: Any) -> None:
+    """From the worker's thread to the last line in the log, without a pause that anybody would notice."""
+    count = 10_000
+    ticks: list[float] = []
+    timer = QTimer()
+    timer.timeout.connect(lambda: ticks.append(time.monotonic()))
+    timer.start(1)
+
+    def job(reporter: Any, _cancel: Any) -> None:
+        for number in range(count):
+            reporter.log(f'OK The Book With the Number {number} -> 2024-11-03 (from last_read_at, match=book_id)')
+
+    before = time.process_time()
+    desk.dialog._run(Worker(job), lambda result: None)
+    desk.idle()
+    # Processor time, of the worker and the window together: how busy the computer is otherwise does not count.
+    assert time.process_time() - before < 1.5
+    assert desk.child('log').blockCount() == count
+    assert len(ticks) > 3
+
+
+def test_the_log_can_be_copied_and_saved(desk: Any, tmp_path: Path, answer: Any) -> None:
+    desk.run('sync_now')
+    log = desk.child('log')
+    log.copy_all()
+    assert Application.instance().clipboard().text().splitlines() == desk.log
+    log.save_to(tmp_path / 'log.txt')
+    assert (tmp_path / 'log.txt').read_text(encoding='utf-8').splitlines() == desk.log
+    asked = answer(lambda dialog: dialog.reject())
+    log.save_to(tmp_path / 'no such folder' / 'log.txt')
+    assert len(asked) == 1
+
+
+def test_the_log_is_plain_text(desk: Any) -> None:
+    lines = ['OK <b>bold</b> &amp; <img src=x> -> 2024-11-03', 'OK ألف ليلة -> 2024-11-03']
+    desk.child('log').append(lines)
+    assert desk.log == lines
+
+
+def test_diagnostics_are_complete_and_hold_no_secret(desk: Any) -> None:
+    settings.save({'hardcover_token': TEST_HARDCOVER_TOKEN, 'booklore_url': 'https://books.example.org'})
+    desk.run('sync_now')
+    desk.dialog.copy_diagnostics()
+    text = Application.instance().clipboard().text()
+    assert text.startswith('BookFusion Back Sync ')
+    for part in (
+        'Calibre 6',
+        'Qt 6',
+        'Python 3',
+        "last_read_column: '#dateread'",
+        'password: (set)',
+        '5 books, 4 with',
+    ):
+        assert part in text
+    assert '#completed: bool' in text
+    assert 'OK Emma -> 2024-11-03' in text
+    assert leaks(text.encode(), [TEST_PASSWORD, TEST_HARDCOVER_TOKEN]) == []
+    for private in ('reader@', 'books.example.org', str(settings.load().settings.device)):
+        assert private not in text
+    assert repr(Secret(TEST_PASSWORD)) not in desk.status
+
+
+def test_remembers_when_the_last_sync_was(desk: Any) -> None:
+    library_id = desk.api.library_id
+    assert last_sync.recall(library_id).when is None
+    desk.run('sync_now')
+    last = last_sync.recall(library_id)
+    assert (last.updated, last.skipped, last.failures) == (2, 2, 0)
+    assert last.when is not None
+    assert abs(last.when.timestamp() - time.time()) < 60
+    assert last_sync.remember_failure(library_id).failures == 1
+    assert last_sync.remember_failure(library_id).when == last.when
+    desk.run('sync_now')
+    assert last_sync.recall(library_id).failures == 0
+
+
+@pytest.mark.parametrize(
+    'content',
+    [
+        b'',
+        b'not json',
+        b'[]',
+        b'{"ID": 1}',
+        b'{"ID": {"when": "yesterday", "updated": -1, "skipped": "3", "failures": true}}',
+        b'{"ID": {"when": "2024-11-03T12:00:00"}}',
+        b'[' * 100_000,
+    ],
+)
+def test_a_damaged_record_of_the_last_sync_is_none(content: bytes) -> None:
+    path = settings.plugin_folder() / last_sync.FILE_NAME
+    path.write_bytes(content.replace(b'ID', b'some-library'))
+    assert last_sync.recall('some-library') == last_sync.LastSync()
+    assert last_sync.remember('some-library', 3, 4).updated == 3
+    assert json.loads(path.read_bytes())['some-library']['updated'] == 3
+
+
+def test_forgets_libraries_that_were_not_synced_for_longest() -> None:
+    for number in range(last_sync.LIBRARIES_KEPT + 5):
+        last_sync.remember(f'library {number}', number, 0)
+    last_sync.remember('library 5', 7, 0)
+    last_sync.remember('one more', 1, 0)
+    assert last_sync.recall('library 5').updated == 7
+    assert last_sync.recall('library 6').when is None
+    assert last_sync.recall('one more').updated == 1
+
+
+@pytest.mark.parametrize('agree', [True, False])
+def test_offers_to_delete_the_old_log_once(
+    open_desk: Any, make_library: Any, answer: Any, agree: bool, qtbot: Any
+) -> None:
+    library = make_library(BOOKS)
+    path = library / old_log.FILE_NAME
+    path.write_text('token=whatever')
+    asked = answer(lambda dialog: dialog.accept() if agree else dialog.reject())
+    desk = open_desk(library)
+    qtbot.waitUntil(lambda: bool(asked), timeout=5000)
+    assert 'token' in asked[0].msg.text()
+    assert path.exists() is not agree
+    path.write_text('once more')
+    desk.dialog.library_changed()
+    qtbot.wait(50)
+    assert len(asked) == 1
+    assert QApplication.activeModalWidget() is None
+
+
+def test_seconds_and_requests_of_a_preview_count(open_desk: Any, make_library: Any, bookfusion: Any) -> None:
+    """The time that the plan is looked at does not."""
+    bookfusion.records = RECORDS
+    desk = open_desk(make_library(BOOKS))
+    start = time.monotonic()
+    dialog = desk.see_preview()
+    looked_at = 1.0
+    time.sleep(looked_at)
+    dialog.accept()
+    desk.idle()
+    assert desk.dialog._outcome.requests == bookfusion.count() > 0
+    assert 0 < desk.dialog._outcome.seconds < time.monotonic() - start - looked_at
+
+
+def test_closing_ends_a_running_job(desk: Any, bookfusion: Any) -> None:
+    released = threading.Event()
+    fault = bookfusion.fail(Hold(released), path=LIBRARY, times=None)
+    desk.click('sync_now')
+    desk.qtbot.waitUntil(lambda: fault.hits > 0, timeout=10_000)
+    start = time.monotonic()
+    desk.click('close')
+    assert not desk.dialog.isVisible()
+    desk.idle()
+    assert time.monotonic() - start < 3
+    released.set()
+    assert set(desk.api.all_field_for('#dateread', [1, 2]).values()) == {None}
+
+
+def test_keyboard_reaches_everything(desk: Any) -> None:
+    """Every button that is seen can be reached with Tab."""
+    desk.run('sync_now')
+    reached, widget = set(), desk.child('sync_now')
+    for _step in range(200):
+        widget = widget.nextInFocusChain()
+        if widget.isVisible() and widget.focusPolicy() & Qt.FocusPolicy.TabFocus:
+            reached.add(widget.objectName())
+    wanted = {'sync_now', 'preview', 'undo', 'settings', 'close', 'log', 'log_menu', 'selected_only', 'show_updated'}
+    assert wanted <= reached
+
+
+def test_mnemonics_do_not_clash(desk: Any) -> None:
+    desk.run('sync_now')
+    seen: dict[str, str] = {}
+    for widget in desk.dialog.findChildren(QWidget):
+        words = widget.text() if hasattr(widget, 'text') and widget.isVisible() else ''
+        place = words.replace('&&', '').find('&')
+        if place >= 0:
+            letter = words.replace('&&', '')[place + 1].lower()
+            assert letter not in seen, (letter, words, seen[letter])
+            seen[letter] = words
+    assert len(seen) >= 6
