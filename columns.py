@@ -6,6 +6,7 @@ Creates and never changes: a column that exists already is used as it is, or lef
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -64,20 +65,17 @@ def plan_columns(library: Library, keys: Collection[str]) -> list[PlannedColumn]
 
     Where a column of that name has another type, or waits for a restart to go, the new one gets the next free name.
     """
-    existing, waiting, taken = library.columns(), library.columns_awaiting_restart(), library.column_labels()
+    existing, waiting = library.columns(), library.columns_awaiting_restart()
+    taken, going = library.column_names_taken(), library.columns_going()
     planned = []
     for column in NEW_COLUMNS:
-        if column.key not in keys:
-            continue
-        name = f'#{column.label}'
-        if name in waiting or name in {usable.name for usable in usable_columns(existing, column.key)}:
-            planned.append(PlannedColumn(column, name, create=False))
-            continue
-        number = 2
-        while name[1:] in taken:
-            name = f'#{column.label}_{number}'
-            number += 1
-        planned.append(PlannedColumn(column, name, create=True))
+        if column.key in keys:
+            good = {usable.name for usable in usable_columns(existing, column.key)} - going | waiting
+            names = itertools.chain(
+                [f'#{column.label}'], (f'#{column.label}_{number}' for number in itertools.count(2))
+            )
+            name = next(name for name in names if name in good or name not in taken)
+            planned.append(PlannedColumn(column, name, create=name not in good))
     return planned
 
 

@@ -108,7 +108,7 @@ class ColumnBox(QComboBox):
     def fill(self, usable: list[ColumnInfo], chosen: str, first_text: str, first_value: str = '') -> None:
         self.clear()
         self.addItem(first_text, first_value)
-        for column in usable:
+        for column in sorted(usable, key=lambda column: column.name):
             self.addItem(column_label(column.label), column.name)
         place = self.findData(chosen)
         if place < 0:

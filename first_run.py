@@ -252,7 +252,7 @@ class FirstRunPage(QScrollArea):
         usable = usable_columns(columns, 'last_read_column')
         self.existing_column.clear()
         self.existing_column.addItem(_('(choose a column)'), '')
-        for column in usable:
+        for column in sorted(usable, key=lambda column: column.name):
             self.existing_column.addItem(column_label(column.label), column.name)
         self._existing.setVisible(bool(usable))
 

@@ -132,16 +132,24 @@ class Library:
             )
         return found
 
-    def column_labels(self) -> set[str]:
-        """The lookup names without # that are taken, also by columns that a restart will bring or take away."""
+    def _custom_columns(self) -> dict[str, bool]:
+        """Every custom column that the database knows, by lookup name, and whether the next start takes it away."""
         with _reading():
-            return {label for (label,) in self.api.backend.get('SELECT label FROM custom_columns')}
+            found = self.api.backend.get('SELECT label, mark_for_delete FROM custom_columns')
+        return {f'#{label}': bool(marked) for label, marked in found}
+
+    def column_names_taken(self) -> set[str]:
+        """The lookup names that no new column can have, also of columns that a restart will bring or take away."""
+        return set(self._custom_columns())
 
     def columns_awaiting_restart(self) -> set[str]:
         """The lookup names of columns that were created since the library was opened, and cannot be used before."""
-        with _reading():
-            labels = self.api.backend.get('SELECT label FROM custom_columns WHERE NOT mark_for_delete')
-        return {f'#{label}' for (label,) in labels} - set(self.api.field_metadata.custom_field_keys())
+        there = {name for name, marked in self._custom_columns().items() if not marked}
+        return there - set(self.api.field_metadata.custom_field_keys())
+
+    def columns_going(self) -> set[str]:
+        """The lookup names of columns that were deleted, and are there only until Calibre is restarted."""
+        return {name for name, marked in self._custom_columns().items() if marked}
 
     def add_column(self, label: str, heading: str, datatype: str, display: Mapping[str, object]) -> None:
         """Creates a custom column, to be used when the library is opened the next time. Raises LibraryTrouble."""

@@ -31,7 +31,7 @@ from harness.modal import ModalWatchdog
 from harness.secrets import TEST_PASSWORD, TEST_USER_TOKEN
 
 if TYPE_CHECKING:
-    from harness.windows import Desk
+    from harness.desk import Answers, Desk
     from standins.bookfusion import BookFusionStandIn
 
 EVIDENCE = Evidence(SESSION.evidence)
@@ -283,12 +283,12 @@ class OpenDesk(Protocol):
 def open_desk(
     qtbot: Any, bookfusion: BookFusionStandIn, open_library: Callable[[Path], LibraryDatabase]
 ) -> Iterator[OpenDesk]:
-    """`open_desk(library, completed_column='#completed')` opens the plugin's dialog on a library; see windows.Desk.
+    """`open_desk(library, completed_column='#completed')` opens the plugin's dialog on a library; see desk.Desk.
 
     The settings are those of an account on the stand-in, and what is given.
     """
     from calibre_plugins.bookfusionbacksync import settings as plugin_settings
-    from harness.windows import Desk
+    from harness.desk import Desk
 
     opened: list[Desk] = []
 
@@ -305,3 +305,13 @@ def open_desk(
     yield open_it
     for desk in opened:
         desk.close()
+
+
+@pytest.fixture
+def answers(qtbot: Any) -> Iterator[Answers]:
+    """`answers(lambda dialog: dialog.accept())` before a call that opens a modal dialog; see desk.Answers."""
+    from harness.desk import Answers
+
+    made = Answers()
+    yield made
+    made.stop()

@@ -56,26 +56,6 @@ def desk(open_desk: Any, make_library: Any, bookfusion: Any) -> Any:
     return open_desk(make_library(BOOKS), completed_column='#completed')
 
 
-@pytest.fixture
-def answer(qtbot: Any) -> Any:
-    """`answer(respond)` before a call that opens a modal dialog: `respond(dialog)` is called when it is there."""
-    asked: list[Any] = []
-
-    def look(respond: Any, tries: int = 500) -> None:
-        dialog = QApplication.activeModalWidget()
-        if dialog is not None and dialog.isVisible():
-            asked.append(dialog)
-            respond(dialog)
-        elif tries:
-            QTimer.singleShot(10, lambda: look(respond, tries - 1))
-
-    def arrange(respond: Any) -> list[Any]:
-        QTimer.singleShot(0, lambda: look(respond))
-        return asked
-
-    return arrange
-
-
 def double_click(view: LogView, line: int) -> None:
     """A double click of the left button into a line."""
     block = view.document().findBlockByNumber(line)
@@ -290,14 +270,14 @@ def test_ten_thousand_lines_take_less_than_a_second(desk: Any) -> None:
     assert len(ticks) > 3
 
 
-def test_the_log_can_be_copied_and_saved(desk: Any, tmp_path: Path, answer: Any) -> None:
+def test_the_log_can_be_copied_and_saved(desk: Any, tmp_path: Path, answers: Any) -> None:
     desk.run('sync_now')
     log = desk.child('log')
     log.copy_all()
     assert Application.instance().clipboard().text().splitlines() == desk.log
     log.save_to(tmp_path / 'log.txt')
     assert (tmp_path / 'log.txt').read_text(encoding='utf-8').splitlines() == desk.log
-    asked = answer(lambda dialog: dialog.reject())
+    asked = answers(lambda dialog: dialog.reject())
     log.save_to(tmp_path / 'no such folder' / 'log.txt')
     assert len(asked) == 1
 
@@ -377,12 +357,12 @@ def test_forgets_libraries_that_were_not_synced_for_longest() -> None:
 
 @pytest.mark.parametrize('agree', [True, False])
 def test_offers_to_delete_the_old_log_once(
-    open_desk: Any, make_library: Any, answer: Any, agree: bool, qtbot: Any
+    open_desk: Any, make_library: Any, answers: Any, agree: bool, qtbot: Any
 ) -> None:
     library = make_library(BOOKS)
     path = library / old_log.FILE_NAME
     path.write_text('token=whatever')
-    asked = answer(lambda dialog: dialog.accept() if agree else dialog.reject())
+    asked = answers(lambda dialog: dialog.accept() if agree else dialog.reject())
     desk = open_desk(library)
     qtbot.waitUntil(lambda: bool(asked), timeout=5000)
     assert 'token' in asked[0].msg.text()
