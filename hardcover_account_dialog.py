@@ -108,6 +108,10 @@ class AccountDialog(Dialog):
         row.addStretch(1)
         return row
 
+    @property
+    def running(self) -> bool:
+        return self._worker is not None
+
     def start(self) -> None:
         """Takes the key from hardcover.token; where there is no such file, looks at the key that is kept already."""
         try:

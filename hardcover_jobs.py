@@ -15,9 +15,9 @@ from qt.core import QObject, pyqtSignal
 
 from .booklore import source_from
 from .cancel import Cancel
-from .errors import BackSyncError, Cancelled
+from .errors import BackSyncError, Cancelled, LibraryTrouble
 from .hardcover_links import change_match, find_candidates, unlink_match
-from .hardcover_pace import shared_pace
+from .hardcover_pace import Pace, shared_pace
 from .hardcover_push import plan_ratings, push_ratings, undo_push
 from .hardcover_ratings import cost_of
 from .hardcover_records import (
@@ -222,7 +222,7 @@ class ChangeDialog(JobDialog):
 
     def _failed(self, error: BackSyncError) -> None:
         """Without candidates there is still the match to unlink."""
-        if not self._writing and not isinstance(error, Cancelled):
+        if not self._writing and not isinstance(error, Cancelled | LibraryTrouble):
             self._found(Question(self._book, (), error.sentence))
         else:
             super()._failed(error)
@@ -256,13 +256,18 @@ class PushDialog(JobDialog):
 
     def start(self) -> None:
         opener, ids = self.open_library, self._ids
-        self.run(lambda reporter, cancel: plan_ratings(opener, reporter, cancel, ids), self._planned)
 
-    def _planned(self, planned: PlannedPush) -> None:
-        token = load(self.jobs.library().api).settings.hardcover_token
+        def job(reporter: Reporter, cancel: Cancel) -> tuple[PlannedPush, Pace]:
+            planned = plan_ratings(opener, reporter, cancel, ids)
+            return planned, shared_pace(load().settings.hardcover_token)
+
+        self.run(job, self._planned)
+
+    def _planned(self, result: tuple[PlannedPush, Pace]) -> None:
+        planned, pace = result
 
         def cost(changes: Sequence[RatingChange]) -> Cost:
-            return cost_of(changes, shared_pace(token).seconds_for(len(changes)))
+            return cost_of(changes, pace.seconds_for(len(changes)))
 
         self.preview = PushPreview(self.pages, planned, cost)
         self.preview.rejected.connect(self.reject)

@@ -220,7 +220,9 @@ class HardcoverMenu:
         return False
 
     def _open(self, make: Callable[[], Any]) -> None:
-        """Opens a window and starts its job. There is one at a time: one that is still open comes to the front."""
+        """Opens a window and starts its job. There is one at a time: one that still has a job comes to the front."""
+        if self._dialog is not None and not self._dialog.running:
+            self._dialog.close()
         if self._dialog is None:
             dialog = self._dialog = make()
             dialog.finished.connect(lambda result: self._closed(dialog))

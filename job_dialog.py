@@ -31,8 +31,8 @@ from qt.core import (
     QWidget,
 )
 
-from . import logs
-from .errors import BackSyncError, Cancelled
+from . import errors, logs
+from .errors import BackSyncError, Cancelled, LibraryTrouble
 from .jobs import Jobs
 from .sync_worker import Job, Worker
 from .text import Text
@@ -169,6 +169,7 @@ class JobDialog(Dialog):
     def __init__(self, gui: Any, jobs: Jobs, title: str, name: str) -> None:
         self.gui = gui
         self.jobs = jobs
+        self._library = jobs.library()
         self.open_library = jobs.library_opener()
         self._worker: Worker | None = None
         logs.start()
@@ -235,6 +236,9 @@ class JobDialog(Dialog):
 
     def run(self, job: Job, succeeded: Callable[[Any], None]) -> None:
         """Runs a job; its result goes to `succeeded`, its error to the result page."""
+        if self.jobs.library() is not self._library:
+            self._failed(LibraryTrouble(errors.LIBRARY_SWITCHED))
+            return
         worker = self._worker = Worker(job)
         worker.status_changed.connect(self._show_status)
         worker.progress_changed.connect(self._show_progress)

@@ -753,6 +753,19 @@ def test_cancel_in_the_preview_sends_nothing(make_desk: MakeDesk) -> None:
     assert desk.service.server.writes == []
 
 
+def test_a_preview_of_another_library_sends_nothing(
+    make_desk: MakeDesk, make_library: Callable[..., Path], open_library: Callable[[Path], LibraryDatabase]
+) -> None:
+    desk = rated_desk(make_desk)
+    dialog = desk.open(PushDialog(desk.window, desk.jobs))
+    desk.until(lambda: dialog.preview is not None and dialog.preview.isVisible())
+    desk.jobs.library_about_to_change()
+    desk.window.current_db = open_library(make_library())
+    desk.click(dialog, 'send')
+    assert 'The library was switched' in dialog.result_page.sentence.label.text()
+    assert desk.service.server.writes == []
+
+
 def test_a_failed_plan_says_what_to_do(make_desk: MakeDesk) -> None:
     desk = rated_desk(make_desk, hardcover_token='hc_pat_expired_long_ago')
     dialog = desk.open(PushDialog(desk.window, desk.jobs))
