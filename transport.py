@@ -334,14 +334,17 @@ class HttpClient:
         return self._new_line(url)
 
     def _new_line(self, url: str) -> _Line:
-        if self._tls is None:
-            with self._lock:
-                self._tls = self._tls or ssl.create_default_context()
         address = checked_address(url)
         try:
-            return _Line(address, self._limits, self._tls)
+            return _Line(address, self._limits, self._verification)
         except _ProxyRefused as error:
             raise self._not_reached(error.reason) from None
+
+    def _verification(self) -> ssl.SSLContext:
+        """The system's certificates, read when they are first needed: that takes a while."""
+        with self._lock:
+            self._tls = self._tls or ssl.create_default_context()
+            return self._tls
 
     def _keep(self, line: _Line) -> None:
         if line.is_open:
@@ -369,7 +372,7 @@ class _TooLarge(Exception):
 class _Line:
     """One connection to one origin, straight or through a proxy, that a Cancel can cut at any moment."""
 
-    def __init__(self, address: SplitResult, limits: Limits, tls: ssl.SSLContext) -> None:
+    def __init__(self, address: SplitResult, limits: Limits, tls: Callable[[], ssl.SSLContext]) -> None:
         self.origin = _origin(address)
         self.host = self.origin[1]
         self.last_used = time.monotonic()
@@ -521,7 +524,7 @@ class _Line:
 
     def secured(self, sock: socket.socket, connection: http.client.HTTPConnection) -> None:
         """Puts TLS on the connection. The handshake comes after the socket is in its place, where cut() finds it."""
-        wrapped = self._tls.wrap_socket(sock, server_hostname=self.host, do_handshake_on_connect=False)
+        wrapped = self._tls().wrap_socket(sock, server_hostname=self.host, do_handshake_on_connect=False)
         connection.sock = self._guarded(wrapped)
         wrapped.do_handshake()
 

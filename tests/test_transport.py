@@ -861,11 +861,10 @@ def test_a_certificate_of_another_host() -> None:
 
 
 def test_verification_is_the_default() -> None:
-    with Echo() as server, make_client() as client:
-        client.send(get(server), Cancel())
-        assert client._tls is not None
-        assert client._tls.verify_mode == ssl.CERT_REQUIRED
-        assert client._tls.check_hostname
+    with make_client() as client:
+        assert client._verification().verify_mode == ssl.CERT_REQUIRED
+        assert client._verification().check_hostname
+        assert client._verification() is client._verification()
 
 
 def test_a_good_certificate_and_kept_alive_tls() -> None:

@@ -40,11 +40,14 @@ class Echo(StandIn):
 
 
 class RecordingCancel(Cancel):
-    """A cancel flag that notes how long it should have waited, and does not."""
+    """A cancel flag that notes how long it should have waited, its parts included, and does not."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.waits: list[float] = []
+    def __init__(self, parent: RecordingCancel | None = None) -> None:
+        super().__init__(parent)
+        self.waits: list[float] = parent.waits if parent else []
+
+    def child(self) -> RecordingCancel:
+        return RecordingCancel(self)
 
     def wait(self, seconds: float) -> None:
         self.waits.append(seconds)
