@@ -40,6 +40,13 @@ def test_from_the_first_id_to_the_undone_push(make_library: Callable[..., Path],
         'Push ratings…',
         'Undo last push',
     ]
+    assert found['told'] == [
+        'No Hardcover account is set up yet. Set it up now?',
+        'Select the one book whose match on Hardcover you want to change.',
+        'No book of this library was skipped.',
+        'There is no push left to undo.',
+    ]
+    assert found['second_window'] is False
     assert found['asked'] == 'Dune'
     assert found['fetched'][0] == 'Done - 2 stored, 0 skipped, 0 failed.'
     assert found['unlinked'][0] == '“Emma” is no longer linked to Hardcover.'

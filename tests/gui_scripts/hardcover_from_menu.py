@@ -6,8 +6,10 @@ Runs inside Calibre's process; the services are the test's own.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from importlib import import_module
 from typing import Any
 
+from harness.secrets import TEST_HARDCOVER_TOKEN
 from qt.core import QAction, QLabel, QMenu, QPushButton, QRadioButton, QTableWidget, QWidget
 
 Steps = Generator[Any, Any, Any]
@@ -45,6 +47,15 @@ class Desk:
         self.helpers.child(dialog, 'whole_library', QRadioButton).setChecked(True)
         dialog.accept()  # type: ignore[attr-defined]
 
+    def hear(self, told: list[str]) -> Callable[[QWidget], None]:
+        """Notes what a message says, and declines."""
+
+        def respond(box: Any) -> None:
+            told.append(box.msg.text())
+            box.reject()
+
+        return respond
+
     def shows(self, kind: str, child: str) -> Callable[[], bool]:
         """Whether a window of that class shows a child of that name."""
 
@@ -70,13 +81,22 @@ class Desk:
 def drive(gui: Any, helpers: Any) -> Steps:
     yield helpers.toolbar_button
     desk = Desk(gui, helpers)
-    found: dict[str, Any] = {'entries': list(desk.actions)}
+    found: dict[str, Any] = {'entries': list(desk.actions), 'told': []}
+    settings = import_module('calibre_plugins.bookfusionbacksync.settings')
+    settings.save({'hardcover_token': ''})
+    desk.choose('Push ratings…', desk.hear(found['told']))
+    settings.save({'hardcover_token': TEST_HARDCOVER_TOKEN})
+    desk.select(1, 2)
+    for entry in ('Change or unlink match…', 'Ask about skipped books again', 'Undo last push'):
+        desk.choose(entry, desk.hear(found['told']))
 
     desk.select(1, 2)
     desk.choose('Fetch Hardcover Book IDs', desk.take_selection)
     yield desk.shows('FetchDialog', 'candidates')
     yield lambda: helpers.child(helpers.window('FetchDialog'), 'match').isEnabled()
     found['asked'] = helpers.window('FetchDialog').picker.book.title.text()
+    desk.choose('Push ratings…', desk.take_all)
+    found['second_window'] = helpers.window('PushDialog') is not None
     desk.press('FetchDialog', 'match')
     yield desk.shows('FetchDialog', 'results')
     found['fetched'] = desk.result('FetchDialog')
