@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 HARNESS = Path(__file__).resolve().parent
 sys.path[:] = [str(HARNESS.parent), *(folder for folder in sys.path if Path(folder).resolve() != HARNESS)]
 
-from harness.windows import texts, visible_windows
+from harness.screen import texts, visible_windows
 from qt.core import QAbstractButton, QApplication, QTimer, QWidget
 
 PLUGIN_NAME = 'BookFusion Back Sync'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from harness.windows import texts
+from harness.screen import texts
 from qt.core import QApplication, QDialog, QTimer
 
 # Far longer than a test takes to answer a dialog that it expects.

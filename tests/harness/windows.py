@@ -1,20 +1,95 @@
-"""What the windows on the screen say."""
+"""What the plugin's windows are opened on in tests that need no whole Calibre: a real library, and nothing else.
+
+What the plugin asks of Calibre's own main window is tested in the whole of it (see gui.py).
+"""
 
 from __future__ import annotations
 
-from qt.core import QAbstractButton, QApplication, QLabel, QPlainTextEdit, QTextEdit, QWidget
+from collections.abc import Collection
+from typing import Any
+
+from calibre.db.legacy import LibraryDatabase
+from calibre_plugins.bookfusionbacksync.jobs import Jobs
+from qt.core import QWidget
 
 
-def texts(widget: QWidget) -> list[str]:
-    """What a window says: its title, labels, text fields and buttons."""
-    found = [widget.windowTitle()]
-    for child in widget.findChildren(QWidget):
-        if isinstance(child, (QLabel, QAbstractButton)) and child.isVisible():
-            found.append(child.text())
-        elif isinstance(child, (QPlainTextEdit, QTextEdit)) and child.isVisible():
-            found.append(child.toPlainText())
-    return [text for text in found if text.strip()]
+class LibraryWindow(QWidget):
+    """Stands where Calibre's main window stands: holds the open library."""
+
+    def __init__(self, database: LibraryDatabase) -> None:
+        super().__init__()
+        self.current_db: Any = database
 
 
-def visible_windows() -> list[QWidget]:
-    return [widget for widget in QApplication.topLevelWidgets() if widget.isVisible()]
+class CountingJobs(Jobs):
+    """Notes which books Calibre's book list would have been asked to show anew."""
+
+    def __init__(self, window: LibraryWindow) -> None:
+        super().__init__(window)
+        self.refreshed: list[set[int]] = []
+
+    def refresh_books(self, book_ids: Collection[int]) -> None:
+        self.refreshed.append(set(book_ids))
+
+
+class Desk:
+    """The plugin's MainDialog on a real library, as a test sees and uses it."""
+
+    def __init__(self, qtbot: Any, database: LibraryDatabase) -> None:
+        from calibre_plugins.bookfusionbacksync.main import MainDialog
+
+        self.qtbot = qtbot
+        self.api = database.new_api
+        self.settings_opened = 0
+        self.window = LibraryWindow(database)
+        qtbot.addWidget(self.window)
+        self.jobs = CountingJobs(self.window)
+        self.dialog = MainDialog(self.window, self.jobs, self._show_settings)
+        self.dialog.show()
+
+    def _show_settings(self) -> None:
+        self.settings_opened += 1
+
+    def close(self) -> None:
+        """Closes the window and waits for what still runs."""
+        self.dialog.reject()
+        self.jobs.shut_down()
+        self.idle()
+        self.dialog.deleteLater()
+
+    def idle(self) -> None:
+        """Waits for the end of the job."""
+        self.qtbot.waitUntil(lambda: not self.jobs.busy, timeout=20_000)
+
+    def child(self, name: str) -> Any:
+        """The widget of that object name; fails when there is none."""
+        found = self.dialog.findChild(QWidget, name)
+        assert found is not None, name
+        return found
+
+    def click(self, name: str) -> None:
+        """Clicks a button as a user can: one that is hidden or disabled fails the test."""
+        button = self.child(name)
+        assert button.isVisible(), name
+        assert button.isEnabled(), name
+        button.click()
+
+    def run(self, name: str) -> str:
+        """Clicks a button, waits for the end of the job, and returns the status line."""
+        self.click(name)
+        self.idle()
+        return self.status
+
+    @property
+    def status(self) -> str:
+        return str(self.child('status').text())
+
+    @property
+    def log(self) -> list[str]:
+        return str(self.child('log').toPlainText()).splitlines()
+
+    def see_preview(self) -> Any:
+        """Clicks Preview and waits for the table."""
+        self.click('preview')
+        self.qtbot.waitUntil(lambda: self.dialog._preview_dialog is not None, timeout=20_000)
+        return self.dialog._preview_dialog
