@@ -2,13 +2,14 @@
 # Runs every test on the Calibre of this machine, on 8.5 (Debian trixie) and on 9.x (Debian forky), and prints a table.
 # The two live in chroots that are made once and kept; remove the folder to be rid of them.
 #
-#   BACKSYNC_MATRIX_FOLDER  where they are kept; default: bookfusionbacksync-matrix in the user's cache folder
-#   BACKSYNC_MATRIX_MIRROR  a Debian mirror; default: the one this machine's apt uses
+#   BACKSYNC_MATRIX_FOLDER    where they are kept; default: bookfusionbacksync-matrix in the user's cache folder
+#   BACKSYNC_MATRIX_RELEASES  which, default: trixie forky
+#   BACKSYNC_MATRIX_MIRROR    a Debian mirror; default: the one this machine's apt uses
 #   Arguments go to pytest.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-releases=(trixie forky)
+read -r -a releases <<<"${BACKSYNC_MATRIX_RELEASES:-trixie forky}"
 packages=(calibre fonts-dejavu-core openssl python3-graphql-core python3-hypothesis python3-pytest
     python3-pytest-timeout python3-pytestqt)
 gigabytes_each=2.2
@@ -22,7 +23,7 @@ die() { printf 'test-matrix: %s\n' "$*" >&2; exit 2; }
 if [ "$(id -u)" != 0 ]; then
     command -v sudo >/dev/null || die "making and entering a chroot needs root, and there is no sudo."
     say "making and entering a chroot needs root: going on with sudo"
-    exec sudo --preserve-env=BACKSYNC_MATRIX_FOLDER,BACKSYNC_MATRIX_MIRROR,http_proxy,https_proxy "$0" "$@"
+    exec sudo --preserve-env=BACKSYNC_MATRIX_FOLDER,BACKSYNC_MATRIX_RELEASES,BACKSYNC_MATRIX_MIRROR,http_proxy,https_proxy "$0" "$@"
 fi
 
 debian_mirror() {
