@@ -38,6 +38,7 @@ class Jobs(QObject):
         self._worker: Worker | None = None
         self._library: Library | None = None
         self._held = False
+        self._over = False
 
     @property
     def busy(self) -> bool:
@@ -47,7 +48,7 @@ class Jobs(QObject):
     @property
     def free(self) -> bool:
         """Whether a job may start by itself: none is running, and no window shows a plan that is to be applied."""
-        return not self.busy and not self._held
+        return not (self.busy or self._held or self._over)
 
     def hold(self, held: bool) -> None:
         """Keeps jobs from starting by themselves while a plan is shown."""
@@ -65,8 +66,8 @@ class Jobs(QObject):
         return self.library().in_use
 
     def start(self, worker: Worker) -> bool:
-        """Runs a worker, unless another one is running; False then."""
-        if self.busy:
+        """Runs a worker, unless another one is running or Calibre ends; False then."""
+        if self.busy or self._over:
             return False
         self._worker = worker
         worker.succeeded.connect(self._worker_succeeded)
@@ -82,6 +83,9 @@ class Jobs(QObject):
             worker.deleteLater()
 
     def _worker_succeeded(self, result: object) -> None:
+        if self._over:
+            # Calibre handles events once more when it has closed the library: there is nothing to refresh.
+            return
         # Here and not in a dialog: a write that has begun ends well even when its dialog is closed meanwhile.
         self.refresh_books(getattr(result, 'book_ids', ()))
         if isinstance(result, SyncOutcome):
@@ -100,7 +104,8 @@ class Jobs(QObject):
             self._library = None
 
     def shut_down(self) -> None:
-        """Ends the thread. Calibre would crash at its end while one is running."""
+        """Ends the thread, and starts no other. Calibre would crash at its end while one is running."""
+        self._over = True
         if self._worker is not None and not self._worker.stop(LONGEST_GOODBYE):
             logger.error('A job did not end in time')
 

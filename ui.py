@@ -106,6 +106,8 @@ class BackSyncAction(InterfaceAction):
 
         from .last_sync import recall
 
+        if self.gui.shutting_down:
+            return
         last = recall(self.jobs.library().library_id)
         lines = [self.action_spec[2]]
         if last.when is not None:

@@ -66,13 +66,13 @@ def test_the_library_is_switched_in_every_phase(
         ('signing_in', {'close': True}),
         # What disables a plugin with a button of its own: Calibre only removes it, here with its zip.
         ('first_page', {'remove_plugin': True}),
-        ('middle_page', {}),
+        ('middle_page', {'content_server': True}),
         ('retry_wait', {}),
-        ('scanning', {}),
+        ('scanning', {'automatic': True, 'content_server': True}),
         ('planning', STUCK),
         ('before_writing', {}),
         # Longer than the plugin lets Calibre wait for anything else: a write is waited for.
-        ('writing', {'release': 4}),
+        ('writing', {'release': 4, 'content_server': True}),
     ],
 )
 def test_calibre_quits_in_every_phase(

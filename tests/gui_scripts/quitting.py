@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from gui_scripts.stage import Stage, Steps, running_threads
+from gui_scripts.stage import Stage, Steps, running_threads, start_content_server
 
 
 def watch_goodbye(helpers: Any, goodbye: Path) -> None:
@@ -31,9 +31,16 @@ def drive(gui: Any, helpers: Any) -> Steps:
     argument = helpers.argument
     stage = Stage(gui, helpers)
     watch_goodbye(helpers, Path(argument['goodbye']))
-    stage.open()
-    yield lambda: stage.dialog
-    pause = yield from stage.start_and_pause(argument['moment'])
+    if argument.get('content_server'):
+        # Then Calibre handles events once more after it has closed the library.
+        yield from start_content_server(gui)
+    if argument.get('automatic'):
+        stage.save(auto_sync_hours=1)
+        pause = yield from stage.start_and_pause(argument['moment'], helpers.action.begin)
+    else:
+        stage.open()
+        yield lambda: stage.dialog
+        pause = yield from stage.start_and_pause(argument['moment'])
     threads = running_threads()
     if argument.get('remove_plugin'):
         from calibre.customize.ui import remove_plugin

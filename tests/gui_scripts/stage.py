@@ -177,10 +177,13 @@ class Stage:
         yield self.ended
         return self.status
 
-    def start_and_pause(self, moment: str, **options: Any) -> Steps:
-        """Starts a sync and waits until it stands still in this moment; the Pause."""
+    def start_and_pause(self, moment: str, start: Callable[[], object] | None = None, **options: Any) -> Steps:
+        """Starts a sync, by its button or otherwise, and waits until it stands still in this moment; the Pause."""
         pause: Pause = getattr(self, f'_pause_{moment}')(**options)
-        self.click('sync_now')
+        if start is None:
+            self.click('sync_now')
+        else:
+            start()
         yield pause.arrived
         return pause
 
@@ -344,6 +347,16 @@ def records_of(helpers: Any) -> list[LibraryRecord]:
     """The library on BookFusion's side, as the test ordered it."""
     extra = [LibraryRecord(**fields) for fields in helpers.argument.get('extra', ())]
     return generate_records(helpers.argument['count']) + extra
+
+
+def start_content_server(gui: Any) -> Steps:
+    """Starts Calibre's content server where only this computer sees it; the port that it listens on."""
+    from calibre.srv.opts import change_settings
+
+    change_settings(port=0, listen_on='127.0.0.1', use_bonjour=False)
+    gui.start_content_server()
+    yield lambda: gui.content_server.loop and gui.content_server.loop.bound_address
+    return gui.content_server.loop.bound_address[1]
 
 
 def seconds_until(condition: Callable[[], bool], longest: float = 15) -> Steps:

@@ -7,7 +7,7 @@ import threading
 import urllib.request
 from typing import Any
 
-from gui_scripts.stage import Stage, Steps, filled_cells, running_threads, seconds_until
+from gui_scripts.stage import Stage, Steps, filled_cells, running_threads, seconds_until, start_content_server
 
 WITHOUT_SERVER = (
     'signing_in',
@@ -44,15 +44,6 @@ class Reader:
         return self.answers
 
 
-def start_content_server(gui: Any) -> Steps:
-    from calibre.srv.opts import change_settings
-
-    change_settings(port=0, listen_on='127.0.0.1', use_bonjour=False)
-    gui.start_content_server()
-    yield lambda: gui.content_server.loop and gui.content_server.loop.bound_address
-    return Reader(gui.content_server.loop.bound_address[1])
-
-
 def switch_in(gui: Any, helpers: Any, stage: Stage, moment: str, other: str) -> Steps:
     """Switches to the other library in this moment of a sync; what is seen of it."""
     found: dict[str, Any] = {'moment': moment, 'before': filled_cells(helpers), 'sync': stage.open() is not None}
@@ -85,7 +76,7 @@ def drive(gui: Any, helpers: Any) -> Steps:
     undone = yield from stage.run('undo')
     emptied = filled_cells(helpers)
     here, there = there, here
-    reader = yield from start_content_server(gui)
+    reader = Reader((yield from start_content_server(gui)))
     for moment in WITH_SERVER:
         switches.append((yield from switch_in(gui, helpers, stage, moment, there)))
         here, there = there, here
