@@ -1,11 +1,11 @@
-"""The window is closed and the library switched while the table of a preview is there, or nearly."""
+"""The window is closed, the library switched and Calibre quit while the table of a preview is there, or nearly."""
 
 from __future__ import annotations
 
 import time
 from typing import Any
 
-from gui_scripts.stage import Stage, Steps, filled_cells, running_threads
+from gui_scripts.stage import Stage, Steps, filled_cells, running_threads, start_content_server
 from qt.core import QObject, QPushButton, Qt
 
 
@@ -63,4 +63,11 @@ def drive(gui: Any, helpers: Any) -> Steps:
     helpers.child(stage.dialog, 'close', QPushButton).click()
     yield lambda: not helpers.window('PreviewDialog')
     found['closed'] = stage.dialog is None
-    return stage.result(filled=filled_cells(helpers), threads=running_threads(), **found)
+    found |= {'filled': filled_cells(helpers), 'threads': running_threads()}
+    # Then Calibre handles events once more after it has closed the library.
+    yield from start_content_server(gui)
+    stage.open()
+    yield lambda: stage.dialog
+    pause = yield from stage.start_and_pause('planned', lambda: stage.click('preview'))
+    pause.release_after(0.5)
+    return stage.result(**found)

@@ -244,6 +244,22 @@ class Stage:
         """After Calibre's side has been read."""
         return self._pause_call(plugin_module('steps'), 'make_plan')
 
+    def _pause_planned(self) -> Pause:
+        """A preview has succeeded, too late to be stopped, but its thread has not ended."""
+        job = plugin_module('steps').SyncJob
+        original = job.run_to_preview
+        arrived, released = threading.Event(), threading.Event()
+
+        def wait_after(*arguments: Any) -> Any:
+            job.run_to_preview = original
+            prepared = original(*arguments)
+            arrived.set()
+            released.wait(LONGEST_PAUSE)
+            return prepared
+
+        job.run_to_preview = wait_after
+        return Pause(arrived.is_set, released.set, inside=True)
+
     def _pause_before_writing(self) -> Pause:
         """The status line says that it writes, but nothing is recorded or written yet."""
         return self._pause_call(plugin_module('library').Library, 'write')
