@@ -110,12 +110,12 @@ def _words(value: object) -> str:
 def parse_books(raw: object) -> list[BookLoreBook]:
     """The books of a list. Raises BadAnswer where it is none."""
     if not isinstance(raw, list):
-        raise _odd_answer('a list was expected')
+        raise _odd_answer(text('a list was expected'))
     return [book for book in map(parse_book, raw) if book is not None]
 
 
-def _odd_answer(reason: str) -> BadAnswer:
-    return BadAnswer(errors.UNEXPECTED_ANSWER, service=SERVICE, reason=text(reason))
+def _odd_answer(reason: Text) -> BadAnswer:
+    return BadAnswer(errors.UNEXPECTED_ANSWER, service=SERVICE, reason=reason)
 
 
 class Index:
@@ -243,7 +243,7 @@ class Server:
         _check(response)
         # What is not printable ASCII cannot stand in a header.
         if not isinstance(token, str) or not re.fullmatch(r'[!-~]+', token):
-            raise _odd_answer('no access token')
+            raise _odd_answer(text('no access token'))
         self._token = Secret(token)
         _refused.discard(self._credentials)
 

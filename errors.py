@@ -139,7 +139,7 @@ HARDCOVER_ID_NOT_OURS = text(
 HARDCOVER_OTHER_ACCOUNT = text(
     'The last push was made with another Hardcover account. Load the key of that one with Configure Hardcover Account.'
 )
-BOOK_GONE = text('This book is no longer in the library.')
+BOOK_GONE = text('This book is no longer in the library. Choose another one.')
 RATING_COLUMN_MISSING = text(
     'The rating column {column} does not exist in this library. Choose another one in Settings.'
 )

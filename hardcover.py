@@ -56,7 +56,7 @@ from .hardcover_records import (
 )
 from .isbn import Codes
 from .redaction import Secret
-from .text import text
+from .text import Text, text
 from .transport import HttpClient, Limits, Request, Response, checked_address, same_service
 
 logger = logging.getLogger(__name__)
@@ -100,8 +100,8 @@ def refusal(response: Response, operation: Operation) -> BackSyncError:
     return ServerTrouble(errors.REFUSED_REQUEST, service=SERVICE, status=response.status)
 
 
-def bad_answer(reason: str) -> BadAnswer:
-    return BadAnswer(errors.UNEXPECTED_ANSWER, service=SERVICE, reason=text(reason))
+def bad_answer(reason: Text) -> BadAnswer:
+    return BadAnswer(errors.UNEXPECTED_ANSWER, service=SERVICE, reason=reason)
 
 
 def in_batches(items: Sequence[Item], size: int = BATCH) -> Iterable[Sequence[Item]]:
@@ -157,7 +157,7 @@ class Hardcover:
         if not 200 <= response.status < 300:
             raise refusal(response, operation)
         if not isinstance(response.data, dict):
-            raise bad_answer('an object was expected')
+            raise bad_answer(text('an object was expected'))
         return response.data
 
     def _fields(self, operation: Operation, variables: Mapping[str, object], cancel: Cancel) -> Mapping[str, object]:
@@ -168,13 +168,13 @@ class Hardcover:
             raise not_accepted(messages, operation)
         data = answer.get('data')
         if not isinstance(data, dict) or any(name not in data for name in operation.fields):
-            raise bad_answer('the answer lacks what was asked')
+            raise bad_answer(text('the answer lacks what was asked'))
         return data
 
     def _rows(self, operation: Operation, variables: Mapping[str, object], cancel: Cancel) -> list[object]:
         rows = self._fields(operation, variables, cancel)[operation.fields[0]]
         if not isinstance(rows, list):
-            raise bad_answer('a list was expected')
+            raise bad_answer(text('a list was expected'))
         return rows
 
     def _pages(
@@ -217,7 +217,7 @@ class Hardcover:
         row = mapping(rows[0] if rows else None)
         user_id = parse_number_id(row.get('id'))
         if not user_id:
-            raise bad_answer('no account came')
+            raise bad_answer(text('no account came'))
         return Account(user_id, parse_text(row.get('username')), parse_count(row.get('account_privacy_setting_id')))
 
     def editions_by_codes(self, wanted: Sequence[Codes], cancel: Cancel) -> list[Edition]:
@@ -270,7 +270,7 @@ class Hardcover:
     def _search(self, query: str, most: int, cancel: Cancel) -> list[Candidate]:
         answer = self._fields(operations.SEARCH_BOOKS, {'q': query, 'per_page': most}, cancel)['search']
         if not isinstance(answer, dict):
-            raise bad_answer('a search result was expected')
+            raise bad_answer(text('a search result was expected'))
         if answer.get('error'):
             raise OnlyThisFailed(errors.HARDCOVER_SEARCH_FAILED, reason=plain_reason(answer['error']))
         results = answer.get('results')
@@ -281,7 +281,7 @@ class Hardcover:
                 results = None
         hits = mapping(results).get('hits')
         if not isinstance(hits, list):
-            raise bad_answer('a list of hits was expected')
+            raise bad_answer(text('a list of hits was expected'))
         candidates = [candidate for candidate in map(parse_candidate, hits[:CANDIDATES]) if candidate is not None]
         return list({candidate.book_id: candidate for candidate in candidates}.values())
 
@@ -376,7 +376,7 @@ class Hardcover:
         data = mapping(answer.get('data'))
         if not any(isinstance(data.get(alias), dict) for alias in operation.fields):
             messages = error_messages(answer)
-            raise not_accepted(messages, operation) if messages else bad_answer('the answer lacks what was asked')
+            raise not_accepted(messages, operation) if messages else bad_answer(text('the answer lacks what was asked'))
         listed = answer.get('errors')
         by_alias = {
             str(path[0]): mapping(each).get('message')
