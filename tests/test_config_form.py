@@ -432,7 +432,7 @@ def test_letters_do_not_clash_within_a_tab(open_form: Any) -> None:
         words = [tabs.tabText(number) for number in range(tabs.count())]
         page = tabs.widget(place)
         assert page is not None
-        seen = [widget for widget in page.findChildren(QWidget) if widget.isVisible()]
+        seen: list[Any] = [widget for widget in page.findChildren(QWidget) if widget.isVisible()]
         words += [widget.text() for widget in seen if isinstance(widget, (QLabel, QAbstractButton))]
         letters = [letter_of(each) for each in words if letter_of(each)]
         assert len(letters) == len(set(letters)), (tabs.tabText(place), words)
