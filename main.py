@@ -91,7 +91,7 @@ class MainDialog(Dialog):
         self.setModal(False)
         jobs.busy_changed.connect(self._busy_changed)
         jobs.busy_changed.connect(self._show_plan, Qt.ConnectionType.QueuedConnection)
-        self._update_buttons()
+        self._busy_changed(jobs.busy)
         self.look_for_missing()
         QTimer.singleShot(0, self._offer_to_delete_old_log)
 
@@ -311,6 +311,7 @@ class MainDialog(Dialog):
             self.status.setText(foreign)
         elif not busy and self.status.text() == foreign:
             self.status.setText(_('Ready to sync.'))
+            self.look_for_missing()
 
     def _show_plan(self) -> None:
         """Shows what was planned, once the thread of its worker has ended and the next job can start."""

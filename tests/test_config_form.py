@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from calibre.customize.ui import find_plugin
-from calibre_plugins.bookfusionbacksync import config, settings
+from calibre_plugins.bookfusionbacksync import config, settings, sign_in_dialog
 from calibre_plugins.bookfusionbacksync.config import ConfigWidget
 from calibre_plugins.bookfusionbacksync.library import Library
 from calibre_plugins.bookfusionbacksync.settings import Settings
@@ -384,6 +384,47 @@ def test_shows_the_state_of_the_hardcover_account(open_form: Any) -> None:
     assert TEST_HARDCOVER_TOKEN not in ' '.join(texts)
 
 
+def test_configures_the_hardcover_account(open_form: Any, answers: Any) -> None:
+    form = open_form()
+    form.show_tab_of('configure_hardcover')
+
+    def look(dialog: Any) -> None:
+        assert type(dialog).__name__ == 'AccountDialog'
+        settings.save({'hardcover_token': TEST_HARDCOVER_TOKEN})
+        dialog.reject()
+
+    asked = answers(look)
+    form.child('configure_hardcover').click()
+    assert len(asked) == 1
+    assert form.child('hardcover_account').text() == 'A Hardcover account is set up.'
+
+
+@pytest.mark.parametrize('erased', [True, False])
+def test_a_password_that_the_browser_sign_in_erased_stays_erased(
+    open_form: Any, monkeypatch: pytest.MonkeyPatch, erased: bool
+) -> None:
+    form = open_form(email='reader@example.org', password=TEST_PASSWORD)
+
+    def sign_in(_parent: Any) -> bool:
+        settings.save({'bookfusion_token': TEST_USER_TOKEN, **({'password': ''} if erased else {})})
+        return True
+
+    monkeypatch.setattr(sign_in_dialog, 'sign_in', sign_in)
+    form.child('sign_in').click()
+    form.widget.save_settings()
+    assert stored()['password'] == ('' if erased else TEST_PASSWORD)
+    assert stored()['bookfusion_token'] == TEST_USER_TOKEN
+    assert form.child('signed_in').text().startswith('Signed in')
+
+
+def test_signs_out(open_form: Any) -> None:
+    form = open_form(bookfusion_token=TEST_USER_TOKEN)
+    form.child('sign_out').click()
+    assert stored()['bookfusion_token'] == ''
+    assert form.child('signed_in').text() == 'Not signed in with a browser.'
+    assert not form.child('sign_out').isEnabled()
+
+
 def test_fits_a_small_screen(open_form: Any) -> None:
     form = open_form(last_read_column='#gone', completed_column='#gone', status_column='#gone')
     assert form.dialog.sizeHint().height() < 700
@@ -465,7 +506,7 @@ def test_without_a_library_the_rest_can_be_set(qtbot: Any) -> None:
     widget = ConfigWidget()
     qtbot.addWidget(widget)
     assert widget.library is None
-    assert 'Open a library' in widget.findChild(QWidget, 'library_name').text()
+    assert 'Open a library' in widget.findChild(QLabel, 'library_name').text()
     assert not widget.test_connection.isEnabled()
     widget.email.setText('reader@example.org')
     widget.save_settings()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from calibre.db.legacy import LibraryDatabase
-from calibre_plugins.bookfusionbacksync import columns, settings
+from calibre_plugins.bookfusionbacksync import columns, settings, sign_in_dialog
 from calibre_plugins.bookfusionbacksync.columns import NEEDED_KEYS, NEW_COLUMNS, create_columns, plan_columns
 from calibre_plugins.bookfusionbacksync.errors import LibraryTrouble
 from calibre_plugins.bookfusionbacksync.library import Library
@@ -95,6 +95,19 @@ def test_signs_in_and_goes_on(new_desk: Any, bookfusion: Any) -> None:
     assert settings.load().settings.password.reveal() == TEST_PASSWORD
     assert desk.run('first_sync') == 'Done - 1 updated, 0 skipped.'
     assert desk.child('log').isVisible()
+
+
+def test_a_sign_in_with_a_browser_does_as_well(new_desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = new_desk({'#dateread': 'datetime'})
+
+    def sign_in(_parent: Any) -> bool:
+        settings.save({'bookfusion_token': TEST_USER_TOKEN})
+        return True
+
+    monkeypatch.setattr(sign_in_dialog, 'sign_in', sign_in)
+    desk.click('first_browser')
+    assert desk.child('account_state').text() == 'Signed in with a browser.'
+    assert desk.run('first_sync') == 'Done - 1 updated, 0 skipped.'
 
 
 def test_a_server_in_trouble_is_no_refusal(new_desk: Any, bookfusion: Any) -> None:

@@ -12,6 +12,7 @@ import pytest
 from calibre.gui2 import Application
 from calibre_plugins.bookfusionbacksync import last_sync, old_log, settings
 from calibre_plugins.bookfusionbacksync.log_view import LogView
+from calibre_plugins.bookfusionbacksync.main import MainDialog
 from calibre_plugins.bookfusionbacksync.redaction import Secret
 from calibre_plugins.bookfusionbacksync.sync_worker import Worker
 from harness.secrets import TEST_HARDCOVER_TOKEN, TEST_PASSWORD, leaks
@@ -192,6 +193,20 @@ def test_says_that_another_job_runs(desk: Any, bookfusion: Any) -> None:
     desk.idle()
     assert desk.child('sync_now').isEnabled()
     assert bookfusion.count(SIGN_IN) == 0
+
+
+def test_is_opened_while_another_job_runs(desk: Any, qtbot: Any) -> None:
+    settings.save({'email': ''})
+    ended = threading.Event()
+    desk.jobs.start(Worker(lambda reporter, cancel: ended.wait(20)))
+    second = MainDialog(desk.window, desk.jobs, lambda: None)
+    qtbot.addWidget(second)
+    assert second.status.text() == 'Another job of this plugin is running.'
+    assert not second.sync_now.isEnabled()
+    ended.set()
+    desk.idle()
+    assert second.status.text().startswith('The email address')
+    assert second.sync_now.isEnabled()
 
 
 def test_double_click_shows_the_book(desk: Any) -> None:

@@ -14,7 +14,11 @@ from qt.core import QApplication, QTimer, QWidget
 
 
 class LibraryWindow(QWidget):
-    """Stands where Calibre's main window stands: holds the open library."""
+    """Stands where Calibre's main window stands: holds the open library, and whatever a test gives it."""
+
+    status_bar: Any = None
+    quit: Any = None
+    must_restart_before_config = False
 
     def __init__(self, database: LibraryDatabase) -> None:
         super().__init__()
