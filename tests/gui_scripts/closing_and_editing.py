@@ -67,7 +67,7 @@ def delete(helpers: Any, book_id: int) -> None:
 
 def edit_in(helpers: Any, stage: Stage, moment: str, book_to_delete: int) -> Steps:
     """Deletes one book and edits two cells in this moment of a sync; what the library holds in the end."""
-    options = {'can_end': True} if moment == 'retry_wait' else {}
+    options: dict[str, Any] = {'can_end': True} if moment == 'retry_wait' else {}
     pause = yield from stage.start_and_pause(moment, **options)
     found: dict[str, Any] = {'moment': moment, 'paused': pause.arrived(), 'deleted': book_to_delete}
     date_book, flag_book = helpers.argument['edited']
