@@ -5,6 +5,7 @@ See docs of each fixture; the parts are in tests/harness.
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 # Nothing of Calibre may be imported before this.
-from harness.start import IMPORT_NAME, start
+from harness.start import EVIDENCE_VARIABLE, IMPORT_NAME, start
 
 SESSION = start()
 
@@ -34,8 +35,19 @@ if TYPE_CHECKING:
     from harness.desk import Answers, Desk
     from standins.bookfusion import BookFusionStandIn
 
-EVIDENCE = Evidence(SESSION.evidence)
+# Set in the workers of pytest-xdist only.
+WORKER = os.environ.get('PYTEST_XDIST_WORKER')
+EVIDENCE = Evidence(SESSION.evidence, WORKER or 'main')
 LAST_MODULE = 'test_secrets_everywhere.py'
+
+
+def pytest_configure() -> None:
+    """Workers, which inherit this environment, put their evidence where this process puts its own."""
+    os.environ[EVIDENCE_VARIABLE] = str(SESSION.evidence)
+
+
+def pytest_sessionfinish() -> None:
+    EVIDENCE.end()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

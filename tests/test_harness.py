@@ -71,7 +71,19 @@ def test_a_leaked_secret_is_found(write: Callable[[str], str], secret: str, tmp_
     evidence = Evidence(tmp_path / 'evidence')
     evidence.add_output('test', 'stdout', 'nothing here')
     evidence.add_output('test', 'stdout', write(secret))
-    assert evidence.leaks() == {'000001-test-stdout': [f'{secret[:6]}...']}
+    assert evidence.leaks() == {'main-000001-test-stdout': [f'{secret[:6]}...']}
+
+
+def test_evidence_of_several_processes_comes_together(tmp_path: Path) -> None:
+    one, other = Evidence(tmp_path, 'one'), Evidence(tmp_path, 'other')
+    one.add_secrets(['a secret of its own'])
+    one.add_output('test', 'stdout', 'nothing here')
+    other.add_output('test', 'stdout', 'a secret of its own')
+    with pytest.raises(TimeoutError):
+        one.wait_for_others(1, seconds=0.1)
+    other.end()
+    one.wait_for_others(1, seconds=0.1)
+    assert one.leaks() == {'other-000000-test-stdout': ['a secr...']}
 
 
 def test_secrets_are_allowed_where_they_belong_only(tmp_path: Path) -> None:
@@ -80,7 +92,7 @@ def test_secrets_are_allowed_where_they_belong_only(tmp_path: Path) -> None:
     folder.joinpath('plugins', 'sync.log').write_text(f'signing in with {secrets.TEST_TOKEN}', encoding='utf-8')
     evidence = Evidence(tmp_path / 'evidence')
     evidence.add_folder('test', folder)
-    assert evidence.leaks() == {'000000-test-sync.log': [f'{secrets.TEST_TOKEN[:6]}...']}
+    assert evidence.leaks() == {'main-000000-test-sync.log': [f'{secrets.TEST_TOKEN[:6]}...']}
 
 
 @pytest.mark.parametrize('time', ['first', 'second'])

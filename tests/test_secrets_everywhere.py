@@ -6,10 +6,16 @@ for the settings themselves) and puts this module at the end.
 
 from __future__ import annotations
 
+import os
+
+import pytest
 from harness.evidence import Evidence
 
 
+@pytest.mark.timeout(600)
 def test_no_secret_anywhere(evidence: Evidence) -> None:
+    others = int(os.environ.get('PYTEST_XDIST_WORKER_COUNT', '1')) - 1
+    evidence.wait_for_others(others, seconds=540)
     names = [path.name for path in evidence.files()]
     for expected in ('command-stdout', 'gui-stdout', 'metadata.db', 'sync.log'):
         assert any(name.endswith(expected) for name in names), (

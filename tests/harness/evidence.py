@@ -6,7 +6,9 @@ Knows nothing of the plugin but which of its files hold secrets by design.
 from __future__ import annotations
 
 import itertools
+import json
 import shutil
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -20,21 +22,44 @@ LARGEST = 50_000_000
 
 
 class Evidence:
-    """A folder of outputs and copies of files, all in files named after the test they come from."""
+    """A folder of outputs and copies of files, all in files named after the test they come from.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    Several processes may share the folder, each under a name of its own.
+    """
+
+    def __init__(self, folder: Path, process: str = 'main') -> None:
+        self.folder = folder / 'material'
+        self.ended = folder / 'ended'
+        self.known = folder / 'secrets'
+        self.process = process
         self.numbers = itertools.count()
-        self.secrets = set(ALL)
-        folder.mkdir(parents=True, exist_ok=True)
+        for one in (self.folder, self.ended, self.known):
+            one.mkdir(parents=True, exist_ok=True)
 
     def _place(self, source: str, name: str) -> Path:
         safe = ''.join(letter if letter.isalnum() or letter in '-_.' else '_' for letter in f'{source}-{name}')
-        return self.folder / f'{next(self.numbers):06}-{safe[-150:]}'
+        return self.folder / f'{self.process}-{next(self.numbers):06}-{safe[-150:]}'
 
     def add_secrets(self, secrets: Iterable[str]) -> None:
         """Makes further secrets known: what a service gave out while a test ran."""
-        self.secrets.update(secrets)
+        with (self.known / self.process).open('a', encoding='utf-8') as file:
+            file.writelines(json.dumps(secret) + '\n' for secret in secrets)
+
+    def secrets(self) -> set[str]:
+        lines = itertools.chain.from_iterable(path.read_text('utf-8').splitlines() for path in self.known.iterdir())
+        return {*ALL, *map(json.loads, lines)}
+
+    def end(self) -> None:
+        """This process will add nothing more."""
+        (self.ended / self.process).touch()
+
+    def wait_for_others(self, others: int, seconds: float) -> None:
+        """Until so many processes have ended; TimeoutError names those that have."""
+        deadline = time.monotonic() + seconds
+        while len(ended := sorted(path.name for path in self.ended.iterdir())) < others:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f'{others} other processes should have ended by now, but only {ended} did')
+            time.sleep(0.2)
 
     def add_output(self, source: str, name: str, text: str) -> None:
         """Keeps an output: of a command, of a test, of a logger."""
@@ -53,5 +78,6 @@ class Evidence:
 
     def leaks(self) -> dict[str, list[str]]:
         """The files in which a secret stands, and the beginnings of the secrets."""
-        found = {path.name: leaks(path.read_bytes(), self.secrets) for path in self.files()}
-        return {name: secrets for name, secrets in found.items() if secrets}
+        secrets = self.secrets()
+        found = {path.name: leaks(path.read_bytes(), secrets) for path in self.files()}
+        return {name: beginnings for name, beginnings in found.items() if beginnings}

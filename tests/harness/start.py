@@ -22,6 +22,7 @@ IMPORT_NAME = 'bookfusionbacksync'
 PLUGIN_NAME = 'BookFusion Back Sync'
 
 FOLDER_VARIABLE = 'BACKSYNC_TESTS_FOLDER'
+EVIDENCE_VARIABLE = 'BACKSYNC_TESTS_EVIDENCE'
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 0x1
 
@@ -45,7 +46,8 @@ class Session:
 
     @property
     def evidence(self) -> Path:
-        return self.folder / 'evidence'
+        """Where the tests' evidence is gathered; pytest-xdist's workers share the first process's."""
+        return Path(os.environ.get(EVIDENCE_VARIABLE, self.folder / 'evidence'))
 
 
 def _enter_network_namespace() -> bool:
