@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from calibre.gui2 import warning_dialog
 from qt.core import QObject, pyqtSignal
 
 from .booklore import source_from
@@ -33,7 +34,7 @@ from .hardcover_records import (
     Verdict,
 )
 from .hardcover_steps import fetch_ids
-from .job_dialog import JobDialog, ResultRow
+from .job_dialog import ANOTHER_JOB, JobDialog, ResultRow
 from .jobs import Jobs
 from .library import Library
 from .picker import Picker
@@ -276,6 +277,10 @@ class PushDialog(JobDialog):
         self.show_page(self.preview)
 
     def _send(self, planned: PlannedPush, ticked: Sequence[RatingChange]) -> None:
+        if self.jobs.busy:
+            # The preview stays, with what was ticked.
+            warning_dialog(self, _('Another job is running'), ANOTHER_JOB.translated(_, ngettext), show=True)
+            return
         opener = self.open_library
         self.run(lambda reporter, cancel: push_ratings(planned, opener, reporter, cancel, ticked=ticked), self._pushed)
 

@@ -35,7 +35,7 @@ from . import errors, logs
 from .errors import BackSyncError, Cancelled, LibraryTrouble
 from .jobs import Jobs
 from .sync_worker import Job, Worker
-from .text import Text
+from .text import Text, text
 
 if TYPE_CHECKING:
     from calibre_builtins import _, load_translations, ngettext
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 load_translations()
 
 MOST_LOG_LINES = 50_000
+ANOTHER_JOB = text('Another job is running. Wait until it is done, or stop it.')
 ICON_SIZE = 32
 BOOK_ID = Qt.ItemDataRole.UserRole
 
@@ -172,6 +173,8 @@ class JobDialog(Dialog):
         self._library = jobs.library()
         self.open_library = jobs.library_opener()
         self._worker: Worker | None = None
+        self._succeeded: Callable[[Any], None] = lambda result: None
+        self._deliver: Callable[[], None] | None = None
         logs.start()
         Dialog.__init__(
             self,
@@ -181,6 +184,7 @@ class JobDialog(Dialog):
             default_buttons=QDialogButtonBox.StandardButton.Close,
         )
         self.setModal(False)
+        jobs.busy_changed.connect(self._busy_changed)
 
     def sizeHint(self) -> QSize:
         return QSize(820, 560)
@@ -243,14 +247,15 @@ class JobDialog(Dialog):
         worker.status_changed.connect(self._show_status)
         worker.progress_changed.connect(self._show_progress)
         worker.lines_logged.connect(self._append)
-        worker.succeeded.connect(succeeded)
-        worker.failed.connect(self._failed)
-        worker.finished.connect(self._ended)
+        worker.succeeded.connect(self._keep_result)
+        worker.failed.connect(self._keep_error)
+        self._succeeded = succeeded
+        self._deliver = None
         self._show_progress(0, 0)
         self.show_page(self.progress_page)
         if not self.jobs.start(worker):
             self._worker = None
-            self.show_result(_('Another job is running. Wait until it is done, or stop it.'), 'dialog_warning.png')
+            self.show_result(ANOTHER_JOB.translated(_, ngettext), 'dialog_warning.png')
 
     @property
     def running(self) -> bool:
@@ -274,8 +279,20 @@ class JobDialog(Dialog):
         icon = 'dialog_warning.png' if isinstance(error, Cancelled) else 'dialog_error.png'
         self.show_result(error.sentence.translated(_, ngettext), icon)
 
-    def _ended(self) -> None:
+    def _keep_result(self, result: Any) -> None:
+        self._deliver = lambda: self._succeeded(result)
+
+    def _keep_error(self, error: BackSyncError) -> None:
+        self._deliver = lambda: self._failed(error)
+
+    def _busy_changed(self, busy: bool) -> None:
+        """Only at the end, when another job can be started, is it shown what this one brought."""
+        if busy or self._worker is None:
+            return
         self._worker = None
+        deliver, self._deliver = self._deliver, None
+        if deliver is not None:
+            deliver()
 
     def show_result(self, sentence: str, icon: str, more: str = '', rows: Sequence[ResultRow] = ()) -> None:
         self.result_page.show_result(sentence, icon, more, rows)

@@ -38,6 +38,7 @@ from calibre_plugins.bookfusionbacksync.library import Library
 from calibre_plugins.bookfusionbacksync.picker import CANDIDATE_COVER, CandidateDelegate, Picker, thumbnail
 from calibre_plugins.bookfusionbacksync.push_preview import PushPreview, spoken_stars
 from calibre_plugins.bookfusionbacksync.redaction import Secret
+from calibre_plugins.bookfusionbacksync.sync_worker import Worker
 from calibre_plugins.bookfusionbacksync.text import text
 from harness.dialogs import (
     BOOK,
@@ -764,6 +765,25 @@ def test_a_preview_of_another_library_sends_nothing(
     desk.click(dialog, 'send')
     assert 'The library was switched' in dialog.result_page.sentence.label.text()
     assert desk.service.server.writes == []
+
+
+def test_ticks_are_kept_while_another_job_runs(make_desk: MakeDesk) -> None:
+    desk = rated_desk(make_desk)
+    dialog = desk.open(PushDialog(desk.window, desk.jobs))
+    desk.until(lambda: dialog.preview is not None and dialog.preview.isVisible())
+    dialog.preview.model.toggle([0])
+    said: list[str] = []
+    sync = Worker(lambda reporter, cancel: cancel.wait(30))
+    assert desk.jobs.start(sync)
+    with answering('OK', said):
+        desk.click(dialog, 'send')
+    assert said == ['Another job is running. Wait until it is done, or stop it.']
+    desk.jobs.cancel()
+    desk.until(lambda: not desk.jobs.busy)
+    assert len(dialog.preview.model.ticked) == 1
+    desk.click(dialog, 'send')
+    desk.until_ended(dialog)
+    assert len(desk.service.server.writes) == 1
 
 
 def test_a_failed_plan_says_what_to_do(make_desk: MakeDesk) -> None:
