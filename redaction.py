@@ -23,11 +23,11 @@ _lock = threading.Lock()
 # words like these, so a bare word counts only behind an equals sign or in a header.
 _NAME = r'(?<! [\w-] ) [\w-]* (?: token | password | passwd | device_code )'
 _NAMED_SECRETS = (
-    re.compile(rf"""(?ix) ( {_NAME} (["']) \s* [:=] \s* (["']) ) (?: \\. | (?! \3 ) . )*"""),
-    re.compile(rf"""(?ix) ( {_NAME} \s* = \s* ["']? ) [^\s&"',;)}}\]]+"""),
-    re.compile(r"""(?ix) ( (?<! [\w-] ) [\w-]+ -token : \s* ) [^\s"']+"""),
-    re.compile(r"""(?ix) ( \b (?: Bearer | Basic ) \s+ ) (?= [\w.~+/-]* [\d=] ) [\w.~+/=-]{16,}"""),
-    re.compile(r"""(?ix) ( :// ) [^\s/@]+ (?= @ )"""),
+    re.compile(rf"""(?ix) {_NAME} (["']) \s* [:=] \s* (["']) (?P<secret> (?: \\. | (?! \2 ) . )* )"""),
+    re.compile(rf"""(?ix) {_NAME} \s* = \s* ["']? (?P<secret> [^\s&"',;)}}\]]+ )"""),
+    re.compile(r"""(?ix) (?<! [\w-] ) [\w-]+ -token : \s* (?P<secret> [^\s"']+ )"""),
+    re.compile(r"""(?ix) \b (?: Bearer | Basic ) \s+ (?= [\w.~+/-]* [\d=] ) (?P<secret> [\w.~+/=-]{16,} )"""),
+    re.compile(r"""(?ix) :// (?P<secret> [^\s/@]+ ) (?= @ )"""),
 )
 
 
@@ -88,9 +88,13 @@ def remember(value: str) -> None:
 
 def redact(message: str) -> str:
     """The message without any known secret and without what stands behind the name of one."""
-    pattern = _pattern
-    if pattern is not None:
-        message = pattern.sub(HIDDEN, message)
-    for named in _NAMED_SECRETS:
-        message = named.sub(lambda match: match.group(1) + HIDDEN, message)
-    return message
+    # All are looked for in the message as it came: what one of them takes out may be what another goes by.
+    spans = [found.span('secret') for named in _NAMED_SECRETS for found in named.finditer(message)]
+    if _pattern is not None:
+        spans += [found.span() for found in _pattern.finditer(message)]
+    shown, end = [], 0
+    for start, stop in sorted(span for span in spans if span[0] < span[1]):
+        if start >= end:
+            shown += [message[end:start], HIDDEN]
+        end = max(end, stop)
+    return ''.join([*shown, message[end:]])

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+import hypothesis
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 # Set in the workers of pytest-xdist only.
 WORKER = os.environ.get('PYTEST_XDIST_WORKER')
 EVIDENCE = Evidence(SESSION.evidence, WORKER or 'main')
+# A machine that is busy with something else is no failure.
+hypothesis.settings.register_profile('patient', deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile('patient')
 LAST_MODULE = 'test_secrets_everywhere.py'
 
 

@@ -34,8 +34,10 @@ VALUE = 'gW5#nb/Q?r&é"x\\ 9%z'
 
 @pytest.fixture(autouse=True)
 def known_values_are_forgotten() -> Iterator[None]:
-    """So that the odd values made up here do not blank out what other tests look at."""
+    """So that the odd values made up here do not blank out what other tests look at, nor theirs what these do."""
     known, pattern = set(redaction._known), redaction._pattern
+    redaction._known.clear()
+    redaction._pattern = None
     yield
     redaction._known.clear()
     redaction._known.update(known)
@@ -192,6 +194,16 @@ def test_what_stands_behind_the_name_of_a_secret_is_taken_out(text: str, value: 
     assert value.rstrip('=') not in shown
     assert HIDDEN in shown
     assert re.split(r'[=: ]', written)[0] == re.split(r'[=: ]', shown)[0]
+
+
+@pytest.mark.parametrize('value', ['pass', 'word', 'token', 'word: "x', 'a b c d', "'a', 'password': 'b'"])
+def test_a_secret_that_looks_like_a_name_does_not_hide_the_names_of_others(value: str) -> None:
+    remember(value)
+    shown = redact(f'token={value} password=u7Kp2xQ9vL4mZ8Rt {{"password": "u7Kp2xQ9 L4mZ8Rt"}} {value}')
+    assert 'u7Kp' not in shown
+    assert 'L4mZ8Rt' not in shown
+    assert value not in shown
+    assert shown.startswith(('token=***', '***=***'))
 
 
 def test_quoted_values_with_spaces_are_taken_out_whole() -> None:
