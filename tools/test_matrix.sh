@@ -68,6 +68,7 @@ install_into() {
     # the making may have run out while its mirror was behind.
     debootstrap --variant=minbase "$release" "$chroot" "$mirror" /usr/share/debootstrap/scripts/sid &&
         cp /etc/resolv.conf "$chroot/etc/resolv.conf" &&
+        printf '127.0.0.1 localhost\n::1 localhost\n' >"$chroot/etc/hosts" &&
         printf 'Acquire::Check-Valid-Until "false";\nAcquire::Languages "none";\n' >"$chroot/etc/apt/apt.conf.d/90matrix" &&
         enter "$chroot" apt-get update -q &&
         enter "$chroot" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${packages[@]}" &&

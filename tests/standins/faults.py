@@ -100,6 +100,7 @@ class Deep(Action):
         exchange.send(Answer(200, JSON_HEADERS, b'[' * self.levels + b']' * self.levels))
 
 
+@dataclass(frozen=True)
 class Reset(Action):
     """The connection is reset (RST) instead of an answer."""
 
@@ -108,6 +109,7 @@ class Reset(Action):
         exchange.close()
 
 
+@dataclass(frozen=True)
 class CloseWithoutAnswer(Action):
     """The connection is closed in good order, without an answer."""
 
@@ -115,6 +117,7 @@ class CloseWithoutAnswer(Action):
         exchange.close()
 
 
+@dataclass(frozen=True)
 class Refuse(Action):
     """No answer, and from now on every connection is refused until `StandIn.accept_connections`."""
 
@@ -123,6 +126,7 @@ class Refuse(Action):
         exchange.close()
 
 
+@dataclass(frozen=True)
 class Hang(Action):
     """No answer, for as long as the client waits and the server runs."""
 
