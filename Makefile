@@ -11,9 +11,9 @@ help:  ## this list
 demo: zip  ## sync a small sample library against a local stand-in for BookFusion; GUI=1 opens Calibre on it
 	/usr/bin/python3 tools/demo.py $(if $(GUI),--gui)
 
-# One test: make test ARGS="tests/test_plan.py -k newest"
+# As many at a time as there are processors; one test: make test ARGS="tests/test_plan.py -k newest"
 test: setup  ## every test, in a real Calibre
-	$(python) -m pytest $(ARGS)
+	$(python) -m pytest -n auto --maxprocesses 4 $(ARGS)
 
 lint: setup  ## style, types, and the syntax of Calibre's oldest Python
 	tools/lint.sh

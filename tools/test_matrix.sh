@@ -11,8 +11,9 @@ cd "$(dirname "$0")/.."
 
 read -r -a releases <<<"${BACKSYNC_MATRIX_RELEASES:-trixie forky}"
 packages=(calibre fonts-dejavu-core openssl python3-graphql-core python3-hypothesis python3-pytest
-    python3-pytest-timeout python3-pytestqt)
+    python3-pytest-timeout python3-pytest-xdist python3-pytestqt)
 gigabytes_each=2.2
+how=(-q -n auto --maxprocesses 4)
 export BACKSYNC_MATRIX_FOLDER=${BACKSYNC_MATRIX_FOLDER:-${XDG_CACHE_HOME:-$HOME/.cache}/bookfusionbacksync-matrix}
 folder=$BACKSYNC_MATRIX_FOLDER
 results=$folder/results
@@ -48,7 +49,7 @@ enter() {
 
 make_chroot() {
     local release=$1 chroot=$folder/$1 mirror
-    [ ! -e "$chroot/set-up" ] || return 0
+    [ "$(cat "$chroot/set-up" 2>/dev/null)" != "${packages[*]}" ] || return 0
     if ! command -v debootstrap >/dev/null; then
         say "installing by apt: debootstrap"
         apt-get update -q
@@ -59,7 +60,7 @@ make_chroot() {
     say "making $chroot from $mirror, see $chroot.log"
     rm -rf "$chroot"
     install_into "$chroot" "$release" "$mirror" >"$chroot.log" 2>&1 || die "that failed: see $chroot.log"
-    touch "$chroot/set-up"
+    printf '%s\n' "${packages[*]}" >"$chroot/set-up"
 }
 
 install_into() {
@@ -78,7 +79,7 @@ install_into() {
 announce() {
     local release missing=()
     for release in "${releases[@]}"; do
-        [ -e "$folder/$release/set-up" ] || missing+=("$release")
+        [ "$(cat "$folder/$release/set-up" 2>/dev/null)" = "${packages[*]}" ] || missing+=("$release")
     done
     [ ${#missing[@]} != 0 ] || return 0
     mkdir -p "$folder"
@@ -103,7 +104,7 @@ copy_sources() {
 
 test_here() {
     calibre-debug -c "$versions" >"$results/local.versions"
-    .venv/bin/python -m pytest -q --junitxml="$results/local.xml" "$@"
+    .venv/bin/python -m pytest "${how[@]}" --junitxml="$results/local.xml" "$@"
 }
 
 test_in_chroot() {
@@ -111,7 +112,8 @@ test_in_chroot() {
     shift
     copy_sources "$chroot"
     enter "$chroot" calibre-debug -c "$versions" >"$results/$release.versions"
-    enter "$chroot" env HOME=/root LANG=C.UTF-8 sh -c 'cd /backsync && exec python3 -m pytest -q --junitxml=result.xml "$@"' - "$@"
+    enter "$chroot" env HOME=/root LANG=C.UTF-8 sh -c 'cd /backsync && exec python3 -m pytest "$@"' - \
+        "${how[@]}" --junitxml=result.xml "$@"
 }
 
 count() { grep -o " $2=\"[0-9]*\"" "$1" | head -n 1 | tr -dc 0-9; }
