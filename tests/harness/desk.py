@@ -46,7 +46,9 @@ class Desk:
         self.api = database.new_api
         self.settings_opened = 0
         self.window = LibraryWindow(database)
-        qtbot.addWidget(self.window)
+        self._closed = False
+        # pytest-qt deletes its widgets before fixtures are torn down: a job that still ran would never tell of its end.
+        qtbot.addWidget(self.window, before_close_func=lambda window: self.close())
         self.jobs = CountingJobs(self.window)
         self.dialog = MainDialog(self.window, self.jobs, self._show_settings)
         self.dialog.show()
@@ -55,7 +57,10 @@ class Desk:
         self.settings_opened += 1
 
     def close(self) -> None:
-        """Closes the window and waits for what still runs."""
+        """Closes the window and waits for what still runs; once."""
+        if self._closed:
+            return
+        self._closed = True
         self.dialog.reject()
         self.jobs.shut_down()
         self.idle()
