@@ -50,7 +50,9 @@ EMAIL_MISSING = text(
 PASSWORD_MISSING = text(
     'The password of the BookFusion account is missing. Enter it in Settings, or sign in with a browser there.'
 )
-SIGN_IN_REFUSED = text('BookFusion refused the email address or the password. Correct them in Settings.')
+SIGN_IN_REFUSED = text(
+    'BookFusion refused the email address or the password. Correct them in Settings, or sign in with a browser there.'
+)
 SIGN_IN_WITHOUT_TOKEN = text(
     'BookFusion accepted the password but gave no token. Try again later, or sign in with a browser in Settings.'
 )

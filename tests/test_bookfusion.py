@@ -551,7 +551,9 @@ def test_a_refused_sign_in_is_tried_once(server: BookFusionStandIn, way: str, st
         server.fail(faults.Status(status), USER_SIGN_IN, times=None)
     error = reader.error()
     assert isinstance(error, SignInRefused)
-    assert str(error) == 'BookFusion refused the email address or the password. Correct them in Settings.'
+    assert str(error) == (
+        'BookFusion refused the email address or the password. Correct them in Settings, or sign in with a browser there.'
+    )
     assert error.exit_code == 3
     assert server.count(reader.sign_in_path) == 1
     assert server.count() == (1 if way == 'private' else 2)

@@ -136,7 +136,8 @@ def check_undo(found: dict[str, Any], values: int) -> None:
 
 
 FAILURES = {
-    'wrong password': 'Error: BookFusion refused the email address or the password. Correct them in Settings.',
+    'wrong password': 'Error: BookFusion refused the email address or the password. '
+    'Correct them in Settings, or sign in with a browser there.',
     'no password': 'Error: The password of the BookFusion account is missing. Enter it in Settings, '
     'or sign in with a browser there.',
     'no email': 'Error: The email address of the BookFusion account is missing. Enter it in Settings, '
