@@ -6,7 +6,6 @@ Does nothing itself: jobs run on a worker's thread, the rules are in the plan.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,6 @@ from qt.core import (
     QDialogButtonBox,
     QHBoxLayout,
     QIcon,
-    QMenu,
     QProgressBar,
     QPushButton,
     QSize,
@@ -33,16 +31,16 @@ from .cancel import Cancel
 from .errors import BackSyncError, Cancelled, SettingsTrouble, SignInRefused
 from .first_run import FirstRunPage
 from .jobs import Jobs
-from .library import Library, local_day
+from .library import Library
 from .log_view import LogView
-from .plan import NOT_ON_BOOKFUSION, NOTHING_READ, TITLES_CONTRADICT, UNREADABLE_DATE, log_line
 from .reporting import Reporter
+from .result_bar import ResultBar
 from .settings import plugin_folder
 from .steps import PreparedSync, SyncOutcome, check_account, undo_last, undo_sentences
 from .sync_worker import ApplyWorker, SyncWorker, Worker
 from .text import Text
 from .undo import UndoOutcome
-from .widgets import check_box, plain_label, push_button
+from .widgets import check_box, menu_button, plain_label, push_button
 
 if TYPE_CHECKING:
     from calibre_builtins import _, load_translations, ngettext
@@ -50,20 +48,6 @@ if TYPE_CHECKING:
     from .preview import PreviewDialog
 
 load_translations()
-
-
-def reason_names() -> dict[str, str]:
-    """The reasons for which a plan skips books, translated."""
-    return {
-        NOT_ON_BOOKFUSION: _('not in the BookFusion library'),
-        NOTHING_READ: _('nothing to write from BookFusion'),
-        UNREADABLE_DATE: _('unreadable date'),
-        TITLES_CONTRADICT: _('claimed by two records whose titles contradict it'),
-    }
-
-
-def _nothing() -> None:
-    """For buttons that only open their menu."""
 
 
 class MainDialog(Dialog):
@@ -75,8 +59,6 @@ class MainDialog(Dialog):
         self.book_list = BookList(gui)
         self._show_settings = show_settings
         self._worker: Worker | None = None
-        self._outcome: SyncOutcome | None = None
-        self._books_of_lines: dict[str, list[int]] | None = None
         self._plan: tuple[SyncWorker, PreparedSync] | None = None
         self._preview_dialog: PreviewDialog | None = None
         logs.start()
@@ -105,7 +87,6 @@ class MainDialog(Dialog):
         layout.addWidget(self.status)
         layout.addLayout(self._progress_row())
         self.log = LogView(self)
-        self.log.line_activated.connect(self._show_book_of_line)
         self.first_run = self._first_run_page()
         self.pages = QStackedWidget(self)
         self.pages.addWidget(self.log)
@@ -157,24 +138,12 @@ class MainDialog(Dialog):
             False,
             self,
         )
-        self.show_updated = push_button(
-            'show_updated',
-            '',
-            _('Mark these books and show them in the library'),
-            self._show_updated_books,
-            self,
-            'marked.png',
-        )
-        self.show_skipped = push_button(
-            'show_skipped', '', _('Mark these books and show them in the library'), _nothing, self, 'marked.png'
-        )
-        self.show_skipped.setMenu(QMenu(self.show_skipped))
-        self.show_updated.hide()
-        self.show_skipped.hide()
+        self.result_bar = ResultBar(self.book_list, self)
+        self.result_bar.not_shown.connect(self._book_not_shown)
+        self.log.line_activated.connect(self.result_bar.show_book_of_line)
         row.addWidget(self.selected_only)
         row.addStretch(1)
-        row.addWidget(self.show_updated)
-        row.addWidget(self.show_skipped)
+        row.addWidget(self.result_bar)
         return row
 
     def _button_row(self) -> QHBoxLayout:
@@ -206,14 +175,12 @@ class MainDialog(Dialog):
         return push_button(name, words, tip, clicked, self, icon)
 
     def _log_button(self) -> QPushButton:
-        button = self._button('log_menu', _('&Log'), 'edit-copy.png', _('Copy or save the log'), _nothing)
-        menu = QMenu(button)
+        button, menu = menu_button('log_menu', _('&Log'), _('Copy or save the log'), self, 'edit-copy.png')
         menu.addAction(QIcon.ic('edit-copy.png'), _('&Copy log'), self.log.copy_all)
         menu.addAction(QIcon.ic('save.png'), _('&Save log…'), self.log.save)
         menu.addSeparator()
         menu.addAction(QIcon.ic('debug.png'), _('Copy &diagnostics'), self.copy_diagnostics)
         menu.addAction(QIcon.ic('document_open.png'), _('&Open log folder'), self.open_log_folder)
-        button.setMenu(menu)
         return button
 
     def start_sync(self) -> None:
@@ -262,7 +229,7 @@ class MainDialog(Dialog):
         self.log.clear()
         self.sign_in.hide()
         self._plan = None
-        self._forget_outcome()
+        self.result_bar.forget()
         if show_log:
             self.pages.setCurrentWidget(self.log)
         self._run(make_worker(), succeeded)
@@ -296,7 +263,7 @@ class MainDialog(Dialog):
     def _synced(self, outcome: SyncOutcome) -> None:
         self._show_progress(1, 1)
         self._show_status(outcome.status)
-        self._show_outcome(outcome)
+        self.result_bar.show_outcome(outcome)
 
     def _planned(self, prepared: PreparedSync) -> None:
         worker = self._worker
@@ -413,56 +380,12 @@ class MainDialog(Dialog):
     def _open_library(self) -> Library | None:
         return self.jobs.library() if getattr(self.gui, 'current_db', None) is not None else None
 
-    def _forget_outcome(self) -> None:
-        self._outcome = self._books_of_lines = None
-        self.show_updated.hide()
-        self.show_skipped.hide()
-
-    def _show_outcome(self, outcome: SyncOutcome) -> None:
-        self._outcome = outcome
-        updated, skipped = len(outcome.book_ids), len(outcome.skips)
-        self.show_updated.setText(
-            ngettext('Show {count} updated book', 'Show {count} updated books', updated).format(count=updated)
-        )
-        self.show_updated.setVisible(updated > 0)
-        self.show_skipped.setText(
-            ngettext('Show {count} skipped book', 'Show {count} skipped books', skipped).format(count=skipped)
-        )
-        self.show_skipped.setVisible(skipped > 0)
-        menu = self.show_skipped.menu()
-        assert menu is not None
-        menu.clear()
-        menu.addAction(QIcon.ic('marked.png'), _('&All skipped books'), lambda: self._show_skipped_books(''))
-        menu.addSeparator()
-        names = reason_names()
-        for reason, count in Counter(outcome.skips.values()).most_common():
-            words = f'{names.get(reason, reason)} ({count})'.replace('&', '&&')
-            menu.addAction(words, lambda reason=reason: self._show_skipped_books(reason))
-
-    def _show_updated_books(self) -> None:
-        if self._outcome is not None:
-            self.book_list.mark(self._outcome.book_ids, 'updated')
-
-    def _show_skipped_books(self, reason: str) -> None:
-        if self._outcome is not None:
-            skips = self._outcome.skips.items()
-            self.book_list.mark({book_id for book_id, why in skips if reason in ('', why)}, 'skipped')
-
-    def _show_book_of_line(self, line: str, number: int) -> None:
-        """Selects the book that a line of the log is about; equal lines stand in the order of their books."""
-        if self._outcome is None:
-            return
-        if self._books_of_lines is None:
-            self._books_of_lines = {}
-            for entry in self._outcome.plan.entries:
-                self._books_of_lines.setdefault(log_line(entry, local_day), []).append(entry.book_id)
-        books = self._books_of_lines.get(line, ())
-        if books and not self.book_list.show(books[min(number, len(books) - 1)]):
-            self.status.setText(_('That book is not in the library as it is shown now.'))
+    def _book_not_shown(self) -> None:
+        self.status.setText(_('That book is not in the library as it is shown now.'))
 
     def library_changed(self) -> None:
         """The window shows another library now: what the log says of books is about the old one."""
-        self._forget_outcome()
+        self.result_bar.forget()
         if self._preview_dialog is not None:
             self._preview_dialog.reject()
         self.look_for_missing()

@@ -332,7 +332,7 @@ class PreviewDialog(Dialog):
         row = QHBoxLayout()
         for name, label, icon, ticked in (
             ('tick_all', _('Tick &all'), 'plus.png', True),
-            ('untick_all', _('&Untick all'), 'minus.png', False),
+            ('untick_all', _('Tick &none'), 'minus.png', False),
         ):
             button = QPushButton(QIcon.ic(icon), label, self)
             button.setObjectName(name)

@@ -17,6 +17,7 @@ from qt.core import (
     QIcon,
     QLabel,
     QLineEdit,
+    QMenu,
     QPushButton,
     QSize,
     QSizePolicy,
@@ -149,3 +150,11 @@ def push_button(
     button.setAutoDefault(False)
     button.clicked.connect(lambda: clicked())
     return button
+
+
+def menu_button(name: str, words: str, tip: str, parent: QWidget, icon: str) -> tuple[QPushButton, QMenu]:
+    """A button that opens its menu and does nothing else."""
+    button = push_button(name, words, tip, lambda: None, parent, icon)
+    menu = QMenu(button)
+    button.setMenu(menu)
+    return button, menu

@@ -343,7 +343,7 @@ def test_the_check_uses_what_is_entered_and_not_saved(
 def test_the_check_says_why_a_sync_will_not_work(open_form: Any, bookfusion: Any, answers: Any) -> None:
     form = open_form(bookfusion_api_base=bookfusion.api_base, bookfusion_user_api_base=bookfusion.user_api_base)
     form.child('email').setText(bookfusion.email)
-    form.child('password').setText('wrong')
+    form.child('password').setText('nOt-7x' + TEST_PASSWORD)
     found: list[str] = []
 
     def look(dialog: Any) -> None:

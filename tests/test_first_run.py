@@ -83,7 +83,7 @@ def test_signs_in_and_goes_on(new_desk: Any, bookfusion: Any) -> None:
     email.setText(bookfusion.email)
     desk.click('first_sign_in')
     assert not desk.jobs.busy
-    password.setText('not it')
+    password.setText('nOt-7x' + TEST_PASSWORD)
     assert desk.run('first_sign_in').startswith('Error: BookFusion refused')
     assert email.isVisible()
     assert password.isVisible()

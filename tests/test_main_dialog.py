@@ -210,7 +210,7 @@ def test_is_opened_while_another_job_runs(desk: Any, qtbot: Any) -> None:
 
 
 def test_double_click_shows_the_book(desk: Any) -> None:
-    desk.dialog.book_list = book_list = Asked()
+    book_list = desk.use_book_list(Asked())
     desk.run('sync_now')
     log = desk.child('log')
     # Two books have the same title and date: their lines stand in the order of the books.
@@ -228,7 +228,7 @@ def test_double_click_shows_the_book(desk: Any) -> None:
 
 
 def test_shows_updated_and_skipped_books(desk: Any) -> None:
-    desk.dialog.book_list = book_list = Asked()
+    book_list = desk.use_book_list(Asked())
     assert not desk.child('show_updated').isVisible()
     desk.run('sync_now')
     assert desk.child('show_updated').text() == 'Show 2 updated books'
@@ -246,7 +246,7 @@ def test_shows_updated_and_skipped_books(desk: Any) -> None:
 
 
 def test_another_library_forgets_the_result(desk: Any) -> None:
-    desk.dialog.book_list = book_list = Asked()
+    book_list = desk.use_book_list(Asked())
     desk.run('sync_now')
     desk.dialog.library_changed()
     assert not desk.child('show_updated').isVisible()
@@ -255,11 +255,11 @@ def test_another_library_forgets_the_result(desk: Any) -> None:
 
 
 def test_syncs_the_selected_books_only(desk: Any) -> None:
-    desk.dialog.book_list = Asked((2, 5))
+    desk.use_book_list(Asked((2, 5)))
     desk.child('selected_only').setChecked(True)
     assert desk.run('sync_now') == 'Done - 1 updated, 0 skipped.'
     assert {book for book, value in desk.api.all_field_for('#dateread', [1, 2]).items() if value} == {2}
-    desk.dialog.book_list = Asked()
+    desk.use_book_list(Asked())
     desk.click('sync_now')
     assert desk.status.startswith('No books are selected.')
 
@@ -399,8 +399,8 @@ def test_seconds_and_requests_of_a_preview_count(open_desk: Any, make_library: A
     time.sleep(looked_at)
     dialog.accept()
     desk.idle()
-    assert desk.dialog._outcome.requests == bookfusion.count() > 0
-    assert 0 < desk.dialog._outcome.seconds < time.monotonic() - start - looked_at
+    assert desk.dialog.result_bar.outcome.requests == bookfusion.count() > 0
+    assert 0 < desk.dialog.result_bar.outcome.seconds < time.monotonic() - start - looked_at
 
 
 def test_closing_ends_a_running_job(desk: Any, bookfusion: Any) -> None:

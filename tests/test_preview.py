@@ -104,7 +104,7 @@ def test_apply_writes_what_is_ticked(desk: Any, bookfusion: Any) -> None:
     ]
     # Nothing is asked of BookFusion again, and what was asked counts.
     assert bookfusion.count() == requests
-    assert desk.dialog._outcome.requests == requests > 0
+    assert desk.dialog.result_bar.outcome.requests == requests > 0
 
 
 def test_cancel_writes_nothing(desk: Any) -> None:
@@ -221,12 +221,12 @@ def test_space_toggles_the_selected_rows(desk: Any) -> None:
 
 
 def test_selected_books_only(desk: Any) -> None:
-    desk.dialog.book_list = type('Selection', (), {'selected': lambda self: [2]})()
+    desk.use_book_list(type('Selection', (), {'selected': lambda self: [2]})())
     desk.child('selected_only').setChecked(True)
     dialog = desk.see_preview()
     assert {row[BOOK] for row in rows(dialog)} == {'Dracula'}
     dialog.reject()
-    desk.dialog.book_list = type('Selection', (), {'selected': lambda self: []})()
+    desk.use_book_list(type('Selection', (), {'selected': lambda self: []})())
     desk.click('preview')
     assert not desk.jobs.busy
     assert 'No books are selected' in desk.status

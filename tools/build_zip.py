@@ -74,6 +74,7 @@ MODULES = (
     'records',
     'redaction',
     'reporting',
+    'result_bar',
     'scope_dialog',
     'settings',
     'sign_in_dialog',

@@ -97,6 +97,11 @@ class Desk:
     def log(self) -> list[str]:
         return str(self.child('log').toPlainText()).splitlines()
 
+    def use_book_list(self, book_list: Any) -> Any:
+        """Lets the window ask this one instead of Calibre's book list."""
+        self.dialog.book_list = self.dialog.result_bar.book_list = book_list
+        return book_list
+
     def see_preview(self) -> Any:
         """Clicks Preview and waits for the table."""
         self.click('preview')

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What can be done with the result of a sync: see the books that were updated or skipped, or the book of one line.
+
+Knows how to ask for books to be shown, not how Calibre shows them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from qt.core import QHBoxLayout, QIcon, QMenu, QWidget, pyqtSignal
+
+from .book_list import BookList
+from .library import local_day
+from .plan import NOT_ON_BOOKFUSION, NOTHING_READ, TITLES_CONTRADICT, UNREADABLE_DATE, log_line
+from .steps import SyncOutcome
+from .widgets import menu_button, push_button
+
+if TYPE_CHECKING:
+    from calibre_builtins import _, load_translations, ngettext
+
+load_translations()
+
+
+def reason_names() -> dict[str, str]:
+    """The reasons for which a plan skips books, translated."""
+    return {
+        NOT_ON_BOOKFUSION: _('not in the BookFusion library'),
+        NOTHING_READ: _('nothing to write from BookFusion'),
+        UNREADABLE_DATE: _('unreadable date'),
+        TITLES_CONTRADICT: _('claimed by two records whose titles contradict it'),
+    }
+
+
+class ResultBar(QWidget):
+    """Two buttons, each there only while it has books to show. `not_shown` tells that a book could not be shown."""
+
+    not_shown = pyqtSignal()
+
+    def __init__(self, book_list: BookList, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.book_list = book_list
+        self.outcome: SyncOutcome | None = None
+        self._books_of_lines: dict[str, list[int]] | None = None
+        tip = _('Mark these books and show them in the library')
+        self.show_updated = push_button('show_updated', '', tip, self._mark_updated, self, 'marked.png')
+        self.show_skipped, self._reasons = menu_button('show_skipped', '', tip, self, 'marked.png')
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.show_updated)
+        row.addWidget(self.show_skipped)
+        self.forget()
+
+    def forget(self) -> None:
+        """The result is no longer about what is in the window."""
+        self.outcome = self._books_of_lines = None
+        self.show_updated.hide()
+        self.show_skipped.hide()
+
+    def show_outcome(self, outcome: SyncOutcome) -> None:
+        self.outcome = outcome
+        updated, skipped = len(outcome.book_ids), len(outcome.skips)
+        self.show_updated.setText(
+            ngettext('Show {count} updated book', 'Show {count} updated books', updated).format(count=updated)
+        )
+        self.show_updated.setVisible(updated > 0)
+        self.show_skipped.setText(
+            ngettext('Show {count} skipped book', 'Show {count} skipped books', skipped).format(count=skipped)
+        )
+        self.show_skipped.setVisible(skipped > 0)
+        self._fill_reasons(self._reasons, outcome)
+
+    def _fill_reasons(self, menu: QMenu, outcome: SyncOutcome) -> None:
+        menu.clear()
+        menu.addAction(QIcon.ic('marked.png'), _('&All skipped books'), lambda: self._mark_skipped(''))
+        menu.addSeparator()
+        names = reason_names()
+        for reason, count in Counter(outcome.skips.values()).most_common():
+            words = f'{names.get(reason, reason)} ({count})'.replace('&', '&&')
+            menu.addAction(words, lambda reason=reason: self._mark_skipped(reason))
+
+    def _mark_updated(self) -> None:
+        if self.outcome is not None:
+            self.book_list.mark(self.outcome.book_ids, 'updated')
+
+    def _mark_skipped(self, reason: str) -> None:
+        if self.outcome is not None:
+            skips = self.outcome.skips.items()
+            self.book_list.mark({book_id for book_id, why in skips if reason in ('', why)}, 'skipped')
+
+    def show_book_of_line(self, line: str, number: int) -> None:
+        """Selects the book that a line of the log is about; equal lines stand in the order of their books."""
+        if self.outcome is None:
+            return
+        if self._books_of_lines is None:
+            self._books_of_lines = {}
+            for entry in self.outcome.plan.entries:
+                self._books_of_lines.setdefault(log_line(entry, local_day), []).append(entry.book_id)
+        books = self._books_of_lines.get(line, ())
+        if books and not self.book_list.show(books[min(number, len(books) - 1)]):
+            self.not_shown.emit()
