@@ -366,6 +366,8 @@ class ConfigWidget(QWidget):
         else:
             self.signed_in.say(_('Not signed in with a browser.'), 'dialog_information.png')
         self.sign_out.setEnabled(signed_in)
+        # Who signs in with a browser has no password stored, and none is typed in by mistake.
+        self.password.setEnabled(not signed_in)
         for key in self._boxes:
             self._mark(key)
         if stored.hardcover_token:

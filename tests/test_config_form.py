@@ -267,6 +267,7 @@ def test_says_what_email_and_password_do_not_tell(open_form: Any) -> None:
     assert not form.child('read_time_column_mark').isVisible()
     assert not form.child('status_column_mark').isVisible()
     assert form.child('signed_in').text() == 'Signed in with a browser; email and password are not used.'
+    assert not form.child('password').isEnabled()
     assert form.child('sign_out').isEnabled()
 
 
@@ -422,6 +423,7 @@ def test_signs_out(open_form: Any) -> None:
     form.child('sign_out').click()
     assert stored()['bookfusion_token'] == ''
     assert form.child('signed_in').text() == 'Not signed in with a browser.'
+    assert form.child('password').isEnabled()
     assert not form.child('sign_out').isEnabled()
 
 
