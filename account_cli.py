@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import argparse
 import logging
-import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from types import FrameType
+from contextlib import contextmanager
 
 from .browser_sign_in import (
     NOT_SIGNED_IN_BEFORE,
@@ -24,7 +22,7 @@ from .browser_sign_in import (
 )
 from .cancel import Cancel
 from .check import check
-from .cli import DONE, Commands, TerminalReporter, add_command, library_opener, print_json
+from .cli import DONE, Commands, TerminalReporter, add_command, library_opener, on_signals, print_json
 from .errors import Cancelled
 from .library import Library
 from .redaction import redact
@@ -90,7 +88,7 @@ def offer_to_erase(reporter: TerminalReporter, cancel: Cancel) -> None:
 def _says_yes(question: str, cancel: Cancel) -> bool:
     """Asks until there is a yes or a no; the end of the input is a no."""
     try:
-        with _signals_interrupt():
+        with on_signals(_interrupt):
             cancel.check()
             while True:
                 print(question, end='', file=sys.stderr, flush=True)
@@ -105,22 +103,9 @@ def _says_yes(question: str, cancel: Cancel) -> bool:
         raise Cancelled(STOPPED_WHEN_ASKED) from None
 
 
-@contextmanager
-def _signals_interrupt() -> Iterator[None]:
-    """While inside, Ctrl-C and a polite kill end a wait for input, which a flag alone would not."""
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = {}
-    for name in ('SIGINT', 'SIGTERM'):
-        with suppress(ValueError):
-            before[name] = signal.signal(getattr(signal, name), stop)
-    try:
-        yield
-    finally:
-        for name, handler in before.items():
-            signal.signal(getattr(signal, name), handler)
+def _interrupt() -> None:
+    """Ends a wait for input, which a flag alone would not."""
+    raise KeyboardInterrupt
 
 
 def run_sign_out(_arguments: argparse.Namespace, reporter: TerminalReporter, _cancel: Cancel) -> int:

@@ -77,16 +77,16 @@ class TerminalReporter:
 
 
 @contextmanager
-def stopped_by_signals(cancel: Cancel) -> Iterator[None]:
-    """While inside, Ctrl-C and a polite kill stop the job instead of the process."""
+def on_signals(action: Callable[[], None]) -> Iterator[None]:
+    """While inside, Ctrl-C and a polite kill call `action` instead of ending the process."""
 
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        cancel.set()
+    def act(_number: int, _frame: FrameType | None) -> None:
+        action()
 
     before = {}
     for name in ('SIGINT', 'SIGTERM'):
         with suppress(ValueError):
-            before[name] = signal.signal(getattr(signal, name), stop)
+            before[name] = signal.signal(getattr(signal, name), act)
     try:
         yield
     finally:
@@ -216,7 +216,7 @@ def main(argv: Sequence[str]) -> int:
     cancel = Cancel()
     reporter = TerminalReporter()
     logs.start(verbose=bool(os.environ.get('CALIBRE_DEBUG')))
-    with stopped_by_signals(cancel):
+    with on_signals(cancel.set):
         try:
             return arguments.run(arguments, reporter, cancel)
         except BrokenPipeError:
