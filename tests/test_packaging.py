@@ -187,3 +187,8 @@ def test_the_builder_says_in_one_line_what_is_wrong(
     assert build_zip.main([str(repository / 'x.zip')]) == 1
     assert capsys.readouterr().err == 'build_zip: Add to MODULES in tools/build_zip.py: forgotten.\n'
     assert not repository.joinpath('x.zip').exists()
+
+
+def test_the_readme_says_what_is_in_every_module() -> None:
+    named = set(re.findall(r'`(\w+)\.py`', (ROOT / 'README.md').read_text(encoding='utf-8')))
+    assert named == set(build_zip.MODULES)
