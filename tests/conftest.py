@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -57,6 +57,20 @@ def pytest_sessionfinish() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The search for secrets comes last, when everything has been written."""
     items.sort(key=lambda item: item.path.name == LAST_MODULE)
+
+
+def encodable(text: str) -> str:
+    return text.encode('utf-8', 'backslashreplace').decode('utf-8')
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Writes half surrogates, which some tests use on purpose, so that a report can be sent from process to process."""
+    report = yield
+    report.sections = [(title, encodable(text)) for title, text in report.sections]
+    if report.longrepr is not None and encodable(said := str(report.longrepr)) != said:
+        report.longrepr = encodable(said)
+    return report
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
