@@ -198,22 +198,24 @@ def read_one_by_one(api: Any) -> None:
 def measure_log(count: int) -> dict[str, float]:
     """Showing that many lines in the dialog's log, in the worker's bundles; and a list that scrolls line by line."""
     from calibre.gui2 import Application
-    from calibre_plugins.bookfusionbacksync.jobs import Jobs
-    from calibre_plugins.bookfusionbacksync.main import MainDialog
+    from calibre_plugins.bookfusionbacksync.log_view import LogView
     from calibre_plugins.bookfusionbacksync.sync_worker import LINES_A_BUNDLE
-    from qt.core import QListWidget
+    from qt.core import QListWidget, QWidget
 
     app = Application([])
     lines = [
         f'OK The Wonderful Adventures of Book {n} -> 2024-11-03 (from last_read_at, match=book_id)'
         for n in range(count)
     ]
-    dialog = MainDialog(None, Jobs(None), lambda: None)
-    dialog.show()
+    window = QWidget()
+    window.resize(720, 460)
+    log = LogView(window)
+    log.resize(700, 300)
+    window.show()
 
     def ours() -> None:
         for start in range(0, count, LINES_A_BUNDLE):
-            dialog._append(lines[start : start + LINES_A_BUNDLE])
+            log.append(lines[start : start + LINES_A_BUNDLE])
             app.processEvents()
 
     def line_by_line(some: int) -> None:
@@ -546,10 +548,14 @@ def machine() -> str:
     return f'{model}, {os.cpu_count()} cores, Python {platform.python_version()}, Calibre {version}'
 
 
+PARTS = ('fetch', 'library', 'window', 'hardcover')
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--runs', type=int, default=3, help='how often each figure is taken (3)')
     parser.add_argument('--quick', action='store_true', help='one run, small libraries: does it work at all')
+    parser.add_argument('--parts', nargs='+', choices=PARTS, default=PARTS, help='only some of the tables')
     parser.add_argument('--measure', nargs='+', help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     folder = temporary_folder('backsync-bench-')
@@ -570,11 +576,15 @@ def main() -> int:
         end='',
     )
     print(f'connection, {LATENCIES["--record-latency"]} ms a record; {PAGE_SIZE} records a page.\n', flush=True)
-    report_fetch(runs, sizes, sizes[-2] if arguments.quick else 10_000)
-    report_library(runs, sizes[-1], folder)
-    # About six in ten records of the stand-in bring a change: this makes ten thousand changed books.
-    report_window(runs, sizes[-1] if arguments.quick else 17_000, folder)
-    report_hardcover()
+    if 'fetch' in arguments.parts:
+        report_fetch(runs, sizes, sizes[-2] if arguments.quick else 10_000)
+    if 'library' in arguments.parts:
+        report_library(runs, sizes[-1], folder)
+    if 'window' in arguments.parts:
+        # About six in ten records of the stand-in bring a change: this makes ten thousand changed books.
+        report_window(runs, sizes[-1] if arguments.quick else 17_000, folder)
+    if 'hardcover' in arguments.parts:
+        report_hardcover()
     return 0
 
 
