@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import socket
+import subprocess
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
@@ -93,6 +94,26 @@ def test_secrets_are_allowed_where_they_belong_only(tmp_path: Path) -> None:
     evidence = Evidence(tmp_path / 'evidence')
     evidence.add_folder('test', folder)
     assert evidence.leaks() == {'main-000000-test-sync.log': [f'{secrets.TEST_TOKEN[:6]}...']}
+
+
+def test_a_calibre_outside_the_tests_is_named_at_once(config_folder: Path) -> None:
+    """On systems without a network of the tests' own: here a second process plays the user's Calibre."""
+    program = "from calibre.utils.lock import singleinstance; print(singleinstance('db'), flush=True); input()"
+    shared_lock = CalibreLock(isolated=False)
+    with calibre_environment(config_folder) as environment:
+        command = [executable('calibre-debug'), '-c', program]
+        pipes: dict[str, Any] = {'stdin': subprocess.PIPE, 'stdout': subprocess.PIPE, 'text': True}
+        with subprocess.Popen(command, env=environment, **pipes) as other:
+            assert other.stdout is not None
+            assert other.stdout.readline() == 'True\n'
+            with (
+                pytest.raises(RuntimeError, match='A Calibre of this user is running'),
+                shared_lock.free_for_subprocess(),
+            ):
+                pass
+            other.communicate('\n')
+    with shared_lock.hold(), shared_lock.free_for_subprocess():
+        pass
 
 
 @pytest.mark.parametrize('time', ['first', 'second'])
