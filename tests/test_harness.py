@@ -96,8 +96,10 @@ def test_secrets_are_allowed_where_they_belong_only(tmp_path: Path) -> None:
     assert evidence.leaks() == {'main-000000-test-sync.log': [f'{secrets.TEST_TOKEN[:6]}...']}
 
 
-def test_a_calibre_outside_the_tests_is_named_at_once(config_folder: Path) -> None:
-    """On systems without a network of the tests' own: here a second process plays the user's Calibre."""
+def test_a_calibre_outside_the_tests_is_named_at_once(config_folder: Path, calibre_lock: CalibreLock) -> None:
+    """On systems without a network of the tests' own; here a second process plays the user's Calibre."""
+    if not calibre_lock.isolated:
+        pytest.skip('other tests that run at the same time take the same lock')
     program = "from calibre.utils.lock import singleinstance; print(singleinstance('db'), flush=True); input()"
     shared_lock = CalibreLock(isolated=False)
     with calibre_environment(config_folder) as environment:
