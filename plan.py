@@ -34,6 +34,8 @@ UNREADABLE_DATE = 'unreadable date'
 TITLES_CONTRADICT = 'claimed by two records whose titles contradict it'
 
 MOST_NAMED_IN_A_NOTE = 10
+# Books between two ticks: a millisecond or so, so that a cancel is seen and a window can paint.
+TICK = 100
 # Marks that would turn around or break the rest of a line, and characters that have no picture.
 _UNSHOWABLE = re.compile('[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+')
 
@@ -178,7 +180,7 @@ def make_plan(
     plan = _Planner(snapshot, rules)
     total = len(snapshot.identifiers)
     for number, (book_id, identifier) in enumerate(snapshot.identifiers.items()):
-        if number % 500 == 0:
+        if number % TICK == 0:
             tick(number, total)
         plan.add(book_id, parse_id(identifier), index.claims(parse_id(identifier)))
     tick(total, total)

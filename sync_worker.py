@@ -78,13 +78,20 @@ class Worker(QThread):
             self._last_status = (sentence.template, now)
             self.status_changed.emit(sentence)
 
+    @staticmethod
+    def _let_the_window_breathe() -> None:
+        """Hands Python's lock to the window's thread, if that waits for it; else it would wait 5 ms, again and again."""
+        time.sleep(0)
+
     def progress(self, done: int, total: int | None) -> None:
+        self._let_the_window_breathe()
         now = time.monotonic()
         if done == (total or 0) or now - self._last_progress >= SHORTEST_BETWEEN_REPORTS:
             self._last_progress = now
             self.progress_changed.emit(done, total or 0)
 
     def log(self, line: str) -> None:
+        self._let_the_window_breathe()
         shown = redact(line)
         logger.info('%s', shown)
         with self._lock:

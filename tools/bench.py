@@ -273,6 +273,14 @@ def drive(gui, helpers):
         setattr(owner, name, wrapped)
     timed(library.Library, '_set_fields')
     timed(jobs.Jobs, 'refresh_books')
+    import gc
+    begun = [0.0]
+    def collecting(phase, info):
+        if phase == 'start':
+            begun[0] = time.perf_counter()
+        else:
+            spans.append(('collect', begun[0], time.perf_counter()))
+    gc.callbacks.append(collecting)
     gaps = []
     last = [time.perf_counter()]
     def tick():
@@ -292,12 +300,13 @@ def drive(gui, helpers):
     timer.stop()
     def during(name, begin, end):
         return any(begin < stop and start < end for span, start, stop in spans if span == name)
-    longest = {'write': 0.0, 'refresh': 0.0, 'rest': 0.0}
+    longest = {'write': 0.0, 'refresh': 0.0, 'collect': 0.0, 'rest': 0.0}
     for begin, end in gaps:
         writing, refreshing = during('_set_fields', begin, end), during('refresh_books', begin, end)
-        kind = 'write' if writing else 'refresh' if refreshing else 'rest'
+        collected = during('collect', begin, end)
+        kind = 'write' if writing else 'refresh' if refreshing else 'collect' if collected else 'rest'
         longest[kind] = max(longest[kind], end - begin)
-    took = {'_set_fields': 0.0, 'refresh_books': 0.0}
+    took = {'_set_fields': 0.0, 'refresh_books': 0.0, 'collect': 0.0}
     for name, begin, end in spans:
         took[name] += end - begin
     return {'status': dialog.status.text(), 'longest': longest, 'took': took, 'lines': dialog.log.blockCount()}
@@ -327,6 +336,7 @@ def measure_window(count: int, library: Path) -> dict[str, float]:
         'gap': longest['rest'],
         'gap while writing': longest['write'],
         'gap while refreshing': longest['refresh'],
+        'gap while collecting': longest['collect'],
         'write': took['_set_fields'],
         'refresh': took['refresh_books'],
         'lines': run.result['lines'],
@@ -505,6 +515,7 @@ def report_window(runs: int, count: int, folder: Path) -> None:
             [
                 (f'longest gap in the event loop, {count:,} records', f'{1000 * figures["gap"]:.0f} ms', ''),
                 ('longest gap while writing', f'{1000 * figures["gap while writing"]:.0f} ms', ''),
+                ("during Calibre's own garbage collection", f'{1000 * figures["gap while collecting"]:.0f} ms', ''),
                 ('writing, in all', f'{figures["write"]:.2f} s', ''),
                 ("Calibre's refresh and recount", f'{1000 * figures["refresh"]:.0f} ms', ''),
                 ('10,000 log lines', f'{log["log"]:.2f} s', f'1,000 lines: {log["list of 1000"]:.1f} s'),
