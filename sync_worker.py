@@ -80,7 +80,7 @@ class Worker(QThread):
 
     @staticmethod
     def _let_the_window_breathe() -> None:
-        """Hands Python's lock to the window's thread, if that waits for it; else it would wait 5 ms, again and again."""
+        """Hands Python's lock to the window's thread where that waits for it; else it waits 5 ms, again and again."""
         time.sleep(0)
 
     def progress(self, done: int, total: int | None) -> None:
