@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 SHORTEST_BETWEEN_REPORTS = 0.05
 # Lines travel to the window in bundles: one signal a line would keep its event loop busy.
 LINES_A_BUNDLE = 500
+LINES_A_BREATH = 50
 
 Job = Callable[[Any, Cancel], Any]
 
@@ -91,12 +92,14 @@ class Worker(QThread):
             self.progress_changed.emit(done, total or 0)
 
     def log(self, line: str) -> None:
-        self._let_the_window_breathe()
         shown = redact(line)
         logger.info('%s', shown)
         with self._lock:
             self._lines.append(shown)
             full = len(self._lines) >= LINES_A_BUNDLE or time.monotonic() - self._lines_sent >= SHORTEST_BETWEEN_REPORTS
+            breathe = len(self._lines) % LINES_A_BREATH == 0
+        if breathe:
+            self._let_the_window_breathe()
         if full:
             self._send_lines()
 
