@@ -552,7 +552,8 @@ def test_a_refused_sign_in_is_tried_once(server: BookFusionStandIn, way: str, st
     error = reader.error()
     assert isinstance(error, SignInRefused)
     assert str(error) == (
-        'BookFusion refused the email address or the password. Correct them in Settings, or sign in with a browser there.'
+        'BookFusion refused the email address or the password. '
+        'Correct them in Settings, or sign in with a browser there.'
     )
     assert error.exit_code == 3
     assert server.count(reader.sign_in_path) == 1
