@@ -97,40 +97,50 @@ def plan_difference(rated: RatedBooks, shelf: Mapping[int, ShelfEntry], rules: R
     changes: list[RatingChange] = []
     skipped: list[RatingChange] = []
     unchanged = 0
-    for hardcover_id, copies in _by_hardcover_id(rated, rules).items():
-        for change in _plan_copies(hardcover_id, copies, shelf.get(hardcover_id), rated, rules):
+    for (hardcover_id, _entry_id), copies in _by_target(rated, shelf, rules).items():
+        if not hardcover_id:
+            skipped.extend(_skip(book, rated, NO_ID) for book in copies)
+            continue
+        for change in _plan_copies(copies, shelf.get(hardcover_id), rated, rules):
             if change is None:
                 unchanged += 1
             else:
                 (skipped if change.action is Action.SKIP else changes).append(change)
-    return RatingPlan(_one_a_target(changes, skipped), tuple(skipped), unchanged)
+    return RatingPlan(tuple(changes), tuple(skipped), unchanged)
 
 
-def _by_hardcover_id(rated: RatedBooks, rules: RatingRules) -> dict[int, list[CalibreBook]]:
-    """The books that are rated, or may clear a rating, by Hardcover id (0: none yet)."""
-    groups: dict[int, list[CalibreBook]] = {}
+def _by_target(
+    rated: RatedBooks, shelf: Mapping[int, ShelfEntry], rules: RatingRules
+) -> dict[tuple[int, int], list[CalibreBook]]:
+    """The books that are rated, or may clear a rating, by what they rate: (Hardcover id, shelf entry), 0 for none yet.
+
+    Two ids that were merged into one lead to the same entry; they are one target, under the id that came first.
+    """
+    groups: dict[tuple[int, int], list[CalibreBook]] = {}
+    first_id: dict[int, int] = {}
     for book_id, book in rated.books.items():
         hardcover_id = stored_id(book.identifiers)
-        if rated.ratings.get(book_id) or (hardcover_id and rules.clear):
-            groups.setdefault(hardcover_id, []).append(book)
+        if not (rated.ratings.get(book_id) or (hardcover_id and rules.clear)):
+            continue
+        entry = shelf.get(hardcover_id)
+        entry_id = entry.entry_id if entry else 0
+        if entry_id:
+            hardcover_id = first_id.setdefault(entry_id, hardcover_id)
+        groups.setdefault((hardcover_id, entry_id), []).append(book)
     return groups
 
 
 def _plan_copies(
-    hardcover_id: int, copies: Sequence[CalibreBook], entry: ShelfEntry | None, rated: RatedBooks, rules: RatingRules
+    copies: Sequence[CalibreBook], entry: ShelfEntry | None, rated: RatedBooks, rules: RatingRules
 ) -> list[RatingChange | None]:
     """One entry for each copy in Calibre: a change, a skip, or None where nothing is to be done."""
-    if not hardcover_id:
-        return [_skip(book, rated, NO_ID) for book in copies]
     readable = [book for book in copies if _is_readable(rated.ratings.get(book.book_id))]
-    outcome: list[RatingChange | None] = [
-        _skip(book, rated, ODD_RATING, hardcover_id) for book in copies if book not in readable
-    ]
+    outcome: list[RatingChange | None] = [_skip(book, rated, ODD_RATING) for book in copies if book not in readable]
     with_rating = [book for book in readable if rated.ratings.get(book.book_id)]
     if len({stars_of(rated.ratings[book.book_id]) for book in with_rating}) > 1:
-        return outcome + [_skip(book, rated, TWO_RATINGS, hardcover_id, entry) for book in with_rating]
+        return outcome + [_skip(book, rated, TWO_RATINGS, entry) for book in with_rating]
     deciding = with_rating[:1] or readable[:1]
-    outcome += [_plan_book(book, hardcover_id, entry, rated, rules) for book in deciding]
+    outcome += [_plan_book(book, entry, rated, rules) for book in deciding]
     return outcome + [None] * (len(with_rating) - 1)
 
 
@@ -143,31 +153,29 @@ def _is_readable(rating: object) -> bool:
 
 
 def _plan_book(
-    book: CalibreBook, hardcover_id: int, entry: ShelfEntry | None, rated: RatedBooks, rules: RatingRules
+    book: CalibreBook, entry: ShelfEntry | None, rated: RatedBooks, rules: RatingRules
 ) -> RatingChange | None:
     stars = stars_of(rated.ratings.get(book.book_id))
     if entry is None:
         if stars is None:
             return None
         if not rules.add_unshelved:
-            return _skip(book, rated, NOT_ON_SHELF, hardcover_id)
-        change = _change(book, Action.ADD, hardcover_id, stars, entry)
+            return _skip(book, rated, NOT_ON_SHELF)
+        change = _change(book, Action.ADD, stars, entry)
         return replace(change, read_on=rated.read_on.get(book.book_id))
     if same_stars(stars, entry.rating):
         return None
     if stars is None and not rules.clear:
         return None
-    return _change(book, Action.UPDATE if stars is not None else Action.CLEAR, hardcover_id, stars, entry)
+    return _change(book, Action.UPDATE if stars is not None else Action.CLEAR, stars, entry)
 
 
-def _change(
-    book: CalibreBook, action: Action, hardcover_id: int, stars: float | None, entry: ShelfEntry | None
-) -> RatingChange:
+def _change(book: CalibreBook, action: Action, stars: float | None, entry: ShelfEntry | None) -> RatingChange:
     return RatingChange(
         book_id=book.book_id,
         title=book.title,
         action=action,
-        hardcover_id=hardcover_id,
+        hardcover_id=stored_id(book.identifiers),
         entry_id=entry.entry_id if entry else 0,
         calibre_stars=stars,
         hardcover_stars=entry.rating if entry else None,
@@ -176,27 +184,10 @@ def _change(
     )
 
 
-def _skip(
-    book: CalibreBook, rated: RatedBooks, why: Text, hardcover_id: int = 0, entry: ShelfEntry | None = None
-) -> RatingChange:
+def _skip(book: CalibreBook, rated: RatedBooks, why: Text, entry: ShelfEntry | None = None) -> RatingChange:
     rating = rated.ratings.get(book.book_id)
     stars = stars_of(rating) if _is_readable(rating) else None
-    return replace(_change(book, Action.SKIP, hardcover_id, stars, entry), why=why)
-
-
-def _one_a_target(changes: Sequence[RatingChange], skipped: list[RatingChange]) -> tuple[RatingChange, ...]:
-    """The changes, but for those that want different stars for one shelf entry (two ids that were merged into one)."""
-    by_entry: dict[int, list[RatingChange]] = {}
-    for change in changes:
-        if change.entry_id:
-            by_entry.setdefault(change.entry_id, []).append(change)
-    dropped: set[int] = set()
-    for rivals in by_entry.values():
-        disagree = len({change.calibre_stars for change in rivals}) > 1
-        dropped.update(change.book_id for change in (rivals if disagree else rivals[1:]))
-        if disagree:
-            skipped.extend(replace(change, action=Action.SKIP, why=TWO_RATINGS) for change in rivals)
-    return tuple(change for change in changes if change.book_id not in dropped)
+    return replace(_change(book, Action.SKIP, stars, entry), why=why)
 
 
 def request_count(changes: Iterable[RatingChange]) -> int:

@@ -124,6 +124,13 @@ def test_ids_that_were_merged_into_one_entry_do_not_fight() -> None:
     entries = newest_entries([entry])
     assert plan_difference(rated((8, '11'), (6, '12')), entries, KEEP).changes == ()
     assert len(plan_difference(rated((8, '11'), (8, '12')), entries, KEEP).changes) == 1
+    # One that agrees with the shelf already does not let the other one through.
+    assert plan_difference(rated((2, '11'), (8, '12')), entries, KEEP).changes == ()
+    # Nor does an unrated one clear, in the next run, what the other has rated.
+    plan = plan_difference(rated((None, '11'), (8, '12')), entries, CLEAR)
+    assert actions(plan) == [(2, Action.UPDATE, 4.0, 1.0)]
+    again = {key: replace(each, rating=4.0) for key, each in entries.items()}
+    assert plan_difference(rated((None, '11'), (8, '12')), again, CLEAR).changes == ()
 
 
 def test_of_several_entries_the_newest_counts() -> None:
