@@ -464,7 +464,8 @@ class StandIn:
         answered = 0
         while not self.stopping.is_set():
             request = read_request(reader, next(self._numbers), number)
-            if request is None:
+            # What still came in over a connection that is being ended: a server that refuses has not heard it.
+            if request is None or self._listener is None:
                 return
             exchange = Exchange(self, request, connection)
             try:
