@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import platform
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from calibre.constants import numeric_version
 from calibre.gui2 import Application
 from calibre_plugins.bookfusionbacksync import last_sync, old_log, settings
 from calibre_plugins.bookfusionbacksync.log_view import LogView
@@ -16,7 +18,7 @@ from calibre_plugins.bookfusionbacksync.main import MainDialog
 from calibre_plugins.bookfusionbacksync.redaction import Secret
 from calibre_plugins.bookfusionbacksync.sync_worker import Worker
 from harness.secrets import TEST_HARDCOVER_TOKEN, TEST_PASSWORD, leaks
-from qt.core import QApplication, QEvent, QMouseEvent, QPointF, Qt, QTimer, QWidget
+from qt.core import QApplication, QEvent, QMouseEvent, QPointF, Qt, QTimer, QWidget, qVersion
 from standins.bookfusion import LIBRARY, SIGN_IN, LibraryRecord
 from standins.faults import Hold, Status
 
@@ -312,9 +314,8 @@ def test_diagnostics_are_complete_and_hold_no_secret(desk: Any) -> None:
     text = Application.instance().clipboard().text()
     assert text.startswith('BookFusion Back Sync ')
     for part in (
-        'Calibre 6',
-        'Qt 6',
-        'Python 3',
+        f'Calibre {".".join(map(str, numeric_version))}, Qt {qVersion()}, PyQt ',
+        f'Python {platform.python_version()}',
         "last_read_column: '#dateread'",
         'password: (set)',
         '5 books, 4 with',

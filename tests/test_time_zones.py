@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from harness.commands import calibre_environment, executable, run
+from harness.time_zones import zone_of_calibre
 
 ZONES = ['America/Los_Angeles', 'Asia/Kolkata', 'Pacific/Kiritimati']
 # The days of both switches in Los Angeles, their neighbours, and the ends of a month, a leap February and a year.
@@ -126,7 +127,8 @@ def test_log_and_column_show_the_same_day(
         done = run(command, environment, 60)
     assert done.returncode == 0, done.stderr
     found = json.loads(answer.read_text())
-    days = {number: moment.astimezone(zone).date() for number, moment in enumerate(moments, 1)}
+    shown_in = zone_of_calibre(name)
+    days = {number: moment.astimezone(shown_in).date() for number, moment in enumerate(moments, 1)}
     assert found['lines'] == {
         str(number): f'OK Book {number} -> {day.isoformat()} (from last_read_at, match=id)'
         for number, day in days.items()

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from calibre.db.legacy import LibraryDatabase
+from harness.time_zones import zone_of_calibre
 from harness.whole_gui import SCRIPTS, book, cells, expected_cells, is_completed, read_date
 from standins.bookfusion import LibraryRecord, generate_records
 
@@ -46,7 +46,7 @@ def expected_log(records: list[LibraryRecord]) -> list[str]:
         when = read_date(record)
         field = 'last_read_at' if record.last_read_at else 'reading_position.updated_at'
         if when:
-            day = when.astimezone(ZoneInfo(ZONE)).date()
+            day = when.astimezone(zone_of_calibre(ZONE)).date()
             lines.append(f'OK {record.title} -> {day} (from {field}, match=book_id)')
         elif record.last_read_at:
             lines.append(
@@ -107,7 +107,7 @@ def check_first_sync(found: dict[str, Any], records: list[LibraryRecord]) -> Non
 def check_book_list(found: dict[str, Any], records: list[LibraryRecord]) -> None:
     for number, record in enumerate(records, 1):
         when = read_date(record)
-        shown = when.astimezone(ZoneInfo(ZONE)).strftime('%d %b %Y') if when else ''
+        shown = when.astimezone(zone_of_calibre(ZONE)).strftime('%d %b %Y') if when else ''
         assert found['dates'][str(number)] == shown
     assert found['repainted'] == [
         number for number, record in enumerate(records, 1) if read_date(record) or is_completed(record)

@@ -27,6 +27,7 @@ from qt.core import QAbstractButton, QApplication, QTimer, QWidget
 PLUGIN_NAME = 'BookFusion Back Sync'
 FAILED = 70
 TURN_MILLISECONDS = 10
+LEAST_SIZE = 1800, 780
 
 
 class Helpers:
@@ -127,6 +128,8 @@ class Driver:
     def started(self, gui: Any) -> None:
         """The main window is complete: from here on the script has the word."""
         self.gui = gui
+        # A screen that is not there is 800 pixels wide, too narrow for all of the toolbar: what does not fit is hidden.
+        gui.resize(max(gui.width(), LEAST_SIZE[0]), max(gui.height(), LEAST_SIZE[1]))
         # Calibre has just put its own hook there, which opens a dialog.
         sys.excepthook = self.unhandled
         self.watch()

@@ -14,6 +14,7 @@ import socket
 import struct
 import sys
 import tempfile
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,7 +82,10 @@ def own_network() -> bool:
     if not sys.platform.startswith('linux'):
         return False
     # A refusal can come half-way (some systems allow the namespace but no rights in it), so a child tries first.
-    child = os.fork()
+    with warnings.catch_warnings():
+        # Python 3.12 and later warn of threads that hold locks; the child takes none.
+        warnings.simplefilter('ignore', DeprecationWarning)
+        child = os.fork()
     if child == 0:
         os._exit(0 if _enter_network_namespace() else 1)
     return os.waitpid(child, 0)[1] == 0 and _enter_network_namespace()
