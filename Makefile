@@ -2,10 +2,10 @@
 
 python = .venv/bin/python
 
-.PHONY: help demo test lint zip bench test-matrix screenshots setup clean
+.PHONY: help demo test lint zip bench test-matrix screenshots screenshots-matrix setup clean
 
 help:  ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 22
 
 # Installs Calibre by apt if it is missing, says so before it does, and cleans up after itself.
 demo: zip  ## sync a small sample library against a local stand-in for BookFusion; GUI=1 opens Calibre on it
@@ -32,6 +32,10 @@ test-matrix: setup  ## every test on Calibre 6.13, 8.5 and 9.x, with a table at 
 
 screenshots: setup zip  ## pictures of every dialog, light and dark
 	$(python) tools/screenshots.py $(ARGS)
+
+# For looking: the same window on every version beside each other, in build/screenshots-matrix.
+screenshots-matrix: setup  ## pictures of every dialog on Calibre 6.13, 8.5 and 9.x, side by side
+	tools/test_matrix.sh --pictures $(ARGS)
 
 # Calibre by apt, the test tools in .venv; quick when nothing is missing.
 setup:

@@ -5,7 +5,9 @@
 #   BACKSYNC_MATRIX_FOLDER    where they are kept; default: bookfusionbacksync-matrix in the user's cache folder
 #   BACKSYNC_MATRIX_RELEASES  which, default: trixie forky
 #   BACKSYNC_MATRIX_MIRROR    a Debian mirror; default: the one this machine's apt uses
-#   Arguments go to pytest.
+#   --pictures                instead of testing: takes pictures of every window and puts those of all versions side by
+#                             side in build/screenshots-matrix; the modes come after it, by default light and dark
+#   Other arguments go to pytest.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,6 +15,7 @@ read -r -a releases <<<"${BACKSYNC_MATRIX_RELEASES:-trixie forky}"
 packages=(calibre fonts-dejavu-core openssl python3-graphql-core python3-hypothesis python3-pytest
     python3-pytest-timeout python3-pytest-xdist python3-pytestqt)
 gigabytes_each=2.2
+schema=shared/facts/hardcover-schema.graphql
 how=(-q -n auto --maxprocesses 4)
 export BACKSYNC_MATRIX_FOLDER=${BACKSYNC_MATRIX_FOLDER:-${XDG_CACHE_HOME:-$HOME/.cache}/bookfusionbacksync-matrix}
 folder=$BACKSYNC_MATRIX_FOLDER
@@ -100,6 +103,11 @@ copy_sources() {
     git -c safe.directory="$PWD" ls-files -z --cached --others --exclude-standard |
         while IFS= read -r -d '' file; do [ ! -e "$file" ] || printf '%s\0' "$file"; done |
         tar --create --null --files-from=- | tar --extract --no-same-owner --directory "$1/backsync"
+    # Hardcover's whole schema, where it lies beside the repository.
+    rm -rf "$1/shared"
+    if [ -e "../$schema" ]; then
+        install -D --mode 644 "../$schema" "$1/$schema"
+    fi
 }
 
 test_here() {
@@ -114,6 +122,33 @@ test_in_chroot() {
     enter "$chroot" calibre-debug -c "$versions" >"$results/$release.versions"
     enter "$chroot" env HOME=/root LANG=C.UTF-8 sh -c 'cd /backsync && exec python3 -m pytest "$@"' - \
         "${how[@]}" --junitxml=result.xml "$@"
+}
+
+take_pictures() {
+    local mode modes=(light dark) pictures=build/screenshots-matrix release version sides
+    rm -rf "$pictures"
+    [ $# = 0 ] || modes=("$@")
+    for release in local "${releases[@]}"; do
+        say "pictures on the Calibre of $release"
+        if [ "$release" = local ]; then
+            calibre-debug -c "$versions" >"$results/local.versions"
+            .venv/bin/python tools/screenshots.py "$pictures/local" "${modes[@]/#/--mode=}"
+        else
+            copy_sources "$folder/$release"
+            enter "$folder/$release" calibre-debug -c "$versions" >"$results/$release.versions"
+            enter "$folder/$release" env HOME=/root LANG=C.UTF-8 sh -c 'cd /backsync && exec python3 tools/screenshots.py "$@"' - \
+                build/screenshots "${modes[@]/#/--mode=}"
+            cp -r "$folder/$release/backsync/build/screenshots" "$pictures/$release"
+        fi
+    done
+    for mode in "${modes[@]}"; do
+        sides=()
+        for release in local "${releases[@]}"; do
+            read -r version _ <"$results/$release.versions"
+            sides+=("Calibre $version=$pictures/$release/$mode")
+        done
+        .venv/bin/python tools/side_by_side.py "$pictures/$mode" "${sides[@]}"
+    done
 }
 
 count() { grep -o " $2=\"[0-9]*\"" "$1" | head -n 1 | tr -dc 0-9; }
@@ -138,6 +173,10 @@ main() {
     done
     rm -rf "$results"
     mkdir "$results"
+    if [ "${1:-}" = --pictures ]; then
+        take_pictures "${@:2}"
+        return
+    fi
 
     say "Calibre of this machine"
     test_here "$@" || failed=1
