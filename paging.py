@@ -115,18 +115,20 @@ def each(
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
     """Calls `work(item, cancel)` for every item, a few at a time. The first error ends it. Raises Cancelled."""
-    arrived: SimpleQueue[None] = SimpleQueue()
+    # In the order in which they end: what is slow must not keep an error from ending it. None wakes for a cancel.
+    arrived: SimpleQueue[Future[None] | None] = SimpleQueue()
     scope = cancel.child()
     with ThreadPoolExecutor(MOST_IN_FLIGHT, thread_name_prefix='single') as pool:
         futures = [pool.submit(work, item, scope) for item in items]
         try:
             with cancel.interrupting(lambda: arrived.put(None)):
-                for number, future in enumerate(futures, 1):
-                    future.add_done_callback(lambda done: arrived.put(None))
-                    while not future.done():
-                        arrived.get()
-                        cancel.check()
-                    future.result()
+                for future in futures:
+                    future.add_done_callback(arrived.put)
+                for number in range(1, len(items) + 1):
+                    done = arrived.get()
+                    cancel.check()
+                    if done is not None:
+                        done.result()
                     report(number, len(items))
         finally:
             for future in futures:

@@ -323,6 +323,21 @@ def test_the_first_error_of_each_cuts_off_the_others() -> None:
     assert not cancel._actions
 
 
+def test_an_error_of_each_does_not_wait_for_what_began_before_it() -> None:
+    begun: list[int] = []
+
+    def work(item: int, cancel: Cancel) -> None:
+        begun.append(item)
+        cancel.wait(0.005 if item else 30)
+        raise Trouble(item)
+
+    started = time.monotonic()
+    with pytest.raises(Trouble):
+        each(work, list(range(5000)), Cancel())
+    assert time.monotonic() - started < SOON
+    assert len(begun) < 5000, 'what an error has ended is not begun any more'
+
+
 def test_each_is_cancelled() -> None:
     begun = threading.Event()
 
