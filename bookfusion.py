@@ -48,8 +48,8 @@ USER_API_MOST_PER_PAGE = 100
 USER_API_ACCEPT = 'application/json; api_version=10'
 FULL_DATE = re.compile(
     r'(?P<day>\d{4}-\d{2}-\d{2})'
-    r'(?:[T ](?P<minute>\d{2}:\d{2})(?:(?P<second>:\d{2})(?:[.,]\d{1,9})?)?'
-    r'\s?(?P<zone>Z|UTC|[+-]\d{2}:?\d{2})?)?',
+    r'(?:[T ](?P<minute>\d{2}:\d{2})(?:(?P<second>:\d{2})(?:[.,]\d+)?)?'
+    r'\s?(?P<zone>Z|UTC|[+-]\d{2}(?::?\d{2})?)?)?',
     re.ASCII | re.IGNORECASE,
 )
 TOKEN = re.compile(r'[\x21-\x7e]+')
