@@ -316,7 +316,9 @@ class Picker(QWidget):
         view.setObjectName('candidates')
         view.setAccessibleName(_('Candidates'))
         view.setItemDelegate(CandidateDelegate(view))
+        # Qt lays a list out anew when it becomes narrower, be it by its own scroll bar, only where words wrap.
         view.setResizeMode(QListView.ResizeMode.Adjust)
+        view.setWordWrap(True)
         view.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
         view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         view.setAlternatingRowColors(True)

@@ -275,6 +275,24 @@ def test_a_double_click_takes_a_candidate(picker: Picker, qtbot: Any) -> None:
     assert answers == [CANDIDATES[2]]
 
 
+def test_a_scroll_bar_takes_nothing_from_the_candidates(picker: Picker, qtbot: Any) -> None:
+    """It appears while they are laid out, and leaves less room to their words than there was a moment before."""
+    view = picker.candidates
+
+    def stand_below_each_other() -> bool:
+        # Qt takes the height of a row from what it needs now, and its place from when the list was laid out.
+        places = [view.visualItemRect(view.item(row)) for row in range(view.count())]
+        return all(upper.bottom() + 1 == lower.top() for upper, lower in zip(places, places[1:], strict=False))
+
+    for width in range(500, 900, 10):
+        picker.resize(width, 400)
+        picker.show_question(picker_question(candidates=CANDIDATES[:1]))
+        QApplication.processEvents()
+        picker.show_question(picker_question())
+        qtbot.waitUntil(view.verticalScrollBar().isVisible)
+        qtbot.waitUntil(stand_below_each_other, timeout=2000)
+
+
 def test_without_candidates_there_is_nothing_to_match(picker: Picker) -> None:
     picker.show_question(picker_question(candidates=()))
     assert not picker.match.isEnabled()
