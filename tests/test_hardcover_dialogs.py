@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -282,7 +283,7 @@ def test_a_scroll_bar_takes_nothing_from_the_candidates(picker: Picker, qtbot: A
     def stand_below_each_other() -> bool:
         # Qt takes the height of a row from what it needs now, and its place from when the list was laid out.
         places = [view.visualItemRect(view.item(row)) for row in range(view.count())]
-        return all(upper.bottom() + 1 == lower.top() for upper, lower in zip(places, places[1:], strict=False))
+        return all(upper.bottom() + 1 == lower.top() for upper, lower in pairwise(places))
 
     for width in range(500, 900, 10):
         picker.resize(width, 400)
