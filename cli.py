@@ -18,13 +18,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
 from types import FrameType
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
 from calibre.utils.config import prefs
 
 from . import errors, logs, old_log
 from .cancel import Cancel
-from .errors import BackSyncError, NoLibrary
+from .errors import BackSyncError, NoLibrary, WrongUsage
 from .library import Library, opened
 from .plan import Change, Value
 from .redaction import redact
@@ -34,7 +34,7 @@ from .text import Text
 
 logger = logging.getLogger(__name__)
 
-DONE, FAILED, WRONG_USAGE = 0, 1, 2
+DONE, FAILED = 0, 1
 
 
 class TerminalReporter:
@@ -174,11 +174,18 @@ Command = Callable[[argparse.Namespace, TerminalReporter, Cancel], int]
 Commands: TypeAlias = 'argparse._SubParsersAction[argparse.ArgumentParser]'
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaints end as every other error does: one line, and JSON where that was asked for."""
+
+    def error(self, message: str) -> NoReturn:
+        raise WrongUsage(errors.WRONG_USAGE, what=' '.join(message.split()))
+
+
 def build_parser() -> argparse.ArgumentParser:
     from .account_cli import add_account_commands
     from .hardcover_cli import add_hardcover_commands
 
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = _Parser(
         prog=f'calibre-debug -r "{PLUGIN_NAME}" --',
         description='Brings last-read dates from BookFusion into Calibre, and ratings on to Hardcover.',
         allow_abbrev=False,
@@ -209,12 +216,15 @@ def main(argv: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError):
             stream.reconfigure(errors='backslashreplace')  # type: ignore[union-attr]
+    cancel = Cancel()
+    reporter = TerminalReporter()
     try:
         arguments = build_parser().parse_args(list(argv))
     except SystemExit as leaving:
-        return leaving.code if isinstance(leaving.code, int) else WRONG_USAGE
-    cancel = Cancel()
-    reporter = TerminalReporter()
+        # Help and version are printed by then.
+        return leaving.code if isinstance(leaving.code, int) else DONE
+    except WrongUsage as error:
+        return _failed(error, '--json' in argv, reporter)
     logs.start(verbose=bool(os.environ.get('CALIBRE_DEBUG')))
     with on_signals(cancel.set):
         try:

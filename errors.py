@@ -78,6 +78,7 @@ COLUMN_MISSING = text(
 )
 COLUMN_WRONG_TYPE = text('The Last Read Column {column} is not a Date column. Choose another one in Settings.')
 
+WRONG_USAGE = text('Wrong usage ({what}). Run it with --help to see how it is used.')
 NO_LIBRARY = text('There is no Calibre library at {path}. Check the path given with --library.')
 LIBRARY_SWITCHED = text('The library was switched while a job was running, so nothing was written. Start it again.')
 LIBRARY_NOT_WRITTEN = text(
@@ -231,6 +232,12 @@ class ScopeMissing(SignInRefused):
 
 class SettingsTrouble(BackSyncError):
     """A setting is missing or cannot be used."""
+
+    exit_code = 2
+
+
+class WrongUsage(BackSyncError):
+    """The command line has words in it that mean nothing."""
 
     exit_code = 2
 

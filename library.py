@@ -318,9 +318,7 @@ def opened(path: str, read_only: bool = False) -> Iterator[Library]:
     from calibre.library import db as open_database
     from calibre.utils.lock import SingleInstance
 
-    path = str(Path(path).expanduser().absolute())
-    if not Path(path, 'metadata.db').exists():
-        raise NoLibrary(errors.NO_LIBRARY, path=path)
+    path = _library_path(path)
     if read_only:
         with _open_database(open_database, path, True) as library:
             yield library
@@ -330,6 +328,20 @@ def opened(path: str, read_only: bool = False) -> Iterator[Library]:
             raise LibraryTrouble(errors.CALIBRE_IS_RUNNING)
         with _open_database(open_database, path, False) as library:
             yield library
+
+
+def _library_path(given: str) -> str:
+    """The absolute path of a library; raises NoLibrary where there is none that this user can see."""
+    path = given
+    try:
+        path = str(Path(given).expanduser().absolute())
+        there = Path(path, 'metadata.db').exists()
+    except (OSError, RuntimeError):
+        # A folder that is closed to this user, a name that is too long, a ~somebody whom nobody knows.
+        there = False
+    if not there:
+        raise NoLibrary(errors.NO_LIBRARY, path=path)
+    return path
 
 
 @contextmanager

@@ -100,6 +100,13 @@ def rules_for(library: Library, settings: Settings) -> tuple[SyncRules, list[str
         raise SettingsTrouble(errors.COLUMN_WRONG_TYPE, column=name)
     problems: list[str] = []
     chosen = {key: _optional_column(columns, key, getattr(settings, key), problems) for key in COLUMN_DATATYPES}
+    # The only two kinds of values that fit into the same columns: each would overwrite the other in every sync.
+    if chosen['read_time_column'] is not None and chosen['read_time_column'] == chosen['progress_column']:
+        problems.append(
+            f'Note: the read time column {chosen["read_time_column"].name} is the progress column as well, '
+            'so it is left out.'
+        )
+        chosen['read_time_column'] = None
     rules = SyncRules(
         last_read=Column(name, 'datetime'),
         completed=chosen['completed_column'],

@@ -458,6 +458,32 @@ class TestErrors:
         ]
         assert done.last_line == 'Done - 1 updated, 3 skipped.'
 
+    def test_a_column_is_never_written_for_two_things(
+        self, make_library: Any, service: BookFusionStandIn, quick_cli: Any, open_library: OpenLibrary
+    ) -> None:
+        """Each of the two would undo the other in every sync."""
+        service.token = TEST_USER_TOKEN
+        service._valid = {('bearer', TEST_USER_TOKEN)}
+        service.records = [LibraryRecord(1, 5, 'A', last_read_at=utc(0), percentage=42.5, read_time=18000)]
+        folder = make_library([{'title': 'A', 'identifiers': {'bookfusion': 5}}], columns=ALL_COLUMNS)
+        settings = account(
+            service,
+            email='',
+            password='',
+            bookfusion_token=TEST_USER_TOKEN,
+            progress_column='#progress',
+            read_time_column='#progress',
+        )
+        first = quick_cli('sync', '--library', folder, settings=settings)
+        assert first.returncode == 0
+        assert first.stdout.splitlines()[0] == (
+            'Note: the read time column #progress is the progress column as well, so it is left out.'
+        )
+        assert open_library(folder).new_api.field_for('#progress', 1) == 42.5
+        assert quick_cli('sync', '--library', folder).last_line == 'Done - 0 updated, 0 skipped.'
+        assert quick_cli('undo', '--library', folder).stdout.startswith('Put back 2 values ')
+        assert open_library(folder).new_api.field_for('#progress', 1) is None
+
     def test_settings_that_are_not_json(self, make_library: Any, run_cli: Any, config_folder: Path) -> None:
         path = settings_path(config_folder)
         path.write_text('{"email": "reader@exam')
@@ -479,6 +505,12 @@ class TestErrors:
         assert by_default.returncode == 2
         assert one_line(by_default.stderr).startswith('Error: There is no Calibre library at ')
         assert service.requests == []
+
+    @pytest.mark.parametrize('path', ['~nobody-of-this-name/Library', '/' + 'far' * 2000], ids=['user', 'length'])
+    def test_a_path_that_leads_nowhere(self, quick_cli: Any, service: BookFusionStandIn, path: str) -> None:
+        done = quick_cli('sync', '--library', path, '--json', settings=account(service))
+        assert done.returncode == 2
+        assert done.json['error'] == f'There is no Calibre library at {path}. Check the path given with --library.'
 
     def test_a_library_that_is_none(self, quick_cli: Any, service: BookFusionStandIn, make_library: Any) -> None:
         folder = make_library(BOOKS)
@@ -552,8 +584,16 @@ class TestUsage:
         done = quick_cli(*arguments)
         assert done.returncode == 2
         assert done.stdout == ''
-        assert done.stderr.startswith('usage: calibre-debug -r "BookFusion Back Sync" -- ')
-        assert 'Traceback' not in done.stderr
+        assert one_line(done.stderr).startswith('Error: Wrong usage (')
+        assert done.stderr.endswith('). Run it with --help to see how it is used.\n')
+
+    @pytest.mark.parametrize('command', ['sync', 'check', 'hardcover-ids', 'hardcover-ratings'])
+    def test_wrong_usage_where_json_was_asked_for(self, quick_cli: Any, command: str) -> None:
+        done = quick_cli(command, '--json', '--no-such\noption')
+        assert done.returncode == 2
+        assert done.stdout.splitlines() == [done.last_line]
+        assert done.json == {'error': one_line(done.stderr).removeprefix('Error: ')}
+        assert '--no-such option' in done.json['error']
 
     def test_version(self, run_cli: Any) -> None:
         done = run_cli('--version')

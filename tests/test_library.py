@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 from calibre.db.legacy import LibraryDatabase
 from calibre.utils.date import UNDEFINED_DATE
-from calibre_plugins.bookfusionbacksync.errors import LIBRARY_SWITCHED, LibraryTrouble
+from calibre_plugins.bookfusionbacksync.errors import LIBRARY_SWITCHED, LibraryTrouble, NoLibrary
 from calibre_plugins.bookfusionbacksync.library import Cell, Library, local_day, opened
 from calibre_plugins.bookfusionbacksync.plan import Column, SyncRules
 from calibre_plugins.bookfusionbacksync.steps import take_snapshot
@@ -594,6 +595,19 @@ def test_two_way_with_calibredb(make_library: Any, config_folder: Path, calibre_
     assert library.values('#dateread', [1, 2]) == {1: SECOND, 2: THIRD}
 
 
+@contextmanager
+def nobody() -> Iterator[None]:
+    """While inside, files are closed to this process as they are to any user: root may open them all."""
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+
+
 class TestOpening:
     def test_a_running_calibre_keeps_writers_out_and_readers_in(
         self, make_library: Any, calibre_is_running: None
@@ -617,6 +631,16 @@ class TestOpening:
         for _ in range(2):
             with opened(str(folder)) as library:
                 assert library.name == folder.name
+
+    def test_a_folder_that_is_closed_to_this_user(self, make_library: Any) -> None:
+        folder = make_library()
+        folder.chmod(0)
+        try:
+            with nobody(), pytest.raises(NoLibrary) as caught, opened(str(folder), read_only=True):
+                pass
+        finally:
+            folder.chmod(0o755)
+        assert str(caught.value).startswith(f'There is no Calibre library at {folder}. ')
 
     def test_closed_at_the_end_even_after_an_error(self, make_library: Any) -> None:
         with pytest.raises(RuntimeError), opened(str(make_library())) as library:
