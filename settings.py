@@ -13,7 +13,7 @@ import stat
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -158,6 +158,12 @@ def _set_aside(path: Path) -> Path:
     return path.replace(path.with_name(f'{path.name}.unreadable-{stamp}'))
 
 
+def _still_set_aside() -> Path | None:
+    """The file that was set aside last, as long as no other has taken its place."""
+    path = settings_path()
+    return None if path.exists() else max(path.parent.glob(f'{path.name}.unreadable-*'), default=None)
+
+
 def _check_file(path: Path) -> None:
     """Sets a file aside that is not a JSON object: Calibre's own reader would take it for empty and overwrite it."""
     try:
@@ -242,7 +248,12 @@ def load(preferences: LibraryPreferences | None = None) -> Loaded:
             own = preferences.pref(key, None, namespace=LIBRARY_NAMESPACE)
             if own is not None:
                 stored[key] = own
-    return checked(stored)
+    loaded = checked(stored)
+    aside = _still_set_aside()
+    if aside is None:
+        return loaded
+    # Whoever met the error may have been a job that nobody watched.
+    return replace(loaded, problems=(str(errors.SETTINGS_NOT_JSON.with_values(path=aside)), *loaded.problems))
 
 
 def checked(stored: Mapping[str, object]) -> Loaded:

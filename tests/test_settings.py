@@ -229,6 +229,17 @@ class TestNotJson:
         found = sorted(path.read_bytes() for path in FILE.parent.glob(f'{FILE.name}.unreadable-*'))
         assert found == [b'first', b'second']
 
+    def test_named_until_something_takes_its_place(self) -> None:
+        """The first who meets it may be the automatic sync, which nobody watches."""
+        for content in (b'first', b'second'):
+            write_file(content)
+            with pytest.raises(SettingsTrouble) as caught:
+                settings.load()
+        for _ in range(2):
+            assert settings.load().problems == (str(caught.value),)
+        settings.save({'email': 'new@example.org'})
+        assert settings.load().problems == ()
+
     def test_good_settings_in_memory_do_not_overwrite_a_file_that_went_bad(self) -> None:
         settings.save({'email': 'a@b.c', 'password': TEST_PASSWORD})
         write_file(b'{"email": ')
