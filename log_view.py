@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 load_translations()
 
-MOST_LINES = 50_000
+# More than five columns of 50,000 books give.
+MOST_LINES = 300_000
 
 
 class LogView(QPlainTextEdit):
@@ -43,6 +44,8 @@ class LogView(QPlainTextEdit):
         self.setUndoRedoEnabled(False)
         self.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self.setMaximumBlockCount(MOST_LINES)
+        # Its lines are English in every language; from right to left a long one would be cut off where it begins.
+        self.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
         # With a text cursor the log can be read, and a line activated, without a mouse.
         self.setTextInteractionFlags(
             Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard

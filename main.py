@@ -28,7 +28,7 @@ from qt.core import (
 from . import logs, old_log
 from .book_list import BookList
 from .cancel import Cancel
-from .errors import BackSyncError, Cancelled, SettingsTrouble, SignInRefused
+from .errors import PASSWORD_MISSING, SIGN_IN_REFUSED, BackSyncError, Cancelled, SettingsTrouble, SignInRefused
 from .first_run import FirstRunPage
 from .jobs import Jobs
 from .library import Library
@@ -292,7 +292,7 @@ class MainDialog(Dialog):
             return
         from .preview import PreviewDialog
 
-        self.status.setText(_('Nothing is written yet. Choose what shall be.'))
+        self.status.setText(_('Nothing is written yet. Choose what to write.'))
         dialog = self._preview_dialog = PreviewDialog(self, prepared, self.jobs.library())
         self.jobs.hold(True)
         dialog.finished.connect(lambda result: self._preview_closed(worker, prepared, bool(result)))
@@ -337,6 +337,9 @@ class MainDialog(Dialog):
             if self.pages.currentWidget() is self.first_run:
                 self.first_run.refused()
                 self._refresh_first_run()
+                if error.sentence == SIGN_IN_REFUSED:
+                    words = _('Error: BookFusion refused the email address or the password. Correct them below.')
+                    self.status.setText(words)
             else:
                 self.sign_in.show()
 
@@ -372,10 +375,14 @@ class MainDialog(Dialog):
 
     def _refresh_first_run(self) -> str | None:
         try:
-            missing = self.first_run.refresh(self._open_library()).first
+            missing = self.first_run.refresh(self._open_library())
         except BackSyncError as error:
             return _('Error: {message}').format(message=error.sentence.translated(_, ngettext))
-        return missing.translated(_, ngettext) if missing is not None else None
+        if missing.account == PASSWORD_MISSING:
+            return _('Enter the password of your BookFusion account below, or sign in with a browser.')
+        if missing.account is not None:
+            return _('Enter your BookFusion account below, or sign in with a browser.')
+        return missing.column.translated(_, ngettext) if missing.column is not None else None
 
     def _open_library(self) -> Library | None:
         return self.jobs.library() if getattr(self.gui, 'current_db', None) is not None else None

@@ -265,8 +265,8 @@ class PreviewDialog(Dialog):
         books = len(self._plan.updated)
         sentences = [
             ngettext(
-                'A sync would change {count} book. Untick what shall not be written.',
-                'A sync would change {count} books. Untick what shall not be written.',
+                'A sync would change {count} book. Untick what you do not want.',
+                'A sync would change {count} books. Untick what you do not want.',
                 books,
             ).format(count=books)
         ]

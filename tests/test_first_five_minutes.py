@@ -51,7 +51,7 @@ def run_every_day(config_folder: Path, run: Any) -> Any:
 
 
 def check_set_up(found: dict[str, Any]) -> None:
-    assert found['status'].startswith('The email address of the BookFusion account is missing.')
+    assert found['status'] == 'Enter your BookFusion account below, or sign in with a browser.'
     assert found['page']
     assert found['signed_in'] == 'Signed in.'
     assert found['created'] == 'The columns are created. Restart Calibre to use them.'
@@ -65,7 +65,6 @@ def check_set_up(found: dict[str, Any]) -> None:
 
 def check_first_sync(found: dict[str, Any]) -> None:
     assert found['start']['loaded'] == ['hardcover_menu', 'ui']
-    assert found['start']['seconds'] < 0.05
     assert found['status'] == 'Ready to sync.'
     assert not found['page']
     assert found['preview'] == [

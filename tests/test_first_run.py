@@ -54,7 +54,7 @@ def test_shows_what_is_missing(new_desk: Any) -> None:
     desk = new_desk()
     assert desk.child('first_run').isVisible()
     assert not desk.child('log').isVisible()
-    assert desk.status.startswith('The email address of the BookFusion account is missing.')
+    assert desk.status == 'Enter your BookFusion account below, or sign in with a browser.'
     for name in ('first_email', 'first_password', 'first_sign_in', 'first_browser', 'create_columns'):
         assert desk.child(name).isVisible(), name
     assert not desk.child('first_sync').isEnabled()
@@ -84,7 +84,8 @@ def test_signs_in_and_goes_on(new_desk: Any, bookfusion: Any) -> None:
     desk.click('first_sign_in')
     assert not desk.jobs.busy
     password.setText('nOt-7x' + TEST_PASSWORD)
-    assert desk.run('first_sign_in').startswith('Error: BookFusion refused')
+    refused = 'Error: BookFusion refused the email address or the password. Correct them below.'
+    assert desk.run('first_sign_in') == refused
     assert email.isVisible()
     assert password.isVisible()
     assert not desk.child('first_sync').isEnabled()

@@ -73,13 +73,13 @@ def test_shows_values_as_calibre_does(desk: Any) -> None:
     ]
     assert rows(dialog)[4][:4] == ['Dracula', '#progress (Progress)', '12 %', '50 %']
     assert dialog.findChild(QWidget, 'summary').text() == (
-        'A sync would change 3 books. Untick what shall not be written. 1 book is skipped.'
+        'A sync would change 3 books. Untick what you do not want. 1 book is skipped.'
     )
 
 
 def test_apply_writes_what_is_ticked(desk: Any, bookfusion: Any) -> None:
     dialog = desk.see_preview()
-    assert desk.status == 'Nothing is written yet. Choose what shall be.'
+    assert desk.status == 'Nothing is written yet. Choose what to write.'
     requests = bookfusion.count()
     toggle(dialog, 0)
     toggle(dialog, 4)

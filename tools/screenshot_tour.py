@@ -244,7 +244,7 @@ def drive(gui: Any, helpers: Any) -> Steps:
     yield helpers.toolbar_button
     tour = Tour(gui, helpers)
     tour.save(bookfusion_api_base=tour.server.api_base, bookfusion_user_api_base=tour.server.user_api_base)
-    gui.resize(1400, 800)
+    gui.resize(1800, 800)
     if helpers.argument['mirrored']:
         QApplication.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
     for part in (first_run, a_sync, the_form, the_rest):
