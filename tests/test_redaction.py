@@ -230,10 +230,11 @@ def test_lines_about_books_stay_as_they_are(line: str) -> None:
 
 
 def test_long_lines_take_no_time() -> None:
+    # Minutes, if a pattern tried every start of a word again at every letter.
     started = time.monotonic()
     for piece in ('a', '-', 'token', 'a-', '"token": "', '://', '\\'):
         redact(piece * (200_000 // len(piece)))
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 20
 
 
 def file_handler() -> logs._PrivateRotatingHandler:

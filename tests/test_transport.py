@@ -300,9 +300,9 @@ def test_a_name_that_does_not_exist(client: HttpClient, host: str) -> None:
 def test_an_address_that_leads_nowhere_leaves_time_for_the_next(server: Echo) -> None:
     with black_hole() as hole, names({'books.example': [('127.0.0.1', hole), ('127.0.0.1', server.port)]}):
         started = time.monotonic()
-        with make_client(replace(QUICK, connect=0.6)) as client:
+        with make_client(replace(QUICK, connect=3, whole_answer=20)) as client:
             assert client.send(Request('GET', 'http://books.example/'), Cancel()).status == 200
-    assert time.monotonic() - started < 0.6
+    assert time.monotonic() - started < 3
 
 
 def test_connecting_takes_no_longer_than_allowed() -> None:
@@ -310,7 +310,7 @@ def test_connecting_takes_no_longer_than_allowed() -> None:
         started = time.monotonic()
         error = failure(client, Request('GET', f'http://127.0.0.1:{hole}/'))
     assert 'could not be reached (no answer)' in str(error)
-    assert time.monotonic() - started < 0.6
+    assert time.monotonic() - started < SOON
 
 
 def test_connections_are_reused(server: Echo, client: HttpClient) -> None:
@@ -468,7 +468,7 @@ def test_a_slow_answer_ends_in_time_although_it_never_falls_silent(server: Echo,
     with make_client(replace(QUICK, silence=0.3, whole_answer=0.4, waits=())) as client:
         error = failure(client, get(server))
     assert told(error, errors.TOO_SLOW)
-    assert 0.3 < time.monotonic() - started < 0.9
+    assert 0.3 < time.monotonic() - started < SOON
 
 
 def test_no_request_after_a_cancel(server: Echo, client: HttpClient) -> None:
