@@ -301,6 +301,31 @@ def test_the_log_can_be_copied_and_saved(desk: Any, tmp_path: Path, answers: Any
     assert len(asked) == 1
 
 
+def test_the_log_keeps_every_line_of_a_large_sync(qtbot: Any) -> None:
+    view = LogView(None)  # type: ignore[arg-type]
+    qtbot.addWidget(view)
+    lines = [f'OK Book {number} -> 2024-11-03' for number in range(100_000)]
+    view.append(lines)
+    assert view.toPlainText() == '\n'.join(lines)
+
+
+def test_the_log_is_read_from_left_to_right_in_every_language(qtbot: Any) -> None:
+    application = QApplication.instance()
+    assert isinstance(application, QApplication)
+    application.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
+    try:
+        view = LogView(None)  # type: ignore[arg-type]
+        qtbot.addWidget(view)
+        view.resize(300, 200)
+        view.show()
+        view.append(['OK The Name of the Wind -> 2024-11-03 (from reading_position.updated_at, match=book_id)'])
+        bar = view.horizontalScrollBar()
+        qtbot.waitUntil(lambda: bar.maximum() > 0)
+        assert view.cursorForPosition(view.viewport().rect().topLeft()).positionInBlock() == 0
+    finally:
+        application.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
+
+
 def test_the_log_is_plain_text(desk: Any) -> None:
     lines = ['OK <b>bold</b> &amp; <img src=x> -> 2024-11-03', 'OK ألف ليلة -> 2024-11-03']
     desk.child('log').append(lines)
