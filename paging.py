@@ -50,14 +50,15 @@ class _Progress(Generic[Item]):
             if item not in known:
                 known.append(item)
                 self.count += len(known) == 1
-        self.full = page.full
+        # A server with a cap of its own sends pages that are all as long as the longest, however many were asked for.
+        self.full = page.full or 0 < self.longest <= len(page.items)
         self.longest = max(self.longest, len(page.items))
         self.total = page.total if page.total is not None else self.total
         self.barren = 0 if unseen else self.barren + 1
         return bool(page.items) and self.barren < BARREN_PAGES_AT_THE_END
 
     def pages_ahead(self, limit: int) -> int:
-        """How many pages may be asked for at once: a short page is likely the last one."""
+        """How many pages may be asked for at once: a page shorter than the others is likely the last one."""
         return limit if self.full else 1
 
     def last_page_expected(self) -> int | None:
