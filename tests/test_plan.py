@@ -476,6 +476,7 @@ class TestOtherColumns:
         plan = plan_for([record(5, **fields)], {1: ('5', 'Dune')}, rules)
         assert cells(plan) == ({} if expected is None else {(1, '#state'): expected})
         assert lines(plan) == ([] if expected is None else [f'OK Dune -> Status={expected} ({source}, match=book_id)'])
+        assert plan.notes == ()
 
     def test_an_enumerations_own_spelling_wins(self) -> None:
         plan = plan_for([record(5, percentage=10.0)], {1: ('5', 'Dune')}, SyncRules(DATE, status=STATES))
