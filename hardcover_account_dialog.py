@@ -19,12 +19,12 @@ from . import errors, logs
 from .errors import BackSyncError, Cancelled
 from .hardcover_account import TokenCheck, check_token, load_token_file, save_token, token_from_text, token_path
 from .hardcover_operations import NEW_KEY_PAGE
-from .job_dialog import IconLine, push_button
 from .jobs import Jobs
 from .redaction import Secret
 from .settings import load
 from .sync_worker import Worker
 from .text import Text
+from .widgets import Notice, push_button
 
 if TYPE_CHECKING:
     from calibre_builtins import _, load_translations, ngettext
@@ -58,8 +58,8 @@ class AccountDialog(Dialog):
     def setup_ui(self) -> None:
         layout = QVBoxLayout(self)
         layout.setSpacing(12)
-        self.state = IconLine(self, 'state')
-        self.scopes = IconLine(self, 'scopes')
+        self.state = Notice('state', self, large=True)
+        self.scopes = Notice('scopes', self, large=True)
         layout.addWidget(self.state)
         layout.addWidget(self.scopes)
         layout.addStretch(1)
@@ -67,9 +67,10 @@ class AccountDialog(Dialog):
         layout.addLayout(self._source_buttons())
         layout.addWidget(self.bb)
         self.again = push_button(
-            self, 'again', _('&Try again'), 'view-refresh.png', _('Ask Hardcover once more'), lambda: self._again()
+            'again', _('&Try again'), _('Ask Hardcover once more'), lambda: self._again(), self, 'view-refresh.png'
         )
         self.bb.addButton(self.again, QDialogButtonBox.ButtonRole.ActionRole)
+        self.again.setAutoDefault(True)
         self.again.hide()
 
     def _how_to(self) -> QLabel:
@@ -89,21 +90,20 @@ class AccountDialog(Dialog):
     def _source_buttons(self) -> QHBoxLayout:
         row = QHBoxLayout()
         self.choose_file = push_button(
-            self, 'choose_file', _('Choose &file…'), 'document_open.png', _('Read the key from a file'), self._choose
+            'choose_file', _('Choose &file…'), _('Read the key from a file'), self._choose, self, 'document_open.png'
         )
         self.paste = push_button(
-            self, 'paste', _('&Paste from clipboard'), 'edit-paste.png', _('Take the key you have copied'), self._paste
+            'paste', _('&Paste from clipboard'), _('Take the key you have copied'), self._paste, self, 'edit-paste.png'
         )
         self.open_folder = push_button(
-            self,
             'open_folder',
             _('&Open folder'),
-            'tb_folder.png',
             _('Show the folder where the file hardcover.token is looked for'),
             lambda: open_local_file(str(token_path().parent)),
+            self,
+            'tb_folder.png',
         )
         for button in (self.choose_file, self.paste, self.open_folder):
-            button.setAutoDefault(False)
             row.addWidget(button)
         row.addStretch(1)
         return row
@@ -202,10 +202,10 @@ class AccountDialog(Dialog):
                 'The key lacks permissions: {scopes}. Make a new key with the link below, '
                 'which has every permission ticked that the plugin needs.'
             )
-            self.scopes.show_words(words.format(scopes=', '.join(found.missing)), 'dialog_warning.png')
+            self.scopes.say(words.format(scopes=', '.join(found.missing)), 'dialog_warning.png')
         elif found.untested:
             words = _('Whether the key may also change ratings ({scopes}) shows only when one is sent.')
-            self.scopes.show_words(words.format(scopes=', '.join(found.untested)), 'dialog_information.png')
+            self.scopes.say(words.format(scopes=', '.join(found.untested)), 'dialog_information.png')
         if self._source is not None and self._source.exists() and self.isVisible():
             self._offer_to_delete(self._source)
 
@@ -248,7 +248,7 @@ class AccountDialog(Dialog):
         self._show_words(sentence.translated(_, ngettext), icon)
 
     def _show_words(self, words: str, icon: str) -> None:
-        self.state.show_words(words, icon)
+        self.state.say(words, icon)
         self.scopes.hide()
         self.again.hide()
 

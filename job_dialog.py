@@ -14,13 +14,11 @@ from calibre.gui2 import Application
 from calibre.gui2.widgets2 import Dialog
 from qt.core import (
     QDialogButtonBox,
-    QHBoxLayout,
     QHeaderView,
     QIcon,
     QLabel,
     QPlainTextEdit,
     QProgressBar,
-    QPushButton,
     QSize,
     QStackedWidget,
     Qt,
@@ -36,6 +34,7 @@ from .errors import BackSyncError, Cancelled, LibraryTrouble
 from .jobs import Jobs
 from .sync_worker import Job, Worker
 from .text import Text, text
+from .widgets import Notice, push_button
 
 if TYPE_CHECKING:
     from calibre_builtins import _, load_translations, ngettext
@@ -44,7 +43,6 @@ load_translations()
 
 MOST_LOG_LINES = 50_000
 ANOTHER_JOB = text('Another job is running. Wait until it is done, or stop it.')
-ICON_SIZE = 32
 BOOK_ID = Qt.ItemDataRole.UserRole
 
 
@@ -59,40 +57,6 @@ class ResultRow:
     icon: str = 'ok.png'
 
 
-class IconLine(QWidget):
-    """A sentence with an icon before it, as Calibre's message boxes have it. Hidden while it is empty."""
-
-    def __init__(self, parent: QWidget, name: str) -> None:
-        super().__init__(parent)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(10)
-        self.icon = QLabel(self)
-        self.label = QLabel(self)
-        self.label.setObjectName(name)
-        self.label.setTextFormat(Qt.TextFormat.PlainText)
-        self.label.setWordWrap(True)
-        self.label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        row.addWidget(self.icon)
-        row.addWidget(self.label, 1)
-        self.hide()
-
-    def show_words(self, words: str, icon: str) -> None:
-        self.icon.setPixmap(QIcon.ic(icon).pixmap(ICON_SIZE, ICON_SIZE))
-        self.label.setText(words)
-        self.setVisible(bool(words))
-
-
-def push_button(
-    parent: QWidget, name: str, label: str, icon: str, tip: str, clicked: Callable[[], object]
-) -> QPushButton:
-    button = QPushButton(QIcon.ic(icon) if icon else QIcon(), label, parent)
-    button.setObjectName(name)
-    button.setToolTip(tip)
-    button.clicked.connect(lambda: clicked())
-    return button
-
-
 class ResultPage(QWidget):
     """How a job ended, and a table of the books. `show_book(book id)` shows one in the library."""
 
@@ -100,7 +64,7 @@ class ResultPage(QWidget):
         super().__init__(parent)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        self.sentence = IconLine(self, 'result')
+        self.sentence = Notice('result', self, large=True)
         self.more = QLabel(self)
         self.more.setObjectName('result_details')
         self.more.setTextFormat(Qt.TextFormat.PlainText)
@@ -135,7 +99,7 @@ class ResultPage(QWidget):
         return int(item.data(BOOK_ID)) if item is not None else 0
 
     def show_result(self, sentence: str, icon: str, more: str, rows: Sequence[ResultRow]) -> None:
-        self.sentence.show_words(sentence, icon)
+        self.sentence.say(sentence, icon)
         self.more.setText(more)
         self.more.setVisible(bool(more))
         table = self.table
@@ -198,12 +162,15 @@ class JobDialog(Dialog):
         self.pages.addWidget(self.result_page)
         layout.addWidget(self.pages)
         layout.addWidget(self.bb)
-        self.copy = push_button(self, 'copy', _('&Copy'), 'edit-copy.png', _('Copy the result and the log'), self._copy)
+        self.copy = push_button('copy', _('&Copy'), _('Copy the result and the log'), self._copy, self, 'edit-copy.png')
         self.bb.addButton(self.copy, QDialogButtonBox.ButtonRole.ActionRole)
         self.cancel = push_button(
-            self, 'cancel', _('Sto&p'), 'window-close.png', _('End here. What was done is kept'), self.stop_job
+            'cancel', _('Sto&p'), _('End here. What was done is kept'), self.stop_job, self, 'window-close.png'
         )
         self.bb.addButton(self.cancel, QDialogButtonBox.ButtonRole.ActionRole)
+        for button in (self.copy, self.cancel):
+            # Return presses the one that has the focus.
+            button.setAutoDefault(True)
         self.show_page(self.progress_page)
 
     def _make_progress_page(self) -> QWidget:

@@ -32,7 +32,7 @@ from qt.core import (
 
 from .hardcover_push import MANY_FOR_A_FEED
 from .hardcover_records import Action, Cost, PlannedPush, RatingChange
-from .job_dialog import IconLine, push_button
+from .widgets import Notice, push_button
 
 if TYPE_CHECKING:
     from calibre_builtins import _, load_translations, ngettext
@@ -206,9 +206,9 @@ class PushPreview(QWidget):
         self.summary.setObjectName('summary')
         self.summary.setTextFormat(Qt.TextFormat.PlainText)
         self.summary.setWordWrap(True)
-        self.warning = IconLine(self, 'warning')
+        self.warning = Notice('warning', self, large=True)
         if planned.warning is not None:
-            self.warning.show_words(planned.warning.translated(_, ngettext), 'dialog_warning.png')
+            self.warning.say(planned.warning.translated(_, ngettext), 'dialog_warning.png')
         self.view = self._make_view()
         for widget in (self.summary, self.warning):
             layout.addWidget(widget)
@@ -253,13 +253,12 @@ class PushPreview(QWidget):
     def _choices_row(self) -> QHBoxLayout:
         row = QHBoxLayout()
         self.all_button = push_button(
-            self, 'tick_all', _('Tick &all'), '', _('Send all of them'), lambda: self.model.tick_all(True)
+            'tick_all', _('Tick &all'), _('Send all of them'), lambda: self.model.tick_all(True), self
         )
         self.none_button = push_button(
-            self, 'tick_none', _('Tick &none'), '', _('Send none of them'), lambda: self.model.tick_all(False)
+            'tick_none', _('Tick &none'), _('Send none of them'), lambda: self.model.tick_all(False), self
         )
         for button in (self.all_button, self.none_button):
-            button.setAutoDefault(False)
             row.addWidget(button)
         count = len(self._planned.plan.skipped)
         self.show_skipped = QCheckBox(
@@ -278,13 +277,16 @@ class PushPreview(QWidget):
 
     def _buttons_row(self) -> QHBoxLayout:
         row = QHBoxLayout()
-        self.send = push_button(self, 'send', _('&Send'), 'ok.png', _('Send what is ticked to Hardcover'), self._send)
+        self.send = push_button('send', _('&Send'), _('Send what is ticked to Hardcover'), self._send, self, 'ok.png')
         self.close_button = push_button(
-            self, 'cancel_push', _('&Cancel'), 'window-close.png', _('Send nothing'), self.rejected.emit
+            'cancel_push', _('&Cancel'), _('Send nothing'), self.rejected.emit, self, 'window-close.png'
         )
         row.addStretch(1)
         row.addWidget(self.send)
         row.addWidget(self.close_button)
+        for button in (self.send, self.close_button):
+            # Return presses the one that has the focus.
+            button.setAutoDefault(True)
         self.send.setDefault(True)
         return row
 

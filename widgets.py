@@ -59,14 +59,22 @@ class PasswordEdit(QWidget):
 
 
 class Notice(QWidget):
-    """A sentence with an icon before it; hidden while it has nothing to say."""
+    """A sentence with an icon before it; hidden while it has nothing to say.
 
-    def __init__(self, name: str, parent: QWidget) -> None:
+    A large one is like those of Calibre's message boxes, which can be copied from.
+    """
+
+    def __init__(self, name: str, parent: QWidget, large: bool = False) -> None:
         super().__init__(parent)
+        metric = QStyle.PixelMetric.PM_LargeIconSize if large else QStyle.PixelMetric.PM_SmallIconSize
+        self._icon_size = self.style().pixelMetric(metric)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         self._icon = QLabel(self)
         self.label = plain_label('', self, name)
+        if large:
+            self.label.setAlignment(Qt.AlignmentFlag.AlignLeading | Qt.AlignmentFlag.AlignVCenter)
+            self.label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         row.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
         row.addWidget(self.label, 1)
         self.setSizePolicy(self.label.sizePolicy())
@@ -74,8 +82,7 @@ class Notice(QWidget):
 
     def say(self, words: str, icon: str = 'dialog_warning.png') -> None:
         """Shows the sentence with one of Calibre's icons; no sentence hides it."""
-        size = self.style().pixelMetric(QStyle.PixelMetric.PM_SmallIconSize)
-        self._icon.setPixmap(QIcon.ic(icon).pixmap(size, size))
+        self._icon.setPixmap(QIcon.ic(icon).pixmap(self._icon_size, self._icon_size))
         self.label.setText(words)
         self.setVisible(bool(words))
 
