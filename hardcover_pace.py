@@ -22,7 +22,7 @@ from .transport import LONGEST_RETRY_AFTER, parse_retry_after
 # Until an answer says otherwise: the smallest quota that Hardcover gives to a key, and to one of the old kind.
 BURST, LEGACY_BURST = 10.0, 5.0
 UNITS_A_SECOND = 1.0
-SHORTEST_DAILY_WINDOW = 12 * 3600
+SHORTEST_DAILY_WINDOW, LONGEST_WINDOW = 12 * 3600, 366 * 24 * 3600
 # Where a 429 does not say how long to wait.
 WAITS_WITHOUT_ADVICE = (2.0, 5.0, 10.0)
 _MEMBER = re.compile(r'"([^"]{1,40})"((?:\s*;\s*[a-z]+\s*=\s*\d{1,12}(?!\d))+)', re.ASCII)
@@ -79,13 +79,14 @@ class Pace:
         self._counted_at = self.clock.now()
         self._closed_until = self._counted_at
         self._left_today: int | None = None
-        self._next_day_at = self._counted_at
+        # By the time of day: the other clock stands still while the computer sleeps, Hardcover's day does not.
+        self._next_day = self.clock.local_time()
 
     @property
     def left_today(self) -> int | None:
         """Units left for the day, None as long as no answer has said so."""
         with self._lock:
-            return self._left_today if self.clock.now() < self._next_day_at else None
+            return self._left_today if self.clock.local_time() < self._next_day else None
 
     def room(self, wanted: int) -> int:
         """How many of these units can go into one request now. Raises QuotaSpent where the day's are used up."""
@@ -161,7 +162,8 @@ class Pace:
     def _learn_rest(self, daily: bool, values: Mapping[str, int]) -> None:
         if daily:
             self._left_today = values['r']
-            self._next_day_at = self.clock.now() + values.get('t', self._until_midnight())
+            seconds = values.get('t', self._until_midnight())
+            self._next_day = self.clock.local_time() + timedelta(seconds=min(seconds, LONGEST_WINDOW))
         else:
             self._units = min(self._units, float(values['r']))
 
@@ -184,7 +186,7 @@ class Pace:
 
     def spent(self) -> QuotaSpent:
         """The error for a day whose units are used up."""
-        return self._spent_for(max(0.0, self._next_day_at - self.clock.now()))
+        return self._spent_for(max(0.0, (self._next_day - self.clock.local_time()).total_seconds()))
 
     def _spent_for(self, seconds: float) -> QuotaSpent:
         now = self.clock.local_time()
