@@ -10,8 +10,9 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -29,6 +30,7 @@ FORMAT = 1
 PUSHES_KEPT = 10
 # Why a book is left alone: the user skipped it or undid its match, or a search found nothing.
 SKIPPED, UNLINKED, NOT_FOUND = 'skipped', 'unlinked', 'not found'
+_one_change_at_a_time = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,10 @@ def fingerprint(book: CalibreBook) -> str:
 
 
 class Memory:
-    """The memory of one library, read at once, saved by every method that changes it. Raises LibraryTrouble then."""
+    """The memory of one library, read at once, and read anew and saved by every method that changes it.
+
+    Raises LibraryTrouble then. A job and the menu may each have one of the same library.
+    """
 
     def __init__(self, folder: Path, library_id: str) -> None:
         self._path = folder / f'hardcover-{re.sub(r"[^0-9A-Za-z-]", "_", library_id)}.json'
@@ -68,6 +73,14 @@ class Memory:
         kept = {key: value for key, value in data.items() if key in empty and isinstance(value, type(empty[key]))}
         return {**empty, **kept}
 
+    @contextmanager
+    def _changing(self) -> Iterator[dict[str, Any]]:
+        """What is remembered by now, to be changed; saved on leaving."""
+        with _one_change_at_a_time:
+            self._data = self._read()
+            yield self._data
+            self._save()
+
     def _save(self) -> None:
         try:
             write_privately(self._path, json.dumps(self._data, ensure_ascii=False, indent=1).encode())
@@ -86,8 +99,8 @@ class Memory:
 
     def leave(self, book: CalibreBook, why: str) -> None:
         """From now on the book is not asked about."""
-        self._data['left'][str(book.book_id)] = {'why': why, 'book': fingerprint(book)}
-        self._save()
+        with self._changing() as data:
+            data['left'][str(book.book_id)] = {'why': why, 'book': fingerprint(book)}
 
     @property
     def left(self) -> frozenset[int]:
@@ -96,11 +109,10 @@ class Memory:
 
     def ask_again(self, book_ids: Iterable[int] | None = None) -> int:
         """Forgets that books were left, all of them or these; how many it were."""
-        wanted = self.left if book_ids is None else self.left & set(book_ids)
-        for book_id in wanted:
-            del self._data['left'][str(book_id)]
-        if wanted:
-            self._save()
+        with self._changing() as data:
+            wanted = self.left if book_ids is None else self.left & set(book_ids)
+            for book_id in wanted:
+                del data['left'][str(book_id)]
         return len(wanted)
 
     def written(self, book_id: int) -> dict[str, str]:
@@ -112,13 +124,14 @@ class Memory:
 
     def note_written(self, written: Mapping[int, Mapping[str, str]]) -> None:
         """Remembers identifiers that were stored, in place of those noted before; {} forgets them."""
-        for book_id, identifiers in written.items():
-            if identifiers:
-                self._data['written'][str(book_id)] = dict(identifiers)
-            else:
-                self._data['written'].pop(str(book_id), None)
-        if written:
-            self._save()
+        if not written:
+            return
+        with self._changing() as data:
+            for book_id, identifiers in written.items():
+                if identifiers:
+                    data['written'][str(book_id)] = dict(identifiers)
+                else:
+                    data['written'].pop(str(book_id), None)
 
     def add_push(self, user_id: int, changes: Sequence[RatingChange]) -> None:
         """Keeps the old ratings of a push that is about to begin."""
@@ -127,16 +140,18 @@ class Memory:
             'user_id': user_id,
             'changes': [_as_json(change) for change in changes],
         }
-        self._data['pushes'] = [*self._data['pushes'], push][-PUSHES_KEPT:]
-        self._save()
+        with self._changing() as data:
+            data['pushes'] = [*data['pushes'], push][-PUSHES_KEPT:]
 
     def keep_of_last_push(self, changes: Sequence[RatingChange]) -> None:
         """Of the last push, only these were sent, or are still to be undone; none of them: the push is forgotten."""
-        if changes:
-            self._data['pushes'][-1]['changes'] = [_as_json(change) for change in changes]
-        else:
-            del self._data['pushes'][-1]
-        self._save()
+        with self._changing() as data:
+            if self.last_push() is None:
+                return
+            if changes:
+                data['pushes'][-1]['changes'] = [_as_json(change) for change in changes]
+            else:
+                del data['pushes'][-1]
 
     def last_push(self) -> Push | None:
         """The push that an undo takes back; None where there is none. One that cannot be read is dropped."""
