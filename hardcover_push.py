@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
+from typing import TypeVar
 
 from . import errors
 from .cancel import Cancel
 from .errors import BackSyncError, Cancelled, QuotaSpent, ServerTrouble, SettingsTrouble
 from .hardcover import BATCH, Hardcover, in_batches
 from .hardcover_account import connected
-from .hardcover_links import relink
-from .hardcover_matching import titles_agree
+from .hardcover_links import our_identifiers, relink
+from .hardcover_matching import EDITION_KEY, ID_KEY, titles_agree
 from .hardcover_memory import Memory, Push
 from .hardcover_operations import MOST_FIELDS
 from .hardcover_pace import Pace
@@ -46,10 +47,13 @@ from .hardcover_records import (
     WriteResult,
 )
 from .library import Library, local_day
+from .records import CalibreBook
 from .reporting import Reporter
 from .settings import Settings, load, plugin_folder
 from .steps import OpenLibrary
 from .text import Text, counted, text
+
+Key = TypeVar('Key', int, str)
 
 # Each push shows in the feed of the user's followers, a line a book.
 MANY_FOR_A_FEED = 20
@@ -59,6 +63,7 @@ READING = text('Reading ratings from Calibre...')
 READING_SHELF = text('Reading the Hardcover shelf...')
 SENDING = text('Sending ratings to Hardcover...')
 RETIRED = text('Hardcover no longer has this book, and neither its edition nor its address leads to another.')
+LOST = (RETIRED, NOT_ON_SHELF)
 NOTHING_TO_UNDO = text('There is no push left to undo.')
 QUOTA_WARNING = text(
     "Hardcover's quota for today has room for {left} of these {wanted} changes. The rest can be sent tomorrow."
@@ -133,7 +138,15 @@ def read_ratings(library: Library, settings: Settings, ids: Collection[int] | No
                 f'Note: there is no Date column {settings.last_read_column or "for the last reading"}, '
                 'so books that are added get the date of today.'
             )
-    return RatedBooks(books, library.values(column, list(books)), read_on)
+    memory = Memory(plugin_folder(), library.library_id)
+    unsure = frozenset(book.book_id for book in books.values() if has_unsure_edition(book, memory))
+    return RatedBooks(books, library.values(column, list(books)), read_on, unsure)
+
+
+def has_unsure_edition(book: CalibreBook, memory: Memory) -> bool:
+    """Whether the Hardcover id and the edition of a book come from two plugins, so that they may be of two books."""
+    ours = our_identifiers(book, memory)
+    return EDITION_KEY in book.identifiers and (ID_KEY in ours) is not (EDITION_KEY in ours)
 
 
 def read_shelf(
@@ -195,9 +208,8 @@ def push_ratings(
             memory.add_push(planned.account.user_id, changes)
             job.run(changes)
             memory.keep_of_last_push(job.on_hardcover)
-            if job.moved:
-                follow_moved(open_library, memory, job.moved, reporter)
-        return job.outcome(planned.plan, planned.units, planned.requests)
+        relinked = follow_moved(open_library, memory, job.moved, reporter) if job.moved else frozenset()
+        return replace(job.outcome(planned.plan, planned.units, planned.requests), book_ids=relinked)
 
 
 class _PushJob:
@@ -244,8 +256,8 @@ class _PushJob:
             self._stopped = Cancelled(errors.CANCELLED_KEPT)
         except BackSyncError as error:
             self._stopped = error
-        for change in self._retired:
-            self._fail(change, RETIRED)
+        # Nobody has looked yet what became of these.
+        self._waiting += self._retired
         self._retired = []
         if self._undated:
             self._reporter.log(f'Note: {len(self._undated)} added books have the date of today on Hardcover.')
@@ -323,19 +335,35 @@ class _PushJob:
     def _find_retired(self) -> dict[int, HardcoverBook]:
         """What the retired books are now, by Calibre's book id; a hit by another title is none."""
         found: dict[int, HardcoverBook] = {}
-        by_edition = [change for change in self._retired if change.edition_id]
-        for some in in_batches(by_edition):
-            editions = self._hardcover.editions_by_ids([change.edition_id for change in some], self._cancel)
-            books = {edition.edition_id: edition.book for edition in editions}
-            found.update(leads_elsewhere(some, {change.book_id: books.get(change.edition_id) for change in some}))
-        by_slug = [change for change in self._retired if change.slug and change.book_id not in found]
-        for some in in_batches(by_slug):
-            slugs = {
-                book.slug: book
-                for book in self._hardcover.books_by_slugs([change.slug for change in some], self._cancel)
-            }
-            found.update(leads_elsewhere(some, {change.book_id: slugs.get(change.slug) for change in some}))
+        self._look_up(found, lambda change: change.edition_id, self._by_edition)
+        # An edition that led nowhere is not given to the book that is found in another way.
+        self._retired = [
+            change if change.book_id in found else replace(change, edition_id=0) for change in self._retired
+        ]
+        self._look_up(found, lambda change: change.slug, self._by_slug)
+        self._look_up(found, lambda change: change.hardcover_id, self._by_id)
         return found
+
+    def _look_up(
+        self,
+        found: dict[int, HardcoverBook],
+        key_of: Callable[[RatingChange], Key],
+        look: Callable[[Sequence[Key]], Mapping[Key, HardcoverBook]],
+    ) -> None:
+        """Adds what one kind of look-up says of the retired books that are not found yet."""
+        left = [change for change in self._retired if key_of(change) and change.book_id not in found]
+        for some in in_batches(left):
+            hits = look([key_of(change) for change in some])
+            found.update(leads_elsewhere(some, {change.book_id: hits.get(key_of(change)) for change in some}))
+
+    def _by_edition(self, ids: Sequence[int]) -> dict[int, HardcoverBook]:
+        return {edition.edition_id: edition.book for edition in self._hardcover.editions_by_ids(ids, self._cancel)}
+
+    def _by_slug(self, slugs: Sequence[str]) -> dict[str, HardcoverBook]:
+        return {book.slug: book for book in self._hardcover.books_by_slugs(slugs, self._cancel)}
+
+    def _by_id(self, ids: Sequence[int]) -> dict[int, HardcoverBook]:
+        return {book.book_id: book for book in self._hardcover.books_by_ids(ids, self._cancel)}
 
     def _send_again(self, change: RatingChange, new_id: int, entry: ShelfEntry | None) -> None:
         moved = replace(change, hardcover_id=new_id)
@@ -406,18 +434,22 @@ def leads_elsewhere(changes: Iterable[RatingChange], hits: dict[int, HardcoverBo
 
 def follow_moved(
     open_library: OpenLibrary, memory: Memory, moved: Mapping[int, HardcoverBook], reporter: Reporter
-) -> None:
-    """Stores what retired books are now. The ratings are sent already, so that a failure is only noted."""
+) -> frozenset[int]:
+    """Stores what retired books are now. The ratings are sent already, so that a failure is only noted.
+
+    Returns the books whose identifiers changed.
+    """
     try:
         changed = relink(open_library, memory, moved)
     except BackSyncError as error:
         reporter.log(f'Note: the new Hardcover ids were not stored: {error}')
-        return
+        return frozenset()
     for book_id in sorted(moved.keys() - changed):
         reporter.log(
             f'Note: book {book_id} is {moved[book_id].surviving_id} on Hardcover by now; '
             'its identifier was not stored by this plugin and stays.'
         )
+    return frozenset(changed)
 
 
 def push_to_undo(open_library: OpenLibrary) -> Push | None:
@@ -453,10 +485,13 @@ def undo_push(
             reporter.log(f'SKIP {change.title} -> {change.why}')
         job = _PushJob(hardcover, account, reporter, cancel)
         job.run(changes)
-        undone = {change.book_id for change in (*job.done, *skipped)}
+        outcome = job.outcome(RatingPlan(skipped=tuple(skipped)))
+        # What can never be undone must not stand in the way of the push before.
+        lost = [result.change for result in outcome.failed if result.why in LOST]
+        undone = {change.book_id for change in (*job.done, *skipped, *lost)}
         still_there = {change.book_id for change in changes} - undone
         memory.keep_of_last_push([change for change in push.changes if change.book_id in still_there])
-        return job.outcome(RatingPlan(skipped=tuple(skipped)))
+        return outcome
 
 
 def shown_stars(stars: float | None) -> str:

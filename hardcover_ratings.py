@@ -31,11 +31,15 @@ GONE_SINCE = text('It is no longer on the Hardcover shelf.')
 
 @dataclass(frozen=True)
 class RatedBooks:
-    """Calibre's side: books, their ratings 0-10 as Calibre keeps them, and the days they were last read."""
+    """Calibre's side: books, their ratings 0-10 as Calibre keeps them, and the days they were last read.
+
+    `unsure_editions` are the books whose `hardcover-edition` may not belong to their Hardcover id.
+    """
 
     books: Mapping[int, CalibreBook]
     ratings: Mapping[int, object]
     read_on: Mapping[int, date] = field(default_factory=dict)
+    unsure_editions: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -162,7 +166,8 @@ def _plan_book(
         if not rules.add_unshelved:
             return _skip(book, rated, NOT_ON_SHELF)
         change = _change(book, Action.ADD, stars, entry)
-        return replace(change, read_on=rated.read_on.get(book.book_id))
+        edition_id = 0 if book.book_id in rated.unsure_editions else change.edition_id
+        return replace(change, read_on=rated.read_on.get(book.book_id), edition_id=edition_id)
     if same_stars(stars, entry.rating):
         return None
     if stars is None and not rules.clear:

@@ -326,6 +326,7 @@ class RatingsOutcome:
     """How a push, or the undoing of one, ended. `stopped` says what ended it early; what was sent until then stays.
 
     `unsent` are the changes that were not tried any more. In a dry run the first two say what would happen.
+    `book_ids` are the books whose identifiers changed in Calibre, because Hardcover has them under new ids.
     """
 
     updated: tuple[RatingChange, ...] = ()
@@ -337,6 +338,7 @@ class RatingsOutcome:
     units: int = 0
     requests: int = 0
     stopped: BackSyncError | None = None
+    book_ids: frozenset[int] = frozenset()
 
     @property
     def status(self) -> Text:

@@ -268,7 +268,7 @@ def merged_catalogue() -> Catalogue:
 
 
 @pytest.mark.parametrize(
-    'known', [{'hardcover-edition': '21'}, {'hardcover-slug': 'emma'}, {'hardcover-slug': 'emma-gone'}]
+    'known', [{'hardcover-edition': '21'}, {'hardcover-slug': 'emma'}, {'hardcover-slug': 'emma-gone'}, {}], ids=str
 )
 @pytest.mark.parametrize('on_shelf', [True, False])
 def test_a_retired_id_is_resolved_again(make_shelf: MakeShelf, known: dict[str, str], on_shelf: bool) -> None:
@@ -285,6 +285,37 @@ def test_a_retired_id_is_resolved_again(make_shelf: MakeShelf, known: dict[str, 
         assert len(outcome.failed) == 1
         assert 'not on a Hardcover shelf' in str(outcome.failed[0].why)
     assert outcome.units <= 5 + 2 + 4
+
+
+def test_an_edition_that_leads_nowhere_is_not_given_to_the_book_that_is_found(make_shelf: MakeShelf) -> None:
+    catalogue = merged_catalogue()
+    del catalogue.shelf[0]
+    identifiers = {'hardcover-edition': '99', 'hardcover-slug': 'emma'}
+    shelf = make_shelf([book('Emma', 11, 8, identifiers=identifiers)], catalogue)
+    save({'hardcover_add_unshelved': True})
+    assert counts(shelf.push()) == (0, 1, 0, 0, 0)
+    added = shelf.service.catalogue.entry(15)
+    assert added is not None
+    assert added.edition_id is None
+
+
+def test_an_edition_of_another_plugin_is_not_given_to_a_book_that_was_chosen_here(make_shelf: MakeShelf) -> None:
+    """The user chose The Left Hand of Darkness; the edition that another plugin stored is one of Dune."""
+    shelf = make_shelf([{'title': 'Left Hand', 'rating': 9, 'identifiers': {'hardcover-edition': '22'}}])
+    shelf.fetch(choose=lambda question: next(each for each in question.candidates if each.book_id == 13))
+    assert shelf.hardcover()['hardcover-id'] == '13'
+    save({'hardcover_add_unshelved': True})
+    shelf.push()
+    added = shelf.service.catalogue.entry(13)
+    assert added is not None
+    assert added.edition_id is None
+
+
+def test_retired_books_that_nobody_looked_for_are_not_called_gone(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([book('Emma', 11, 8), book('Dune', 12, 8)], merged_catalogue(), daily=4)
+    outcome = shelf.push()
+    assert isinstance(outcome.stopped, QuotaSpent)
+    assert (outcome.failed, [change.title for change in outcome.unsent]) == ((), ['Emma'])
 
 
 def test_a_retired_book_to_add_is_added_under_its_new_id(make_shelf: MakeShelf) -> None:
@@ -314,6 +345,7 @@ def test_a_rating_that_is_there_already_under_the_new_id_is_not_sent(make_shelf:
 
 def test_a_slug_that_leads_to_another_book_is_not_followed(make_shelf: MakeShelf) -> None:
     catalogue = merged_catalogue()
+    catalogue.works[0].gone = True
     catalogue.works[1].slug = 'emma'
     catalogue.works[3].slug = 'emma-15'
     shelf = make_shelf([book('Emma', 11, 8, identifiers={'hardcover-slug': 'emma'})], catalogue)
@@ -337,6 +369,20 @@ def test_an_id_that_was_stored_here_follows_its_book(make_shelf: MakeShelf) -> N
         'hardcover-slug': 'emma',
         'hardcover-edition': '21',
     }
+
+
+def test_books_whose_ids_a_push_stored_are_shown_anew(make_shelf: MakeShelf) -> None:
+    """The window refreshes `book_ids`; Dune's rating changes only on Hardcover, and its id is somebody else's."""
+    books = [{'title': 'Emma', 'rating': 8, 'identifiers': {'isbn': isbn13(11)}}, book('Dune', 12, 8)]
+    shelf = make_shelf(books)
+    shelf.fetch()
+    merged = merged_catalogue()
+    merged.shelf.append(ShelfRow(35, 15))
+    shelf.service.server.catalogue = merged
+    outcome = shelf.push()
+    assert len(outcome.updated) == 2
+    assert outcome.book_ids == {1}
+    assert shelf.push().book_ids == frozenset()
 
 
 def test_an_id_of_somebody_else_stays_and_is_noted(make_shelf: MakeShelf) -> None:
@@ -499,6 +545,32 @@ def test_an_undo_that_was_cut_short_goes_on_later(make_shelf: MakeShelf) -> None
     shelf.undo()
     assert set(ratings(shelf).values()) == {None}
     assert shelf.undo() is None
+
+
+def test_what_can_never_be_undone_does_not_hide_the_push_before(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([book('Dune', 12, 4), book('Emma', 11)])
+    shelf.push()
+    shelf.api.set_field('rating', {2: 2})
+    shelf.push()
+    shelf.service.catalogue.works[0].gone = True
+    outcome = shelf.undo()
+    assert outcome is not None
+    assert len(outcome.failed) == 1
+    shelf.undo()
+    assert ratings(shelf) == {11: 1.0, 12: None}
+    assert shelf.undo() is None
+
+
+def test_what_failed_this_time_can_be_undone_the_next(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([book('Dune', 12, 4)])
+    shelf.push()
+    shelf.service.server.refused = {12: 'Ratings are closed today'}
+    outcome = shelf.undo()
+    assert outcome is not None
+    assert len(outcome.failed) == 1
+    shelf.service.server.refused = {}
+    assert shelf.undo() is not None
+    assert ratings(shelf)[12] is None
 
 
 def test_what_may_have_been_sent_can_be_undone(make_shelf: MakeShelf) -> None:
