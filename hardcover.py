@@ -10,6 +10,7 @@ import json
 import logging
 import re
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import TypeVar
@@ -66,6 +67,8 @@ Item = TypeVar('Item')
 SERVICE = 'Hardcover'
 # Hardcover gives up on a query after 30 s and says so; that answer is worth waiting for.
 LIMITS = Limits(silence=40.0)
+# Bytes of covers that are kept for the next question, the last ones that were shown.
+COVERS_KEPT = 16 * 1024 * 1024
 COVER_LIMITS = Limits(connect=5.0, silence=5.0, whole_answer=10.0, waits=(), body=2 * 1024 * 1024)
 BATCH = 100
 EDITIONS_A_PAGE, ROWS_A_PAGE = 500, 100
@@ -398,16 +401,35 @@ def _new_entry(book: NewEntry) -> dict[str, object]:
 
 
 class Covers:
-    """Pictures of candidates, without credentials and only over an encrypted connection."""
+    """Pictures of candidates, without credentials and only over an encrypted connection; each is asked for once."""
 
-    def __init__(self, user_agent: str, api_url: str) -> None:
+    def __init__(self, user_agent: str, api_url: str, most: int = COVERS_KEPT) -> None:
         self._http = HttpClient('The cover server', user_agent, COVER_LIMITS)
         self._api_url = api_url
+        self._most = most
+        self._size = 0
+        self._kept: OrderedDict[str, bytes | None] = OrderedDict()
 
     def fetch(self, url: str, cancel: Cancel) -> bytes | None:
-        """The picture, None where there is none to be had. Raises Cancelled only."""
+        """The picture, None where there is none to be had. Raises Cancelled only. For one thread at a time."""
         if not (url.startswith('https://') or same_service(self._api_url, url)):
             return None
+        cancel.check()
+        if url not in self._kept:
+            self._kept[url] = self._ask(url, cancel)
+            self._size += self._weight(url)
+        self._kept.move_to_end(url)
+        picture = self._kept[url]
+        while self._size > self._most:
+            oldest = next(iter(self._kept))
+            self._size -= self._weight(oldest)
+            del self._kept[oldest]
+        return picture
+
+    def _weight(self, url: str) -> int:
+        return len(url) + len(self._kept[url] or b'')
+
+    def _ask(self, url: str, cancel: Cancel) -> bytes | None:
         request = Request('GET', url, {'Accept': 'image/*'}, raw=True)
         try:
             response = self._http.send(request, cancel)

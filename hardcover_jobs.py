@@ -59,7 +59,7 @@ class Chooser(QObject):
 
     def __init__(self) -> None:
         super().__init__()
-        self._answers: SimpleQueue[Candidate | Verdict | None] = SimpleQueue()
+        self._answers: SimpleQueue[Candidate | Verdict | None] | None = None
 
     def ask(self, question: Question, cancel: Cancel) -> Candidate | Verdict:
         """Waits for the answer, on the job's thread. Raises Cancelled as soon as the job is stopped."""
@@ -71,8 +71,13 @@ class Chooser(QObject):
         cancel.check()
         return answer or Verdict.STOP
 
-    def answer(self, answer: Candidate | Verdict) -> None:
-        self._answers.put(answer)
+    def answer(self, answer: Candidate | Verdict) -> bool:
+        """Hands over the answer; False where no question waits for one."""
+        answers, self._answers = self._answers, None
+        if answers is None:
+            return False
+        answers.put(answer)
+        return True
 
 
 def cover_of(library: Library, book_id: int) -> bytes | None:
@@ -97,7 +102,7 @@ class FetchDialog(JobDialog):
         super().setup_ui()
         library = self.jobs.library()
         self.picker = Picker(self.pages, lambda book_id: cover_of(library, book_id))
-        self.picker.chosen.connect(self._chooser.answer)
+        self.picker.chosen.connect(self._answered)
         self.pages.addWidget(self.picker)
 
     def start(self) -> None:
@@ -123,6 +128,11 @@ class FetchDialog(JobDialog):
         if self.running:
             self.show_page(self.picker)
             self.picker.show_question(question)
+
+    def _answered(self, answer: Candidate | Verdict) -> None:
+        if not self._chooser.answer(answer):
+            # Stop, while the next question is still being looked for.
+            self.reject()
 
     def _fetched(self, outcome: IdsOutcome) -> None:
         icon = 'dialog_warning.png' if outcome.stopped is not None or outcome.failed else 'dialog_information.png'

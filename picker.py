@@ -23,6 +23,7 @@ from qt.core import (
     QIcon,
     QImageReader,
     QIODevice,
+    QKeyEvent,
     QLabel,
     QListView,
     QListWidget,
@@ -32,7 +33,6 @@ from qt.core import (
     QPainter,
     QPalette,
     QPixmap,
-    QPushButton,
     QRect,
     QScrollArea,
     QSize,
@@ -51,6 +51,7 @@ from .hardcover_matching import stored_id
 from .hardcover_records import Candidate, Question, Verdict
 from .isbn import codes_of
 from .records import CalibreBook
+from .widgets import push_button
 
 if TYPE_CHECKING:
     from calibre_builtins import _, load_translations, ngettext
@@ -328,34 +329,40 @@ class Picker(QWidget):
 
     def _buttons(self) -> QHBoxLayout:
         row = QHBoxLayout()
-        self.open_page = self._button(
+        self.open_page = push_button(
             'open_page',
             _('&Open on Hardcover'),
-            'mimetypes/html.png',
             _('Show this candidate in the browser'),
             self._open_page,
+            self,
+            'mimetypes/html.png',
         )
-        self.match = self._button('match', _('&Match'), 'ok.png', _('Store this candidate as the match'), self._match)
-        self.skip = self._button(
+        self.match = push_button(
+            'match', _('&Match'), _('Store this candidate as the match'), self._match, self, 'ok.png'
+        )
+        self.skip = push_button(
             'skip',
             _('&Skip this book'),
-            'forward.png',
             _('None of these: go on, and do not ask about this book again'),
             lambda: self._answer(Verdict.SKIP),
+            self,
+            'forward.png',
         )
-        self.stop = self._button(
+        self.stop = push_button(
             'stop',
             _('S&top'),
-            'window-close.png',
             _('End here. Everything that was chosen is stored already'),
             lambda: self._answer(Verdict.STOP),
+            self,
+            'window-close.png',
         )
-        self.unlink = self._button(
+        self.unlink = push_button(
             'unlink',
             _('&Unlink'),
-            'list_remove.png',
             _('Remove the match, and do not look for another'),
             self.unlinked.emit,
+            self,
+            'list_remove.png',
         )
         self.unlink.hide()
         self.match.setDefault(True)
@@ -364,14 +371,10 @@ class Picker(QWidget):
         row.addStretch(1)
         for button in (self.match, self.skip, self.stop):
             row.addWidget(button)
+        for button in (self.open_page, self.unlink, self.match, self.skip, self.stop):
+            # Return presses the one that has the focus.
+            button.setAutoDefault(True)
         return row
-
-    def _button(self, name: str, label: str, icon: str, tip: str, clicked: Callable[[], None]) -> QPushButton:
-        button = QPushButton(QIcon.ic(icon), label, self)
-        button.setObjectName(name)
-        button.setToolTip(tip)
-        button.clicked.connect(lambda: clicked())
-        return button
 
     def change_a_match(self, book: CalibreBook) -> None:
         """From now on it is about a single book, which may have a match that can be unlinked."""
@@ -431,12 +434,19 @@ class Picker(QWidget):
             self._answer(self.selected)
 
     def _answer(self, answer: Candidate | Verdict) -> None:
+        # From a button that is disabled Qt would move the focus on to Stop, under the fingers of who types on.
+        self.candidates.setFocus()
         self.wait_for_question()
         self.chosen.emit(answer)
 
     def _open_page(self) -> None:
         if self.selected is not None:
             open_url(QUrl(self.selected.link))
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Return that is held down answers one question, not all that follow unread."""
+        if not (event.isAutoRepeat() and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)):
+            super().keyPressEvent(event)
 
     def changeEvent(self, event: QEvent) -> None:
         if event.type() == QEvent.Type.PaletteChange:

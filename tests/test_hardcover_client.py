@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -44,7 +44,7 @@ from standins.faults import (
     Truncated,
     WrongShape,
 )
-from standins.hardcover import Printing, ShelfRow, generate_catalogue, isbn10, isbn13
+from standins.hardcover import PNG, Printing, ShelfRow, generate_catalogue, isbn10, isbn13
 
 ACCOUNT = Account(7, 'reader', 1)
 Ask = Callable[[Hardcover, Cancel], Any]
@@ -619,6 +619,25 @@ def test_the_day_after_there_is_room_again(service: Service) -> None:
         hardcover.who_am_i(service.cancel)
 
 
+def test_a_night_that_the_computer_slept_through_counts(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock that waits are measured with stands still meanwhile; Hardcover's day does not."""
+    service.server.set_options(daily=1)
+    with service.client() as hardcover:
+        hardcover.who_am_i(service.cancel)
+        assert hardcover.pace.left_today == 0
+        tomorrow = service.clock.local_time() + timedelta(hours=15)
+        monkeypatch.setattr(service.clock, 'local_time', lambda: tomorrow)
+        service.server.set_options(daily=100)
+        hardcover.who_am_i(service.cancel)
+
+
+def test_a_reset_beyond_all_reason_is_no_crash(service: Service) -> None:
+    quota = {'RateLimit-Policy': '"daily";q=1;w=86400', 'RateLimit': '"daily";r=0;t=999999999999'}
+    service.server.fail(Status(429, quota))
+    assert isinstance(failure(service), QuotaSpent)
+    assert service.server.count() == 1
+
+
 @pytest.mark.parametrize(
     ('token', 'legacy'),
     [('hc_pat_' + 'a' * 30, False), ('hc_at_' + 'b' * 30, False), ('e30.e30.c2ln', True), ('plain', False)],
@@ -645,6 +664,44 @@ def test_covers_come_without_credentials_and_only_over_safe_ways(service: Servic
             covers.fetch(service.server.origin + '/covers/1.png', service.cancel)
     finally:
         covers.close()
+
+
+def test_a_cover_is_asked_for_once(service: Service) -> None:
+    one, other, nothing = (service.server.origin + path for path in ('/covers/1.png', '/covers/2.png', '/nothing'))
+    covers = Covers(USER_AGENT, service.server.api_url)
+    try:
+        for _question in range(3):
+            assert covers.fetch(one, service.cancel) == covers.fetch(other, service.cancel) != b''
+            assert covers.fetch(nothing, service.cancel) is None
+    finally:
+        covers.close()
+    assert sorted(request.path for request in service.server.requests) == ['/covers/1.png', '/covers/2.png', '/nothing']
+
+
+def test_a_cover_whose_fetching_was_stopped_is_not_taken_for_missing(service: Service) -> None:
+    url = service.server.origin + '/covers/1.png'
+    covers, cancel = Covers(USER_AGENT, service.server.api_url), Cancel()
+    service.server.fail(Hang())
+    try:
+        threading.Timer(0.1, cancel.set).start()
+        with pytest.raises(Cancelled):
+            covers.fetch(url, cancel)
+        assert covers.fetch(url, Cancel()) == PNG
+    finally:
+        covers.close()
+
+
+def test_covers_that_were_not_shown_for_longest_are_let_go(service: Service) -> None:
+    urls = [f'{service.server.origin}/covers/{number}.png' for number in (1, 2, 3)]
+    covers = Covers(USER_AGENT, service.server.api_url, most=2 * (len(PNG) + len(urls[0])))
+    try:
+        for url in (urls[0], urls[1], urls[0], urls[2], urls[0], urls[2], urls[1]):
+            assert covers.fetch(url, service.cancel) == PNG
+        assert covers.fetch(urls[0] + 'x' * 900, service.cancel) == PNG
+    finally:
+        covers.close()
+    asked = [request.path.removeprefix('/covers/')[0] for request in service.server.requests]
+    assert asked == ['1', '2', '3', '2', '1']
 
 
 def test_a_gone_edition_of_an_unknown_book_is_left_out(service: Service) -> None:

@@ -60,7 +60,10 @@ from qt.core import (
     QAbstractItemView,
     QApplication,
     QDesktopServices,
+    QDialog,
+    QEvent,
     QHeaderView,
+    QKeyEvent,
     QLabel,
     QLineEdit,
     QListWidget,
@@ -73,13 +76,14 @@ from qt.core import (
     QTextEdit,
     QTimer,
     QUrl,
+    QVBoxLayout,
     QWidget,
     pyqtSlot,
     sip,
 )
 from standins import faults
 from standins.booklore import BookLoreStandIn, ServerBook
-from standins.hardcover import PNG, isbn13
+from standins.hardcover import PNG, ShelfRow, Work, isbn13
 
 SKIP_MARK = [change.title for change in SKIPPED]
 
@@ -358,6 +362,64 @@ def test_the_keyboard_is_enough(make_desk: MakeDesk, qtbot: Any) -> None:
     assert [desk.api.field_for('title', book_id) for book_id in stored] == [first]
     qtbot.keyClick(dialog, Qt.Key.Key_Escape)
     assert not dialog.isVisible()
+
+
+def test_return_that_is_held_down_answers_one_question(qtbot: Any) -> None:
+    window = QDialog()
+    qtbot.addWidget(window)
+    picker = Picker(window, lambda book_id: None)
+    answers = answers_of(picker)
+    QVBoxLayout(window).addWidget(picker)
+    window.show()
+    for held in (False, True, True):
+        picker.show_question(picker_question())
+        for _press in range(2):
+            # The second finds no question any more, and does nothing.
+            event = QKeyEvent(
+                QEvent.Type.KeyPress, Qt.Key.Key_Return, Qt.KeyboardModifier.NoModifier, '\r', autorep=held
+            )
+            QApplication.sendEvent(picker.candidates, event)
+    assert answers == [CANDIDATES[0]]
+    assert window.isVisible()
+
+
+def test_who_skips_with_the_keyboard_does_not_stop_by_accident(picker: Picker, qtbot: Any) -> None:
+    answers = answers_of(picker)
+    for _question in range(2):
+        picker.show_question(picker_question())
+        picker.skip.setFocus()
+        qtbot.keyClick(picker.skip, Qt.Key.Key_Space)
+        qtbot.keyClick(picker.focusWidget(), Qt.Key.Key_Space)
+    assert answers == [Verdict.SKIP, Verdict.SKIP]
+
+
+def test_stop_between_two_questions_ends_the_search_for_the_next(make_desk: MakeDesk) -> None:
+    desk = make_desk([{'title': title, 'authors': ['Nobody']} for title in ('Emma', 'Dune')])
+    desk.service.server.fail(faults.Hang(), after=1, times=None)
+    dialog = desk.open(FetchDialog(desk.window, desk.jobs))
+    desk.until(lambda: dialog.picker.candidates.count())
+    desk.click(dialog, 'match')
+    assert 'Looking for the next book' in dialog.picker.heading.text()
+    desk.click(dialog, 'stop')
+    desk.until_ended(dialog)
+    assert 'Cancelled - what was done before is kept.' in dialog.result_page.sentence.label.text()
+    assert '1 stored' in dialog.result_page.more.text()
+
+
+def test_ids_that_a_push_stores_are_shown_in_the_book_list(make_desk: MakeDesk) -> None:
+    desk = rated_desk(make_desk)
+    Memory(settings.plugin_folder(), desk.jobs.library().library_id).note_written({1: {'hardcover-id': '11'}})
+    emma = desk.service.catalogue.works[0]
+    emma.canonical_id = 15
+    desk.service.catalogue.works.append(Work(15, 'Emma'))
+    desk.service.catalogue.shelf.append(ShelfRow(35, 15))
+    dialog = desk.open(PushDialog(desk.window, desk.jobs))
+    desk.until(lambda: dialog.preview is not None and dialog.preview.isVisible())
+    assert desk.window.refreshed == []
+    desk.click(dialog, 'send')
+    desk.until_ended(dialog)
+    assert desk.identifiers(1)['hardcover-id'] == '15'
+    assert desk.window.refreshed == [1]
 
 
 def test_ids_are_fetched_and_every_choice_is_stored_at_once(make_desk: MakeDesk) -> None:

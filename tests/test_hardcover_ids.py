@@ -407,6 +407,30 @@ def test_covers_come_with_the_question(make_shelf: MakeShelf) -> None:
     assert outcome.requests == outcome.units == 1
 
 
+def test_a_cover_that_several_questions_show_is_fetched_once(make_shelf: MakeShelf) -> None:
+    catalogue = small_catalogue()
+    catalogue.works[0].image_url = '{origin}/covers/11.png'
+    shelf = make_shelf([emma(), emma(), emma()], catalogue)
+    shown: list[Mapping[int, bytes]] = []
+    shelf.fetch(choose=lambda question: (shown.append(question.covers), Verdict.SKIP)[1])
+    assert [list(covers) for covers in shown] == [[11]] * 3
+    assert shelf.service.server.count('/covers/11.png') == 1
+
+
+def test_asking_again_holds_although_a_fetch_is_running(make_shelf: MakeShelf) -> None:
+    """The menu forgets what was skipped before, while a job goes on to skip; neither undoes the other."""
+    shelf = make_shelf([emma(), dune()])
+    shelf.fetch(choose=skip, ids=[1])
+    assert skipped_books(shelf.open) == {1}
+
+    def choose(question: Question) -> Verdict:
+        assert ask_again(shelf.open) == 1
+        return Verdict.SKIP
+
+    shelf.fetch(choose=choose, ids=[2])
+    assert skipped_books(shelf.open) == {2}
+
+
 def test_a_search_that_fails_fails_for_its_book_only(make_shelf: MakeShelf) -> None:
     shelf = make_shelf([emma(), dune()])
     shelf.service.server.fail(Status(408, body={'error': 'Request timeout'}), times=2)
