@@ -120,7 +120,12 @@ def naming_the_old_log(
 
 
 def as_json(value: Value) -> object:
-    return value.astimezone().isoformat() if isinstance(value, datetime) else value
+    if not isinstance(value, datetime):
+        return value
+    # What a user entered may be a date before 1970, which Windows cannot put into local time.
+    with suppress(OSError, OverflowError, ValueError):
+        value = value.astimezone()
+    return value.isoformat()
 
 
 def change_as_json(change: Change) -> dict[str, object]:

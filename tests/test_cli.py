@@ -301,6 +301,13 @@ class TestJson:
         cache = open_library(folder).new_api
         assert [cache.field_for(column, 1) for column in ('#progress', '#time', '#state')] == [42.19, 304, 'Completed']
 
+    def test_an_old_date_that_the_system_cannot_put_into_local_time(self) -> None:
+        class OnWindows(datetime):
+            def astimezone(self, *zone: Any) -> Any:
+                raise OSError(22, 'Invalid argument')
+
+        assert cli.as_json(OnWindows(1950, 1, 2, tzinfo=timezone.utc)) == '1950-01-02T00:00:00+00:00'
+
     def test_requests_are_those_that_were_sent(
         self, make_library: Any, service: BookFusionStandIn, quick_cli: Any
     ) -> None:
