@@ -2,7 +2,7 @@
 
 python = .venv/bin/python
 
-.PHONY: help demo test lint zip bench test-matrix screenshots screenshots-matrix setup clean
+.PHONY: help demo test lint zip bench test-matrix screenshots screenshots-matrix messages setup clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -36,6 +36,9 @@ screenshots: setup zip  ## pictures of every dialog, light and dark
 # For looking: the same window on every version beside each other, in build/screenshots-matrix.
 screenshots-matrix: setup  ## pictures of every dialog on Calibre 6.13, 8.5 and 9.x, side by side
 	tools/test_matrix.sh --pictures $(ARGS)
+
+messages:  ## every sentence that can be translated, as a template for translators
+	@/usr/bin/python3 tools/messages.py
 
 # Calibre by apt, the test tools in .venv; quick when nothing is missing.
 setup:

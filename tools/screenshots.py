@@ -7,11 +7,9 @@ Touches nothing of the user's: library and configuration are in a temporary fold
 from __future__ import annotations
 
 import argparse
-import ast
 import json
 import shutil
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / 'tests'))
 
 from harness.start import find_calibre, install_plugin, own_network, set_environment, temporary_folder
+from messages import catalogue, of_all_modules
 
 RECORDS = ROOT / 'tools' / 'demo_books.json'
 TOUR = ROOT / 'tools' / 'screenshot_tour.py'
@@ -58,16 +57,6 @@ MODES = (
 )
 
 
-def messages(source: str) -> Iterator[tuple[str, str]]:
-    """(singular, plural or '') of every sentence that a module marks for translation."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            wanted = {'_': 1, 'text': 1, 'ngettext': 2, 'counted': 2}.get(node.func.id, 0)
-            words = [each.value for each in node.args[:wanted] if isinstance(each, ast.Constant)]
-            if wanted and len(words) == wanted and all(isinstance(word, str) and word for word in words):
-                yield str(words[0]), str(words[1]) if wanted == 2 else ''
-
-
 def lengthened(words: str) -> str:
     """The sentence half as long again, with its placeholders and its mnemonic left as they are."""
     filling = 'lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor '
@@ -76,23 +65,7 @@ def lengthened(words: str) -> str:
 
 def long_language(root: Path) -> str:
     """A translation that shows what breaks when sentences are longer than in English, as a .po file."""
-    found: dict[str, str] = {}
-    for module in sorted(root.glob('*.py')):
-        for singular, plural in messages(module.read_text(encoding='utf-8')):
-            found[singular] = plural or found.get(singular, '')
-    entries = ['msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=UTF-8\\n"']
-    entries[0] += '\n"Plural-Forms: nplurals=2; plural=(n != 1);\\n"'
-    for singular, plural in found.items():
-        quoted = {word: json.dumps(word, ensure_ascii=False) for word in (singular, plural)}
-        longer = {word: json.dumps(lengthened(word), ensure_ascii=False) for word in (singular, plural)}
-        if plural:
-            entries.append(
-                f'msgid {quoted[singular]}\nmsgid_plural {quoted[plural]}\n'
-                f'msgstr[0] {longer[singular]}\nmsgstr[1] {longer[plural]}'
-            )
-        else:
-            entries.append(f'msgid {quoted[singular]}\nmsgstr {longer[singular]}')
-    return '\n\n'.join(entries) + '\n'
+    return catalogue(of_all_modules(root), lengthened)
 
 
 def build_zip_for(mode: Mode, folder: Path) -> Path:

@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+"""Prints every sentence of the plugin that can be translated, as a template for translators (.pot).
+
+A translation is that file with its sentences filled in, as translations/LANGUAGE.po; `make zip` takes it in.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+# How many of a function's first arguments are sentences; `say` is a method, the others are plain functions.
+FUNCTIONS = {'_': 1, 'text': 1, 'ngettext': 2, 'counted': 2}
+METHODS = {'say': 1}
+NOTHING_TO_TRANSLATE = re.compile(r'[^\w]*(\{\w+\}[^\w]*)*')
+
+
+def messages(source: str) -> Iterator[tuple[str, str]]:
+    """(singular, plural or '') of every sentence that a module marks for translation."""
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call):
+            continue
+        wanted = 0
+        if isinstance(node.func, ast.Name):
+            wanted = FUNCTIONS.get(node.func.id, 0)
+        elif isinstance(node.func, ast.Attribute):
+            wanted = METHODS.get(node.func.attr, 0)
+        words = [str(each.value) for each in node.args[:wanted] if isinstance(each, ast.Constant) and each.value]
+        if wanted and len(words) == wanted and not NOTHING_TO_TRANSLATE.fullmatch(words[0]):
+            yield words[0], words[1] if wanted == 2 else ''
+
+
+def of_all_modules(root: Path) -> dict[str, str]:
+    """{singular: plural or ''} of every module in a folder, in the order of the modules."""
+    found: dict[str, str] = {}
+    for module in sorted(root.glob('*.py')):
+        for singular, plural in messages(module.read_text(encoding='utf-8')):
+            found[singular] = plural or found.get(singular, '')
+    return found
+
+
+def catalogue(found: dict[str, str], translate: Callable[[str], str] = lambda words: '') -> str:
+    """A .po file of these sentences; without `translate` a template."""
+
+    def quoted(words: str) -> str:
+        return json.dumps(words, ensure_ascii=False)
+
+    header = 'Content-Type: text/plain; charset=UTF-8', 'Plural-Forms: nplurals=2; plural=(n != 1);'
+    entries = ['msgid ""\nmsgstr ""\n' + '\n'.join(f'"{line}\\n"' for line in header)]
+    for singular, plural in found.items():
+        one, many = quoted(translate(singular)), quoted(translate(plural))
+        plural_forms = f'msgid_plural {quoted(plural)}\nmsgstr[0] {one}\nmsgstr[1] {many}'
+        forms = plural_forms if plural else f'msgstr {one}'
+        entries.append(f'msgid {quoted(singular)}\n{forms}')
+    return '\n\n'.join(entries) + '\n'
+
+
+if __name__ == '__main__':
+    print(catalogue(of_all_modules(ROOT)), end='')
