@@ -245,6 +245,8 @@ def drive(gui: Any, helpers: Any) -> Steps:
     tour = Tour(gui, helpers)
     tour.save(bookfusion_api_base=tour.server.api_base, bookfusion_user_api_base=tour.server.user_api_base)
     gui.resize(1800, 800)
+    # Now, while no automatic sync is set up: it would come in between.
+    helpers.action.begin()
     if helpers.argument['mirrored']:
         QApplication.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
     for part in (first_run, a_sync, the_form, the_rest):
