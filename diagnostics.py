@@ -7,7 +7,9 @@ English, plain text, and nothing in it that tells who the reader is. Knows no wi
 from __future__ import annotations
 
 import platform
+from contextlib import suppress
 from dataclasses import fields
+from pathlib import Path
 
 from calibre.constants import __version__ as calibre_version
 from qt.core import PYQT_VERSION_STR, qVersion
@@ -22,12 +24,26 @@ from .settings import COLUMN_KEYS, PLUGIN_NAME, VERSION, Settings
 LOG_LINES = 200
 # No secrets, but nobody's business either.
 PRIVATE_KEYS = frozenset({'email', 'device', 'booklore_url', 'booklore_username'})
+# Shorter values would blank out parts of ordinary words.
+SHORTEST_PRIVATE = 4
 
 
 def diagnostics(library: Library | None) -> str:
     """Everything in one text, made to be pasted."""
-    sections = [_versions(), *_settings(library), *_library(library), 'Log:', *logs.last_lines(LOG_LINES)]
-    return redact('\n'.join(sections)) + '\n'
+    log = _without_the_reader('\n'.join(logs.last_lines(LOG_LINES)))
+    return redact('\n'.join((_versions(), *_settings(library), *_library(library), 'Log:', log))) + '\n'
+
+
+def _without_the_reader(log: str) -> str:
+    """The log without the home folder, which is named after its owner, and without the values of private settings."""
+    with suppress(RuntimeError):
+        log = log.replace(str(Path.home()), '~')
+    with suppress(BackSyncError):
+        current = settings.load().settings
+        for value in sorted((getattr(current, key) for key in PRIVATE_KEYS), key=len, reverse=True):
+            if len(value) >= SHORTEST_PRIVATE:
+                log = log.replace(value, '(private)')
+    return log
 
 
 def _versions() -> str:
