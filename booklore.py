@@ -15,6 +15,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 from . import errors
 from .cancel import Cancel
 from .errors import BackSyncError, BadAnswer, Cancelled, ServerTrouble, SettingsTrouble, SignInRefused
+from .hardcover_answers import parse_slug
 from .hardcover_records import SourceMatch
 from .isbn import Codes, asin, codes_of, isbns_in, make_codes
 from .paging import each
@@ -38,7 +39,6 @@ NO_BATCH = NOT_THERE | {400, 422, 500}
 BATCH_SIZE = 200
 MOST_SINGLES = 100
 LARGEST_HARDCOVER_ID = 2**31 - 1
-SLUG = re.compile(r'[^\s/?#]{1,200}')
 LONGEST_TEXT, MOST_AUTHORS = 1000, 100
 # A source that is optional must not hold up the fetch, and a password must not be tried twice: nothing is tried again.
 PATIENCE = Limits(connect=5.0, waits=())
@@ -79,7 +79,6 @@ def parse_book(raw: object) -> BookLoreBook | None:
     if not isinstance(metadata, dict):
         metadata = {}
     authors = metadata.get('authors')
-    slug = _words(metadata.get('hardcoverId')).strip()
     if not book_id:
         return None
     return BookLoreBook(
@@ -91,7 +90,7 @@ def parse_book(raw: object) -> BookLoreBook | None:
         ),
         hardcover=SourceMatch(
             book_id=_number(metadata.get('hardcoverBookId'), LARGEST_HARDCOVER_ID),
-            slug=slug if SLUG.fullmatch(slug) else '',
+            slug=parse_slug(_words(metadata.get('hardcoverId')).strip()),
         ),
     )
 

@@ -18,6 +18,7 @@ from .text import text
 
 LONGEST_TEXT, LONGEST_REASON = 1000, 200
 LARGEST_ID = 2**31 - 1
+SLUG = re.compile(r'[\w.~%+-]{1,300}')
 RETIRED = re.compile(r'weren.?t able to find that book', re.IGNORECASE)
 TIMESTAMP = re.compile(r'(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(\.\d{1,9})?(?:Z|([+-])(\d\d)(?::?(\d\d))?)?', re.ASCII)
 
@@ -41,8 +42,16 @@ def parse_count(value: object) -> int:
 
 
 def parse_text(value: object) -> str:
-    """A text on one line, of bounded length; '' where it is anything else."""
-    return ' '.join(value[:LONGEST_TEXT].split()) if isinstance(value, str) else ''
+    """A text on one line, of bounded length; '' where it is anything else. Halves of characters become `?`."""
+    if not isinstance(value, str):
+        return ''
+    # JSON can carry a lone surrogate, which no file, database or terminal takes.
+    return ' '.join(value[:LONGEST_TEXT].encode(errors='replace').decode().split())
+
+
+def parse_slug(value: object) -> str:
+    """The slug of a book; '' where it is anything else, or has marks in it that an identifier does not keep."""
+    return value if isinstance(value, str) and SLUG.fullmatch(value) else ''
 
 
 def parse_texts(value: object) -> tuple[str, ...]:
@@ -101,7 +110,7 @@ def parse_book(raw: object) -> HardcoverBook | None:
     if not book_id:
         return None
     return HardcoverBook(
-        book_id, parse_text(row.get('slug')), parse_text(row.get('title')), parse_number_id(row.get('canonical_id'))
+        book_id, parse_slug(row.get('slug')), parse_text(row.get('title')), parse_number_id(row.get('canonical_id'))
     )
 
 
@@ -148,7 +157,7 @@ def parse_candidate(raw: object) -> Candidate | None:
         return None
     return Candidate(
         book_id=book_id,
-        slug=parse_text(document.get('slug')),
+        slug=parse_slug(document.get('slug')),
         title=title,
         subtitle=parse_text(document.get('subtitle')),
         authors=parse_texts(document.get('author_names')),

@@ -619,6 +619,13 @@ def test_no_record_is_too_odd(raw: Any) -> None:
     match_books([CalibreBook(1, book.title, book.authors, {})], [book])
 
 
+@pytest.mark.parametrize('slug', ['\ud800', 'emma\x00', 'emma, jane', 'emma|jane'])
+def test_a_slug_that_no_identifier_keeps_is_left_out(slug: str) -> None:
+    book = parse_book({'id': 1, 'metadata': {'hardcoverBookId': '11', 'hardcoverId': slug}})
+    assert book is not None
+    assert book.hardcover == SourceMatch(11, '')
+
+
 @given(st.integers(1, 2**31 - 1), st.text(string.ascii_lowercase + '-', min_size=1, max_size=40))
 def test_the_id_may_be_a_text_or_a_number(number: int, slug: str) -> None:
     for given_id in (number, str(number), f' {number} '):

@@ -21,6 +21,7 @@ from calibre_plugins.bookfusionbacksync.hardcover_answers import (
     parse_moment,
     parse_number_id,
     parse_shelf_entry,
+    parse_slug,
     parse_stars,
     parse_text,
     parse_texts,
@@ -29,7 +30,7 @@ from calibre_plugins.bookfusionbacksync.hardcover_answers import (
 )
 from calibre_plugins.bookfusionbacksync.hardcover_pace import Pace, parse_limits
 from harness.hardcover import StillClock
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 KEYS = (
@@ -92,6 +93,30 @@ def test_single_values(raw: Any) -> None:
 def test_timestamps(raw: object, utc: str | None) -> None:
     moment = parse_moment(raw)
     assert (moment and moment.isoformat()) == utc
+
+
+@example('\ud800')
+@given(st.text(st.characters(), max_size=40))
+def test_every_text_can_be_written_down(raw: str) -> None:
+    """JSON can carry half a surrogate pair, on which Calibre's database, files and terminals choke."""
+    document = {'id': 1, 'title': raw, 'slug': raw, 'author_names': [raw]}
+    candidate, book = parse_candidate({'document': document}), parse_book(document)
+    for found in (candidate, book):
+        if found is not None:
+            f'{found.title}{found.slug}'.encode()
+    plain_reason(raw).encode()
+
+
+@pytest.mark.parametrize('slug', ['emma', '1984', 'l-étranger', '罪与罚', 'c++', 'mr.-fox', 'a%20b', 'e_m~ma'])
+def test_slugs(slug: str) -> None:
+    assert parse_slug(slug) == slug
+
+
+@pytest.mark.parametrize(
+    'slug', ['', ' emma', 'a b', 'a,b', 'a:b', 'a|b', 'a/b', 'a?b', '\ud800', 'x\x00', 'a' * 301, 5, None]
+)
+def test_what_is_no_slug(slug: object) -> None:
+    assert parse_slug(slug) == ''
 
 
 def test_reasons_are_short_and_hold_no_secret() -> None:

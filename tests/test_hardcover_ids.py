@@ -118,6 +118,14 @@ def test_codes_in_every_form(make_shelf: MakeShelf, code: dict[str, str]) -> Non
     assert shelf.identifiers().items() >= code.items()
 
 
+def test_a_slug_that_no_database_takes_is_left_out(make_shelf: MakeShelf) -> None:
+    catalogue = small_catalogue()
+    catalogue.works[0].slug, catalogue.works[0].title = 'emma-\ud800', 'Emma \ud800'
+    shelf = make_shelf([emma(isbn=isbn13(11))], catalogue)
+    assert len(shelf.fetch().stored) == 1
+    assert shelf.hardcover() == {'hardcover-id': '11', 'hardcover-edition': '21'}
+
+
 def test_a_wrong_check_digit_is_not_looked_up(make_shelf: MakeShelf) -> None:
     shelf = make_shelf([emma(isbn=isbn13(11)[:-1] + str((int(isbn13(11)[-1]) + 1) % 10))])
     outcome = shelf.fetch()
