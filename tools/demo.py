@@ -109,7 +109,7 @@ def show_in_calibre(library: Path) -> int:
             return 1
     prepare_first_start()
     print(
-        f'Calibre opens on a sample library. Click the button "{PLUGIN_NAME}" and then Sync Now; quit to end the demo.'
+        f'Calibre opens on a sample library. Click the button "{PLUGIN_NAME}" and then Sync now; quit to end the demo.'
     )
     with subprocess.Popen(['calibre', '--with-library', str(library), '--no-update-check']) as calibre:
         try:

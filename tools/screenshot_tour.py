@@ -244,7 +244,7 @@ def drive(gui: Any, helpers: Any) -> Steps:
     yield helpers.toolbar_button
     tour = Tour(gui, helpers)
     tour.save(bookfusion_api_base=tour.server.api_base, bookfusion_user_api_base=tour.server.user_api_base)
-    gui.resize(1800, 800)
+    gui.resize(1400, 800)
     # Now, while no automatic sync is set up: it would come in between.
     helpers.action.begin()
     if helpers.argument['mirrored']:

@@ -27,7 +27,6 @@ from qt.core import QAbstractButton, QApplication, QTimer, QWidget
 PLUGIN_NAME = 'BookFusion Back Sync'
 FAILED = 70
 TURN_MILLISECONDS = 10
-LEAST_SIZE = 1800, 780
 
 
 class Helpers:
@@ -128,8 +127,6 @@ class Driver:
     def started(self, gui: Any) -> None:
         """The main window is complete: from here on the script has the word."""
         self.gui = gui
-        # A screen that is not there is 800 pixels wide, too narrow for all of the toolbar: what does not fit is hidden.
-        gui.resize(max(gui.width(), LEAST_SIZE[0]), max(gui.height(), LEAST_SIZE[1]))
         # Calibre has just put its own hook there, which opens a dialog.
         sys.excepthook = self.unhandled
         self.watch()
@@ -182,7 +179,7 @@ class Driver:
 
 
 def prepare_first_start() -> None:
-    """No welcome wizard, no book as a present, no splash screen; the plugin's button on the toolbar."""
+    """No welcome wizard, no book as a present, no splash screen; the plugin's button on the toolbar, where there is room."""
     from calibre.gui2 import gprefs
     from calibre.utils.config import dynamic
 
@@ -191,7 +188,7 @@ def prepare_first_start() -> None:
     gprefs['show_splash_screen'] = False
     for layout in ('action-layout-toolbar', 'action-layout-menubar'):
         if PLUGIN_NAME not in gprefs[layout] and (gprefs[layout] or layout.endswith('toolbar')):
-            gprefs[layout] = (*gprefs[layout], PLUGIN_NAME)
+            gprefs[layout] = (PLUGIN_NAME, *gprefs[layout])
 
 
 def main() -> int:
