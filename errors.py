@@ -95,6 +95,9 @@ RECORD_NOT_WRITTEN = text(
     'The undo record could not be saved ({reason}), so nothing was changed. '
     'Check the free space and the permissions of {path}.'
 )
+MEMORY_NOT_READ = text(
+    'The record of earlier Hardcover jobs, {path}, could not be read ({reason}). Check its permissions and try again.'
+)
 UNEXPECTED = text('Something unexpected happened ({reason}). Report this with the log.')
 CANCELLED = text('Cancelled - nothing was written.')
 

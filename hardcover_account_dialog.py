@@ -16,7 +16,7 @@ from calibre.gui2.widgets2 import Dialog
 from qt.core import QDialogButtonBox, QHBoxLayout, QLabel, QSize, Qt, QUrl, QVBoxLayout, QWidget
 
 from . import errors, logs
-from .errors import BackSyncError, Cancelled
+from .errors import BackSyncError
 from .hardcover_account import TokenCheck, check_token, load_token_file, save_token, token_from_text, token_path
 from .hardcover_operations import NEW_KEY_PAGE
 from .jobs import Jobs
@@ -233,8 +233,6 @@ class AccountDialog(Dialog):
             )
 
     def _failed(self, error: BackSyncError) -> None:
-        if isinstance(error, Cancelled):
-            return
         self._show_trouble(error.sentence)
         self.again.show()
 

@@ -50,7 +50,7 @@ def fingerprint(book: CalibreBook) -> str:
 class Memory:
     """The memory of one library, read at once, and read anew and saved by every method that changes it.
 
-    Raises LibraryTrouble then. A job and the menu may each have one of the same library.
+    Raises LibraryTrouble. A job and the menu may each have one of the same library.
     """
 
     def __init__(self, folder: Path, library_id: str) -> None:
@@ -63,7 +63,10 @@ class Memory:
             data = json.loads(self._path.read_bytes())
         except FileNotFoundError:
             return empty
-        except (OSError, ValueError, RecursionError) as error:
+        except OSError as error:
+            # Not damaged, perhaps only in use: what is in it must not be taken for lost.
+            raise LibraryTrouble(errors.MEMORY_NOT_READ, reason=error.strerror, path=self._path) from None
+        except (ValueError, RecursionError) as error:
             logger.warning('%s cannot be read (%s), so it is set aside', self._path.name, type(error).__name__)
             with suppress(OSError):
                 self._path.replace(self._path.with_suffix('.unreadable'))
@@ -160,7 +163,7 @@ class Memory:
                 raw = self._data['pushes'][-1]
                 changes = tuple(_from_json(change) for change in raw['changes'])
                 return Push(datetime.fromisoformat(raw['when']), int(raw['user_id']), changes)
-            except (KeyError, TypeError, ValueError) as error:
+            except (KeyError, TypeError, ValueError, OverflowError) as error:
                 logger.warning('A record of a push cannot be read: %s', type(error).__name__)
                 del self._data['pushes'][-1]
         return None

@@ -991,6 +991,17 @@ def test_the_account_cannot_be_checked_while_a_job_runs(make_desk: MakeDesk) -> 
     desk.until(lambda: 'account reader' in state_of(dialog))
 
 
+def test_a_check_that_was_stopped_can_be_begun_again(make_desk: MakeDesk) -> None:
+    desk = make_desk()
+    desk.service.server.fail(faults.Hang())
+    dialog = account(desk)
+    desk.until(lambda: desk.service.server.requests)
+    desk.jobs.library_about_to_change()
+    desk.until(lambda: not desk.jobs.busy)
+    desk.click(dialog, 'again')
+    desk.until(lambda: 'account reader' in state_of(dialog))
+
+
 def test_closing_the_account_window_gives_the_check_up(make_desk: MakeDesk) -> None:
     desk = make_desk()
     desk.service.server.fail(faults.Hang(), times=None)

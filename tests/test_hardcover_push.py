@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -604,7 +605,35 @@ def test_only_the_last_pushes_are_kept(make_shelf: MakeShelf) -> None:
     assert len(json.loads(path.read_text())['pushes']) == 10
 
 
-@pytest.mark.parametrize('damage', [{'changes': [{'book_id': 1}]}, {}, 7, {'when': 'x', 'user_id': 7, 'changes': []}])
+def test_a_record_that_cannot_be_read_now_is_not_lost(make_shelf: MakeShelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf = make_shelf([book('Emma', 11, 2)])
+    shelf.push()
+
+    read = Path.read_bytes
+
+    def in_use(path: Path) -> bytes:
+        if path.name.startswith('hardcover-'):
+            raise PermissionError(13, 'Permission denied')
+        return read(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, 'read_bytes', in_use)
+        with pytest.raises(LibraryTrouble, match='could not be read'):
+            shelf.undo()
+    assert shelf.undo() is not None
+    assert ratings(shelf)[11] == 4.5
+
+
+@pytest.mark.parametrize(
+    'damage',
+    [
+        {'when': '2025-01-01', 'user_id': float('inf'), 'changes': []},
+        {'changes': [{'book_id': 1}]},
+        {},
+        7,
+        {'when': 'x', 'user_id': 7, 'changes': []},
+    ],
+)
 def test_a_damaged_record_is_passed_over(make_shelf: MakeShelf, damage: Any) -> None:
     shelf = make_shelf([book('Emma', 11, 2)])
     shelf.push()
