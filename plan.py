@@ -138,12 +138,11 @@ class RecordIndex:
     def __init__(self, records: Iterable[ReadingRecord], id_spaces: Sequence[str]) -> None:
         self._spaces = tuple(id_spaces)
         self._maps: dict[str, dict[str, list[ReadingRecord]]] = {space: {} for space in id_spaces}
+        self._settled: dict[str, list[Match]] = {}
         for record in records:
             for space, value in record.ids:
                 if space in self._maps:
-                    claims = self._maps[space].setdefault(value, [])
-                    if record not in claims:
-                        claims.append(record)
+                    self._maps[space].setdefault(value, []).append(record)
 
     def claims(self, identifier: str) -> list[Match]:
         """All records that claim the identifier, each once, the one to take first.
@@ -151,13 +150,18 @@ class RecordIndex:
         The id spaces count in their order; within one, the newest date wins, then the highest percentage. Beyond that
         the choice is arbitrary, but the same whatever the order in which the records came.
         """
-        found: list[Match] = []
-        for space in self._spaces:
-            records = self._maps[space].get(identifier, ())
-            if len(records) > 1:
-                records = sorted(records, key=_rank)
-            found.extend(Match(record, space) for record in records if all(record != known.record for known in found))
-        return found
+        claiming = [(space, found) for space in self._spaces if (found := self._maps[space].get(identifier))]
+        if len(claiming) == 1 and len(claiming[0][1]) == 1:
+            space, (record,) = claiming[0]
+            return [Match(record, space)]
+        # All records of a server may have the same id, a zero say, and so may many books: each is looked at once.
+        if identifier not in self._settled:
+            spaces: dict[ReadingRecord, str] = {}
+            for space, records in claiming:
+                for record in sorted(records, key=_rank) if len(records) > 1 else records:
+                    spaces.setdefault(record, space)
+            self._settled[identifier] = [Match(record, space) for record, space in spaces.items()]
+        return self._settled[identifier]
 
 
 def _age(record: ReadingRecord) -> tuple[bool, float]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
@@ -178,6 +179,19 @@ class TestMatching:
         plan = plan_for([record(5, last_read_at='2020-01-01')], {1: ('5', 'Dune'), 2: ('5', 'Düne'), 3: ('6', 'Emma')})
         assert set(cells(plan)) == {(1, '#dateread'), (2, '#dateread')}
         assert plan.notes == ('Note: 2 books share identifier 5 and get the same values: Dune, Düne',)
+
+    def test_a_server_that_gives_all_its_records_the_same_id(self) -> None:
+        """A zero, say, for whatever is not in its shop: moments, where comparing each with each takes minutes."""
+        records = [
+            record(0, number, last_read_at='2020-01-01', percentage=number / 1000) for number in range(1, 12_001)
+        ]
+        started = time.monotonic()
+        plan = plan_for(records, {**dict.fromkeys(range(1, 51), ('0', 'Dune')), 99: ('7', 'Emma')})
+        assert time.monotonic() - started < 20
+        assert len(plan.changes) == 51
+        assert plan.notes[0] == (
+            'Note: Dune: 12000 BookFusion records claim identifier 0; the newest date wins (match=book_id)'
+        )
 
     def test_long_lists_of_books_are_shortened_in_notes(self) -> None:
         books = {number: ('5', f'Copy {number}') for number in range(1, 31)}
