@@ -589,8 +589,8 @@ class _Proxy:
 
 def _proxy_for(origin: tuple[str, str, int]) -> _Proxy | None:
     """The system's proxy for an address, never for this computer itself. Raises _ProxyRefused for one we cannot use."""
-    scheme, host, _port = origin
-    if is_loopback(host) or urllib.request.proxy_bypass(host):
+    scheme, wanted, _port = origin
+    if is_loopback(wanted) or urllib.request.proxy_bypass(wanted):
         return None
     configured = urllib.request.getproxies()
     given = configured.get(scheme) or configured.get('all')
@@ -604,7 +604,8 @@ def _proxy_for(origin: tuple[str, str, int]) -> _Proxy | None:
     if address.username:
         pair = f'{unquote(address.username)}:{unquote(address.password or "")}'
         headers['Proxy-Authorization'] = 'Basic ' + base64.b64encode(pair.encode()).decode()
-    return _Proxy(address.hostname or '', address.port or 8080, headers)
+    _scheme, host, port = _origin(address)
+    return _Proxy(host, port, headers)
 
 
 def _look_up(address: tuple[str, int], deadline: float, cancel: Cancel) -> list[tuple[Any, ...]]:

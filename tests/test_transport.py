@@ -842,6 +842,19 @@ def test_a_proxy_that_cannot_be_used(
     assert not any(part in whole_story(error) for part in ('pR0xy', 'proxy user', 'proxy%20user'))
 
 
+@pytest.mark.parametrize(
+    ('given', 'port'),
+    [('http://proxy.example', 80), ('proxy.example', 80), ('https://proxy.example', 443), ('proxy.example:3128', 3128)],
+)
+def test_a_proxy_without_a_port_is_where_other_programs_look_for_it(
+    monkeypatch: pytest.MonkeyPatch, given: str, port: int
+) -> None:
+    monkeypatch.setenv('https_proxy', given)
+    proxy = transport._proxy_for(('https', 'books.example', 443))
+    assert proxy is not None
+    assert (proxy.host, proxy.port) == ('proxy.example', port)
+
+
 def test_a_proxy_does_not_show_its_password() -> None:
     proxy = transport._Proxy('proxy.example', 8080, {'Proxy-Authorization': f'Basic {TOKEN}'})
     assert TOKEN not in f'{proxy!r}{proxy}'
