@@ -58,10 +58,6 @@ class Clue:
     key: str
     unsure: bool = False
 
-    @property
-    def number(self) -> int:
-        return int(self.value)
-
 
 def number_id(value: str | None) -> int:
     """The id that an identifier holds, 0 where it holds something else."""

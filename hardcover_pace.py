@@ -23,8 +23,8 @@ from .transport import LONGEST_RETRY_AFTER, parse_retry_after
 BURST, LEGACY_BURST = 10.0, 5.0
 UNITS_A_SECOND = 1.0
 SHORTEST_DAILY_WINDOW, LONGEST_WINDOW = 12 * 3600, 366 * 24 * 3600
-# Where a 429 does not say how long to wait.
-WAITS_WITHOUT_ADVICE = (2.0, 5.0, 10.0)
+# Where a 429 does not say how long to wait; 10 s together, as long as any request may wait of its own accord.
+WAITS_WITHOUT_ADVICE = (2.0, 3.0, 5.0)
 _MEMBER = re.compile(r'"([^"]{1,40})"((?:\s*;\s*[a-z]+\s*=\s*\d{1,12}(?!\d))+)', re.ASCII)
 _PARAMETER = re.compile(r'([a-z]+)\s*=\s*(\d+)', re.ASCII)
 
@@ -177,7 +177,8 @@ class Pace:
         """Takes over a 429: nothing is sent before it allows. Raises QuotaSpent where that is not soon."""
         self.learn(headers)
         seconds = parse_retry_after(headers.get('retry-after', ''))
-        if seconds is None:
+        # "At once" (0, or a date that has passed) was tried just now.
+        if not seconds:
             seconds = WAITS_WITHOUT_ADVICE[min(attempt, len(WAITS_WITHOUT_ADVICE) - 1)]
         if seconds > LONGEST_RETRY_AFTER:
             raise self._spent_for(seconds)

@@ -586,6 +586,14 @@ def test_what_an_answer_says_of_the_bucket_is_believed(service: Service) -> None
     assert service.clock.waited == pytest.approx(3)
 
 
+@pytest.mark.parametrize('at_once', ['0', 'Wed, 21 Oct 2015 07:28:00 GMT'])
+def test_who_is_told_to_come_back_at_once_still_waits_a_little(service: Service, at_once: str) -> None:
+    service.server.fail(Status(429, {'Retry-After': at_once}), times=3)
+    with service.client() as hardcover:
+        hardcover.who_am_i(service.cancel)
+    assert service.clock.waits == [2.0, 3.0, 5.0]
+
+
 def test_the_days_quota_is_not_overdrawn(service: Service) -> None:
     service.server.set_options(daily=3)
     with service.client() as hardcover:

@@ -142,7 +142,7 @@ def test_nothing_but_three_keys_is_ever_written_and_none_replaced(identifiers: d
     assert ('hardcover-edition' in stored) == (edition_id > 0 and 'hardcover-edition' not in identifiers)
     for clue in clues(identifiers):
         assert clue.value
-        assert clue.look is Look.SLUG or clue.number > 0
+        assert clue.look is Look.SLUG or int(clue.value) > 0
 
 
 # Which edition.
