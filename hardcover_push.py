@@ -18,8 +18,8 @@ from .errors import BackSyncError, Cancelled, QuotaSpent, ServerTrouble, Setting
 from .hardcover import BATCH, Hardcover, in_batches
 from .hardcover_account import connected
 from .hardcover_links import our_identifiers, relink
-from .hardcover_matching import EDITION_KEY, ID_KEY, titles_agree
-from .hardcover_memory import Memory, Push
+from .hardcover_matching import EDITION_KEY, ID_KEY, OTHER_ID_KEY, titles_agree
+from .hardcover_memory import UNLINKED, Memory, Push
 from .hardcover_operations import MOST_FIELDS
 from .hardcover_pace import Pace
 from .hardcover_ratings import (
@@ -124,7 +124,8 @@ def read_ratings(library: Library, settings: Settings, ids: Collection[int] | No
             raise SettingsTrouble(errors.RATING_COLUMN_MISSING, column=column)
         if columns[column].datatype != 'rating':
             raise SettingsTrouble(errors.RATING_COLUMN_WRONG_TYPE, column=column)
-    books = library.books(ids)
+    memory = Memory(plugin_folder(), library.library_id)
+    books = {book.book_id: linked_only(book, memory) for book in library.books(ids).values()}
     read_on: dict[int, date] = {}
     if settings.hardcover_add_unshelved:
         last_read = columns.get(settings.last_read_column)
@@ -138,9 +139,15 @@ def read_ratings(library: Library, settings: Settings, ids: Collection[int] | No
                 f'Note: there is no Date column {settings.last_read_column or "for the last reading"}, '
                 'so books that are added get the date of today.'
             )
-    memory = Memory(plugin_folder(), library.library_id)
     unsure = frozenset(book.book_id for book in books.values() if has_unsure_edition(book, memory))
     return RatedBooks(books, library.values(column, list(books)), read_on, unsure)
+
+
+def linked_only(book: CalibreBook, memory: Memory) -> CalibreBook:
+    """The book as a push may see it: the id of another plugin does not count where the user unlinked the book."""
+    if memory.why_left(book) != UNLINKED:
+        return book
+    return replace(book, identifiers={key: value for key, value in book.identifiers.items() if key != OTHER_ID_KEY})
 
 
 def has_unsure_edition(book: CalibreBook, memory: Memory) -> bool:

@@ -18,8 +18,9 @@ from calibre_plugins.bookfusionbacksync.errors import (
     ServerTrouble,
     SettingsTrouble,
 )
+from calibre_plugins.bookfusionbacksync.hardcover_links import change_match, unlink_match
 from calibre_plugins.bookfusionbacksync.hardcover_push import MANY_FOR_A_FEED, preview_outcome, push_to_undo
-from calibre_plugins.bookfusionbacksync.hardcover_records import Action, RatingsOutcome
+from calibre_plugins.bookfusionbacksync.hardcover_records import Action, Candidate, RatingsOutcome
 from calibre_plugins.bookfusionbacksync.settings import plugin_folder, save
 from harness.hardcover import PATIENT, MakeLibrary, MakeShelf, OpenLibrary, Shelf, shelves, small_catalogue
 from standins.faults import CloseWithoutAnswer, Html, Reset, Status
@@ -186,6 +187,18 @@ def test_books_without_an_id_are_named(make_shelf: MakeShelf) -> None:
 def test_ids_of_another_plugin_count(make_shelf: MakeShelf) -> None:
     shelf = make_shelf([{'title': 'Dune', 'rating': 8, 'identifiers': {'hardcover-book': '12'}}])
     assert counts(shelf.push()) == (1, 0, 0, 0, 0)
+
+
+def test_a_book_that_was_unlinked_is_not_rated_by_the_id_of_another_plugin(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([{'title': 'Dune', 'rating': 8, 'identifiers': {'hardcover-book': '12'}}])
+    shelf.fetch()
+    unlink_match(shelf.open, 1)
+    assert shelf.hardcover() == {'hardcover-book': '12'}
+    outcome = shelf.push()
+    assert (counts(outcome)[:3], shelf.service.server.writes) == ((0, 0, 1), [])
+    # Until somebody links it again.
+    change_match(shelf.open, 1, Candidate(12, 'dune'))
+    assert counts(shelf.push())[0] == 1
 
 
 def test_of_two_entries_the_newest_is_rated(make_shelf: MakeShelf) -> None:
