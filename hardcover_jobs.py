@@ -182,7 +182,8 @@ def ids_rows(outcome: IdsOutcome) -> Iterable[ResultRow]:
     for match in outcome.stored:
         hit = match.hardcover
         details = f'{hit.book_id}: {hit.title}' if hit.title else str(hit.book_id)
-        yield ResultRow(match.book.book_id, match.book.title, _('Stored'), f'{details} ({match.how})')
+        how = match.how.translated(_, ngettext)
+        yield ResultRow(match.book.book_id, match.book.title, _('Stored'), f'{details} ({how})')
 
 
 @dataclass(frozen=True)

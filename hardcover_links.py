@@ -29,6 +29,8 @@ from .text import Text, text
 
 SEARCHING = text('Searching on Hardcover...')
 CHANGING = text('You are changing its match.')
+CHOSEN = text('chosen')
+MOVED = text('moved on Hardcover')
 OUR_KEYS = (ID_KEY, SLUG_KEY, EDITION_KEY)
 
 
@@ -101,7 +103,7 @@ def change_match(open_library: OpenLibrary, book_id: int, candidate: Candidate) 
         match = Match(
             replace(book, identifiers=foreign),
             HardcoverBook(candidate.book_id, candidate.slug, candidate.title),
-            'chosen',
+            CHOSEN,
         )
         added = to_store(match)
         library.store_identifiers({book_id: added}, {book_id: ours})
@@ -142,7 +144,7 @@ def relink(open_library: OpenLibrary, memory: Memory, moved: Mapping[int, Hardco
             now = moved[book_id]
             foreign = {key: value for key, value in book.identifiers.items() if key not in ours}
             slug = '' if now.canonical_id else now.slug
-            match = Match(replace(book, identifiers=foreign), HardcoverBook(now.surviving_id, slug), 'moved')
+            match = Match(replace(book, identifiers=foreign), HardcoverBook(now.surviving_id, slug), MOVED)
             removals[book_id] = {key: ours[key] for key in (ID_KEY, SLUG_KEY) if key in ours}
             changes[book_id] = to_store(match)
         library.store_identifiers(changes, removals)

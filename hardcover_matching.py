@@ -55,7 +55,7 @@ class Clue:
 
     look: Look
     value: str
-    key: str
+    key: str | Text
     unsure: bool = False
 
 

@@ -168,11 +168,11 @@ FirstSource = Callable[[Sequence[CalibreBook], Cancel], Mapping[int, SourceMatch
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A book of Calibre and what it is on Hardcover; `edition_id` is 0 unless a code named it. `how` is for the log."""
+    """A book of Calibre, what it is on Hardcover, and how that was found; `edition_id` is 0 unless a code named it."""
 
     book: CalibreBook
     hardcover: HardcoverBook
-    how: str
+    how: Text
     edition_id: int = 0
 
 

@@ -16,7 +16,7 @@ from .cancel import Cancel
 from .errors import BackSyncError, Cancelled, OnlyThisFailed, QuotaSpent
 from .hardcover import Covers, Hardcover, in_batches
 from .hardcover_account import connected
-from .hardcover_links import Store
+from .hardcover_links import CHOSEN, Store
 from .hardcover_matching import (
     ID_KEY,
     Clue,
@@ -55,6 +55,11 @@ READING = text('Reading the Calibre library...')
 ASKING_FIRST_SOURCE = text('Asking BookLore...')
 LOOKING_UP = text('Looking up Hardcover ids...')
 SEARCHING = text('Searching on Hardcover...')
+
+BY_KEY = text('by {key}')
+BY_CODE = text('by its ISBN or ASIN')
+FROM_BOOKLORE = text('from BookLore')
+SLUG_FROM_BOOKLORE = text('slug from BookLore')
 
 NO_EXACT_HIT = text('Nothing on Hardcover has its ISBN or ASIN.')
 NO_CODE = text('It has no ISBN or ASIN to look up.')
@@ -188,9 +193,9 @@ class _IdsJob:
         for book_id, hit in found.items():
             entry = self._open.get(book_id)
             if entry is not None and hit.book_id:
-                matches.append(Match(entry.book, HardcoverBook(hit.book_id, hit.slug), 'from BookLore'))
+                matches.append(Match(entry.book, HardcoverBook(hit.book_id, hit.slug), FROM_BOOKLORE))
             elif entry is not None and hit.slug:
-                entry.clues.insert(0, Clue(Look.SLUG, hit.slug, 'slug from BookLore'))
+                entry.clues.insert(0, Clue(Look.SLUG, hit.slug, SLUG_FROM_BOOKLORE))
         self._store(matches)
 
     def _follow_clues(self) -> None:
@@ -211,7 +216,7 @@ class _IdsJob:
                 if hit is None:
                     continue
                 if titles_agree(entry.book.title, hit.title, strictly=clue.unsure):
-                    matches.append(Match(entry.book, hit, f'by {clue.key}'))
+                    matches.append(Match(entry.book, hit, BY_KEY.with_values(key=clue.key)))
                     entry.clues.clear()
                 else:
                     entry.doubtful[hit.book_id] = hit
@@ -240,7 +245,7 @@ class _IdsJob:
                     entry.doubtful.update((hit.book_id, hit) for hit in verified.doubtful)
                     if (edition := verified.edition) is not None:
                         edition_id = edition.canonical_id or edition.edition_id
-                        matches.append(Match(entry.book, edition.book, 'by its ISBN or ASIN', edition_id))
+                        matches.append(Match(entry.book, edition.book, BY_CODE, edition_id))
                 self._accept(matches)
 
     def _failing(self, entries: Sequence[OpenBook]) -> _Failing:
@@ -329,7 +334,7 @@ class _IdsJob:
         """Does what the user chose, at once; False for Stop."""
         if isinstance(answer, Candidate):
             hit = HardcoverBook(answer.book_id, answer.slug, answer.title)
-            self._store([Match(entry.book, hit, 'chosen')])
+            self._store([Match(entry.book, hit, CHOSEN)])
         elif answer is Verdict.SKIP:
             self._memory.leave(entry.book, SKIPPED)
             self._skip(entry.book, JUST_SKIPPED)

@@ -14,7 +14,7 @@ import pytest
 from calibre.db.legacy import LibraryDatabase
 from calibre.gui2 import Application
 from calibre.gui2.dialogs.message_box import MessageBox
-from calibre_plugins.bookfusionbacksync import hardcover_account, hardcover_pace, settings
+from calibre_plugins.bookfusionbacksync import hardcover_account, hardcover_jobs, hardcover_pace, settings
 from calibre_plugins.bookfusionbacksync.cancel import Cancel
 from calibre_plugins.bookfusionbacksync.errors import Cancelled
 from calibre_plugins.bookfusionbacksync.hardcover_account import token_path
@@ -26,13 +26,18 @@ from calibre_plugins.bookfusionbacksync.hardcover_jobs import (
     PushDialog,
     UndoPushDialog,
 )
+from calibre_plugins.bookfusionbacksync.hardcover_links import CHOSEN
 from calibre_plugins.bookfusionbacksync.hardcover_memory import Memory
 from calibre_plugins.bookfusionbacksync.hardcover_operations import NEW_KEY_PAGE
 from calibre_plugins.bookfusionbacksync.hardcover_records import (
     Candidate,
+    HardcoverBook,
+    IdsOutcome,
+    Match,
     RatingChange,
     Verdict,
 )
+from calibre_plugins.bookfusionbacksync.hardcover_steps import BY_CODE, BY_KEY, FROM_BOOKLORE
 from calibre_plugins.bookfusionbacksync.job_dialog import JobDialog
 from calibre_plugins.bookfusionbacksync.jobs import Jobs
 from calibre_plugins.bookfusionbacksync.library import Library
@@ -451,6 +456,15 @@ def test_ids_are_fetched_and_every_choice_is_stored_at_once(make_desk: MakeDesk)
     assert 'Something Nobody Wrote\tSkipped\tNothing like it was found' in rows
     assert f'{other}\tSkipped\tSkipped.' in rows
     assert 'Emma\tStored\t11: Emma (by its ISBN or ASIN)' in rows
+
+
+def test_how_a_match_was_found_is_told_in_the_language_of_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hardcover_jobs, '_', str.upper, raising=False)
+    by_key = BY_KEY.with_values(key='hardcover-book')
+    matches = tuple(Match(BOOK, HardcoverBook(11), how) for how in (BY_CODE, FROM_BOOKLORE, CHOSEN, by_key))
+    told = [row.details for row in hardcover_jobs.ids_rows(IdsOutcome(stored=matches))]
+    assert told[:3] == ['11 (BY ITS ISBN OR ASIN)', '11 (FROM BOOKLORE)', '11 (CHOSEN)']
+    assert told[3].startswith('11 (BY ')
 
 
 def test_stop_ends_with_a_summary_and_keeps_what_was_chosen(make_desk: MakeDesk) -> None:

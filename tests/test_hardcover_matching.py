@@ -25,12 +25,14 @@ from calibre_plugins.bookfusionbacksync.hardcover_matching import (
 from calibre_plugins.bookfusionbacksync.hardcover_records import Candidate, Edition, HardcoverBook, Match
 from calibre_plugins.bookfusionbacksync.isbn import Codes, codes_of, make_codes
 from calibre_plugins.bookfusionbacksync.records import CalibreBook
+from calibre_plugins.bookfusionbacksync.text import text
 from hypothesis import given
 from hypothesis import strategies as st
 from standins.hardcover import isbn10, isbn13
 
 CODE = isbn13(11)
 CODES = make_codes([CODE])
+HOW = text('chosen')
 
 
 def book(title: str = 'Emma', *authors: str, **identifiers: str) -> CalibreBook:
@@ -119,14 +121,14 @@ def test_other_plugins_numbers_count_for_a_push() -> None:
 
 def test_what_is_there_already_stays() -> None:
     hit = HardcoverBook(11, 'emma', 'Emma')
-    assert to_store(Match(book(), hit, 'x', 21)) == {
+    assert to_store(Match(book(), hit, HOW, 21)) == {
         'hardcover-id': '11',
         'hardcover-slug': 'emma',
         'hardcover-edition': '21',
     }
-    assert to_store(Match(book(hardcover_slug='old', hardcover_edition='9'), hit, 'x', 21)) == {'hardcover-id': '11'}
-    assert to_store(Match(book(), hit, 'x')) == {'hardcover-id': '11', 'hardcover-slug': 'emma'}
-    assert to_store(Match(book(), HardcoverBook(11), 'x')) == {'hardcover-id': '11'}
+    assert to_store(Match(book(hardcover_slug='old', hardcover_edition='9'), hit, HOW, 21)) == {'hardcover-id': '11'}
+    assert to_store(Match(book(), hit, HOW)) == {'hardcover-id': '11', 'hardcover-slug': 'emma'}
+    assert to_store(Match(book(), HardcoverBook(11), HOW)) == {'hardcover-id': '11'}
 
 
 keys = st.sampled_from(
@@ -136,7 +138,7 @@ keys = st.sampled_from(
 
 @given(st.dictionaries(keys, st.text(max_size=20)), st.integers(0, 5))
 def test_nothing_but_three_keys_is_ever_written_and_none_replaced(identifiers: dict[str, str], edition_id: int) -> None:
-    match = Match(CalibreBook(1, 'Emma', (), identifiers), HardcoverBook(11, 'emma'), 'x', edition_id)
+    match = Match(CalibreBook(1, 'Emma', (), identifiers), HardcoverBook(11, 'emma'), HOW, edition_id)
     stored = to_store(match)
     assert stored.keys() <= {'hardcover-id', 'hardcover-slug', 'hardcover-edition'} - identifiers.keys()
     assert ('hardcover-edition' in stored) == (edition_id > 0 and 'hardcover-edition' not in identifiers)

@@ -28,6 +28,7 @@ from calibre_plugins.bookfusionbacksync.hardcover_records import (
     RatingsOutcome,
     Reason,
 )
+from calibre_plugins.bookfusionbacksync.hardcover_steps import BY_CODE, FROM_BOOKLORE
 from calibre_plugins.bookfusionbacksync.job_dialog import JobDialog
 from calibre_plugins.bookfusionbacksync.jobs import Jobs
 from calibre_plugins.bookfusionbacksync.push_preview import PushPreview
@@ -184,8 +185,8 @@ def preview(parent: QWidget, planned: PlannedPush) -> PushPreview:
 
 IDS_OUTCOME = IdsOutcome(
     stored=(
-        Match(BOOK, HardcoverBook(427578, 'the-left-hand-of-darkness', 'The Left Hand of Darkness'), 'from BookLore'),
-        Match(CalibreBook(9, 'Dune'), HardcoverBook(312460, 'dune', 'Dune'), 'by its ISBN or ASIN', 30404),
+        Match(BOOK, HardcoverBook(427578, 'the-left-hand-of-darkness', 'The Left Hand of Darkness'), FROM_BOOKLORE),
+        Match(CalibreBook(9, 'Dune'), HardcoverBook(312460, 'dune', 'Dune'), BY_CODE, 30404),
     ),
     skipped=(Reason(3, 'Persuasion', text('Nothing like it was found on Hardcover.')),),
     failed=(Reason(4, LONG_TITLE, text('Hardcover did not answer in time. Try again later.')),),
