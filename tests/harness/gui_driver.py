@@ -179,7 +179,7 @@ class Driver:
 
 
 def prepare_first_start() -> None:
-    """No welcome wizard, no book as a present, no splash screen; the plugin's button on the toolbar, where there is room."""
+    """No welcome wizard, no book as a present, no splash screen; the plugin's button first on the toolbar."""
     from calibre.gui2 import gprefs
     from calibre.utils.config import dynamic
 
