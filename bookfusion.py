@@ -259,7 +259,8 @@ class _SignedIn:
     def renew(self, refused: Secret, cancel: Cancel) -> Secret:
         """A new token in place of the refused one; raises SignInRefused when that was tried already."""
         with self._lock:
-            if self._token == refused:
+            # Not ==: a server may give the same token again, and who was refused before that has not tried it yet.
+            if self._token is refused:
                 if self._last_word is not None:
                     raise self._last_word
                 self._last_word = SignInRefused(errors.SIGN_IN_AGAIN)

@@ -651,10 +651,13 @@ def test_an_account_without_a_password_is_told_to_use_the_browser(server: BookFu
 
 @pytest.mark.parametrize('way', ['private', 'user'])
 @pytest.mark.parametrize('uses', range(11))
-def test_a_token_that_lapses_in_mid_walk_is_renewed_once(server: BookFusionStandIn, way: str, uses: int) -> None:
+@pytest.mark.parametrize('same_token', [False, True], ids=['another token', 'the same token'])
+def test_a_token_that_lapses_in_mid_walk_is_renewed_once(
+    server: BookFusionStandIn, way: str, uses: int, same_token: bool
+) -> None:
     """Ten pages and the empty one behind them, up to four in flight when the token is refused."""
     server.records = generate_records(95)
-    server.set_options(token_expires_after=uses, latency=0.002)
+    server.set_options(token_expires_after=uses, latency=0.002, same_token=same_token)
     reader = Reader(server, way)
     assert ids(reader.read(), id_space(way)) == [str(record.id) for record in server.records]
     refused = [request for request in server.requests if request.status == 401]

@@ -195,6 +195,8 @@ class BookFusionStandIn(StandIn):
     """Status of a private sign-in with a wrong password."""
     account_type: str = 'password'
     """`web` for an account without a password: no password is right, and the user API's sign-in says so."""
+    same_token: bool = False
+    """Signing in again makes the first token valid again, instead of giving another."""
     token_expires_after: int | None = None
     """A token signed in with lapses after so many requests…"""
     token_expiries: int = 1
@@ -466,7 +468,8 @@ class BookFusionStandIn(StandIn):
         with self._lock:
             self._generation += 1
             first = kind == 'bearer' and ('bearer', self.token) in self._valid
-            token = self.token if first else f'{kind}-token-{self._generation}-{"5ec7e7" * 4}'
+            number = 1 if self.same_token else self._generation
+            token = self.token if first else f'{kind}-token-{number}-{"5ec7e7" * 4}'
             self._valid.add((kind, token))
             self._device_of_token[token] = device
             self._uses = 0
