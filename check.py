@@ -281,10 +281,14 @@ class _Check:
                 self.say('{key} {name} {state}.', key=COLUMN_NAMES[key], name=name, state=COLUMN_WORDS[state])
         self.data['columns'] = {key: state.value for key, state in states.items()}
         try:
-            self.rules, _lines = rules_for(library, self.settings)
+            self.rules, left_out = rules_for(library, self.settings)
         except SettingsTrouble as error:
             self.say('{sentence}', sentence=error.sentence)
             self.problems.append((COLUMN_PROBLEM, error))
+            return
+        if self.rules.read_time is None and states['read_time_column'] is ColumnState.USABLE:
+            # It could be used, were it not the progress column as well: the sync's own words for it come last.
+            self.say('{line}', line=left_out[-1])
 
     def bookfusion(self) -> None:
         """Signs in and reads a sample; what fails is a problem."""

@@ -339,6 +339,13 @@ def test_columns(server: BookFusionStandIn, make_library: Any) -> None:
     assert report.works
 
 
+def test_a_column_that_is_chosen_twice(server: BookFusionStandIn, make_library: Any) -> None:
+    configure(server, progress_column='#hours', read_time_column='#hours', status_column='#gone')
+    report = checked(make_library(columns={**COLUMNS, '#hours': 'float'}))
+    assert 'Note: the read time column #hours is the progress column as well, so it is left out.' in shown(report)
+    assert report.works
+
+
 def test_columns_that_the_interface_cannot_fill(server: BookFusionStandIn, make_library: Any) -> None:
     configure(server, read_time_column='#hours')
     report = checked(make_library(columns={**COLUMNS, '#hours': 'float'}))
