@@ -14,7 +14,13 @@ from typing import Any
 import pytest
 from calibre.db.legacy import LibraryDatabase
 from calibre.utils.date import UNDEFINED_DATE
-from calibre_plugins.bookfusionbacksync.errors import LIBRARY_SWITCHED, LibraryTrouble, NoLibrary
+from calibre_plugins.bookfusionbacksync.errors import (
+    BOOK_GONE,
+    LIBRARY_SWITCHED,
+    Cancelled,
+    LibraryTrouble,
+    NoLibrary,
+)
 from calibre_plugins.bookfusionbacksync.library import Cell, Library, local_day, opened
 from calibre_plugins.bookfusionbacksync.plan import Column, SyncRules
 from calibre_plugins.bookfusionbacksync.steps import take_snapshot
@@ -419,6 +425,29 @@ class TestRefusing:
                 write()
             assert str(caught.value) == str(LIBRARY_SWITCHED)
         assert dump(folder) == before
+
+    @pytest.mark.parametrize('error', [AttributeError('execute'), LibraryTrouble(BOOK_GONE), Cancelled()], ids=repr)
+    @pytest.mark.parametrize('retired', [False, True])
+    def test_what_fails_while_calibre_takes_the_library_to_pieces(
+        self, library_of: Any, error: Exception, retired: bool
+    ) -> None:
+        library = library_of(three_books())
+
+        def work() -> None:
+            with library.in_use() as used:
+                assert used is library
+                if retired:
+                    library.retire()
+                raise error
+
+        if retired and not isinstance(error, Cancelled):
+            with pytest.raises(LibraryTrouble) as switched:
+                work()
+            assert str(switched.value) == str(LIBRARY_SWITCHED)
+        else:
+            with pytest.raises(type(error)) as caught:
+                work()
+            assert caught.value is error
 
     def test_what_the_record_raises_stops_the_write(self, library_of: Any) -> None:
         library = library_of(three_books(dateread=FIRST))
