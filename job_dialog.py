@@ -34,7 +34,7 @@ from .errors import BackSyncError, Cancelled, LibraryTrouble
 from .jobs import Jobs
 from .sync_worker import Job, Worker
 from .text import Text, text
-from .widgets import Notice, push_button
+from .widgets import Notice, plain_tip, push_button
 
 if TYPE_CHECKING:
     from calibre_builtins import _, load_translations, ngettext
@@ -108,7 +108,7 @@ class ResultPage(QWidget):
         for number, row in enumerate(rows):
             for column, words in enumerate((row.title, row.result, row.details)):
                 item = QTableWidgetItem(words)
-                item.setToolTip(words)
+                item.setToolTip(plain_tip(words))
                 table.setItem(number, column, item)
             table.item(number, 0).setData(BOOK_ID, row.book_id)
             table.item(number, 1).setIcon(QIcon.ic(row.icon))

@@ -39,7 +39,7 @@ from qt.core import (
 from .library import Library
 from .plan import Change, Value
 from .steps import PreparedSync
-from .widgets import column_label
+from .widgets import column_label, plain_tip
 
 if TYPE_CHECKING:
     from calibre_builtins import _, load_translations, ngettext
@@ -107,8 +107,10 @@ class PlanModel(QAbstractTableModel):
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         number = self._order[index.row()]
-        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole):
+        if role == Qt.ItemDataRole.DisplayRole:
             return self._text(number, index.column())
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return plain_tip(self._text(number, index.column()))
         if role == Qt.ItemDataRole.CheckStateRole and index.column() == BOOK:
             return TICKED if self._ticks[number] else UNTICKED
         return None

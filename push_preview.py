@@ -32,7 +32,7 @@ from qt.core import (
 
 from .hardcover_push import MANY_FOR_A_FEED
 from .hardcover_records import Action, Cost, PlannedPush, RatingChange
-from .widgets import Notice, push_button
+from .widgets import Notice, plain_tip, push_button
 
 if TYPE_CHECKING:
     from calibre_builtins import _, load_translations, ngettext
@@ -105,7 +105,8 @@ class PreviewModel(QAbstractTableModel):
         if role in (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole):
             if column in (IN_CALIBRE, ON_HARDCOVER):
                 return spoken_stars(self._stars(change, column))
-            return self._words(change, column)
+            words = self._words(change, column)
+            return plain_tip(words) if role == Qt.ItemDataRole.ToolTipRole else words
         if role == SORT_VALUE:
             return self._sort_value(change, column)
         return None

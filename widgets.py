@@ -7,6 +7,7 @@ Knows no settings and no job.
 from __future__ import annotations
 
 from collections.abc import Callable
+from html import escape
 from typing import TYPE_CHECKING
 
 from qt.core import (
@@ -128,6 +129,11 @@ def plain_label(words: str, parent: QWidget, name: str = '') -> QLabel:
     label = PlainLabel(words, parent)
     label.setObjectName(name)
     return label
+
+
+def plain_tip(words: str) -> str:
+    """A tooltip that shows a title or what a server said as it is: Qt takes what looks like a tag for one."""
+    return f'<p>{escape(words)}</p>' if '<' in words else words
 
 
 def line_edit(name: str, value: str, tip: str, parent: QWidget) -> QLineEdit:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ from calibre_plugins.bookfusionbacksync.hardcover_records import (
     Verdict,
 )
 from calibre_plugins.bookfusionbacksync.hardcover_steps import BY_CODE, BY_KEY, FROM_BOOKLORE
-from calibre_plugins.bookfusionbacksync.job_dialog import JobDialog
+from calibre_plugins.bookfusionbacksync.job_dialog import JobDialog, ResultPage, ResultRow
 from calibre_plugins.bookfusionbacksync.jobs import Jobs
 from calibre_plugins.bookfusionbacksync.library import Library
 from calibre_plugins.bookfusionbacksync.picker import CANDIDATE_COVER, CandidateDelegate, Picker, thumbnail
@@ -78,6 +78,7 @@ from qt.core import (
     QSize,
     QStyleOptionViewItem,
     Qt,
+    QTextDocument,
     QTextEdit,
     QTimer,
     QUrl,
@@ -456,6 +457,31 @@ def test_ids_are_fetched_and_every_choice_is_stored_at_once(make_desk: MakeDesk)
     assert 'Something Nobody Wrote\tSkipped\tNothing like it was found' in rows
     assert f'{other}\tSkipped\tSkipped.' in rows
     assert 'Emma\tStored\t11: Emma (by its ISBN or ASIN)' in rows
+
+
+def test_markup_in_a_result_stays_text_in_its_tooltip(qtbot: Any) -> None:
+    page = ResultPage(None, lambda book_id: None)  # type: ignore[arg-type]
+    qtbot.addWidget(page)
+    page.show_result('Done', 'ok.png', '', [ResultRow(1, 'a <b>bold</b> & co', 'Failed', 'why not?')])
+    assert page.table.item(0, 0).text() == 'a <b>bold</b> & co'
+    assert shown_by_qt(page.table.item(0, 0).toolTip()) == 'a <b>bold</b> & co'
+    assert page.table.item(0, 2).toolTip() == 'why not?'
+
+
+def test_markup_in_a_title_stays_text_in_the_tooltip_of_the_preview(qtbot: Any) -> None:
+    change = replace(CHANGES[0], title='a <b>bold</b> & co')
+    widget = preview(None, planned_push(changes=(change,)))  # type: ignore[arg-type]
+    qtbot.addWidget(widget)
+    index = widget.rows.index(0, 0)
+    assert shown_by_qt(index.data(Qt.ItemDataRole.ToolTipRole)) == change.title
+    assert index.data(Qt.ItemDataRole.AccessibleTextRole) == change.title
+
+
+def shown_by_qt(tooltip: str) -> str:
+    """The words that people see of a tooltip, which Qt takes for HTML where it begins like it."""
+    document = QTextDocument()
+    document.setHtml(tooltip)
+    return str(document.toPlainText())
 
 
 def test_how_a_match_was_found_is_told_in_the_language_of_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
