@@ -151,9 +151,8 @@ class RecordIndex:
         the choice is arbitrary, but the same whatever the order in which the records came.
         """
         claiming = [(space, found) for space in self._spaces if (found := self._maps[space].get(identifier))]
-        if len(claiming) == 1 and len(claiming[0][1]) == 1:
-            space, (record,) = claiming[0]
-            return [Match(record, space)]
+        if sum(len(records) for _space, records in claiming) < 2:
+            return [Match(records[0], space) for space, records in claiming]
         # All records of a server may have the same id, a zero say, and so may many books: each is looked at once.
         if identifier not in self._settled:
             spaces: dict[ReadingRecord, str] = {}
