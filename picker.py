@@ -30,6 +30,7 @@ from qt.core import (
     QListWidgetItem,
     QLocale,
     QModelIndex,
+    QObject,
     QPainter,
     QPalette,
     QPixmap,
@@ -365,6 +366,7 @@ class Picker(QWidget):
             'list_remove.png',
         )
         self.unlink.hide()
+        self.match.installEventFilter(self)
         self.match.setDefault(True)
         row.addWidget(self.open_page)
         row.addWidget(self.unlink)
@@ -447,6 +449,10 @@ class Picker(QWidget):
         """Return that is held down answers one question, not all that follow unread."""
         if not (event.isAutoRepeat() and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)):
             super().keyPressEvent(event)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """A double click on Match is one answer: its second half would go to the question that has just come."""
+        return watched is self.match and event.type() == QEvent.Type.MouseButtonDblClick
 
     def changeEvent(self, event: QEvent) -> None:
         if event.type() == QEvent.Type.PaletteChange:

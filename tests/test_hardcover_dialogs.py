@@ -72,8 +72,10 @@ from qt.core import (
     QLabel,
     QLineEdit,
     QListWidget,
+    QMouseEvent,
     QObject,
     QPlainTextEdit,
+    QPointF,
     QPushButton,
     QSize,
     QStyleOptionViewItem,
@@ -275,6 +277,21 @@ def test_other_answers(picker: Picker, qtbot: Any, name: str, answer: Verdict) -
     picker.show_question(picker_question())
     qtbot.mouseClick(picker.findChild(QPushButton, name), Qt.MouseButton.LeftButton)
     assert answers == [answer]
+
+
+def test_a_double_click_on_match_answers_one_question(picker: Picker, qtbot: Any) -> None:
+    answers = answers_of(picker)
+    picker.chosen.connect(lambda answer: picker.show_question(picker_question(candidates=CANDIDATES[1:])))
+    picker.show_question(picker_question())
+    place, left = QPointF(picker.match.rect().center()), Qt.MouseButton.LeftButton
+    for kind in ('MouseButtonPress', 'MouseButtonRelease', 'MouseButtonDblClick', 'MouseButtonRelease'):
+        held = Qt.MouseButton.NoButton if kind == 'MouseButtonRelease' else left
+        around = picker.match.mapToGlobal(place)
+        event = QMouseEvent(QEvent.Type[kind], place, around, left, held, Qt.KeyboardModifier.NoModifier)
+        QApplication.sendEvent(picker.match, event)
+    assert answers == [CANDIDATES[0]]
+    qtbot.mouseClick(picker.match, left)
+    assert answers == [CANDIDATES[0], CANDIDATES[1]]
 
 
 def test_a_double_click_takes_a_candidate(picker: Picker, qtbot: Any) -> None:
