@@ -46,6 +46,8 @@ class AutoSync(QObject):
         self._hours = 0.0
         self._due = float('inf')
         self._library_id = ''
+        self._worker: SyncWorker | None = None
+        self._passed_over = False
         self._timer = QTimer(self)
         self._timer.setInterval(LOOK_EVERY)
         self._timer.timeout.connect(self.look)
@@ -76,9 +78,19 @@ class AutoSync(QObject):
     def _wait_anew(self) -> None:
         self._due = time.time() + self._hours * SECONDS_AN_HOUR if self._hours else float('inf')
 
+    def library_changed(self) -> None:
+        """Another library is open: it gets the sync that the one before it was not good for, or that was cut off."""
+        if self._passed_over or self._worker is not None:
+            self._passed_over = False
+            self._due = time.time()
+
     def look(self) -> None:
         """Syncs if it is time to and nothing else goes on; otherwise the next look will."""
-        if time.time() < self._due or not self._jobs.free:
+        left = self._due - time.time()
+        if left > self._hours * SECONDS_AN_HOUR:
+            # The clock was set back.
+            self._wait_anew()
+        if left > 0 or not self._jobs.free:
             return
         self._wait_anew()
         library = self._jobs.library()
@@ -89,16 +101,18 @@ class AutoSync(QObject):
             return
         if not with_one:
             # A library that has nothing to do with BookFusion is none of ours.
+            self._passed_over = True
             return
         logs.start()
         logger.info('Automatic sync')
         self._library_id = library.library_id
-        worker = SyncWorker(self._jobs.library_opener())
+        worker = self._worker = SyncWorker(self._jobs.library_opener())
         worker.succeeded.connect(self._succeeded)
         worker.failed.connect(self._failed)
         self._jobs.start(worker)
 
     def _succeeded(self, outcome: SyncOutcome) -> None:
+        self._worker = None
         if outcome.updated:
             self._say(
                 ngettext(
@@ -110,7 +124,10 @@ class AutoSync(QObject):
         self.ended.emit()
 
     def _failed(self, error: BackSyncError) -> None:
-        if not isinstance(error, Cancelled):
+        worker, self._worker = self._worker, None
+        # What a library that is being closed answers to a sync that was told to stop is no failure either.
+        stopped = worker is not None and worker.cancel.is_set
+        if not (stopped or isinstance(error, Cancelled)):
             failures = last_sync.remember_failure(self._library_id).failures
             sentence = error.sentence.translated(_, ngettext)
             self._say(

@@ -135,6 +135,7 @@ class BackSyncAction(InterfaceAction):
         if self._dialog is not None:
             self._dialog.library_changed()
         if self._auto_sync is not None:
+            self._auto_sync.library_changed()
             self.show_last_sync()
 
     def shutting_down(self) -> None:
@@ -169,10 +170,16 @@ class BackSyncAction(InterfaceAction):
     def undo(self) -> None:
         self.show_dialog().start_undo()
 
+    def _window_in_front(self) -> Any:
+        """What a modal window belongs to. Never the closed dialog, which would take it along when its job has ended."""
+        return self._dialog if self._dialog is not None and self._dialog.isVisible() else self.gui
+
     def show_settings(self) -> None:
-        self.interface_action_base_plugin.do_user_config(self._dialog or self.gui)
+        self.interface_action_base_plugin.do_user_config(self._window_in_front())
 
     def show_help(self) -> None:
         from .help_dialog import HelpDialog
 
-        HelpDialog(self._dialog or self.gui).exec()
+        dialog = HelpDialog(self._window_in_front())
+        dialog.exec()
+        dialog.deleteLater()

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from calibre.gui2.init import StatusBar
-from calibre_plugins.bookfusionbacksync import auto_sync, last_sync, settings
+from calibre_plugins.bookfusionbacksync import auto_sync, last_sync, settings, steps
 from calibre_plugins.bookfusionbacksync.auto_sync import AutoSync
+from calibre_plugins.bookfusionbacksync.errors import LIBRARY_SWITCHED, Cancelled, LibraryTrouble
 from calibre_plugins.bookfusionbacksync.sync_worker import SyncWorker, Worker
 from harness.desk import CountingJobs, LibraryWindow
 from harness.secrets import TEST_PASSWORD
@@ -255,3 +256,58 @@ def test_no_timer_is_longer_than_qt_can_count(house: House) -> None:
     assert house.auto._timer.interval() == 60_000
     assert not house.look(24 * 364)
     assert house.look(25)
+
+
+def test_a_clock_that_is_set_back_delays_nothing_for_long(house: House) -> None:
+    """A computer that has started in a wrong year does not wait until that year."""
+    house.clock.pass_by(10 * 365 * 24)
+    house.auto.start()
+    house.idle()
+    assert not house.look(-10 * 365 * 24)
+    assert not house.look(5.9)
+    assert house.look(0.2)
+
+
+def test_a_library_that_is_none_of_ours_does_not_use_up_the_sync(
+    house: House, make_library: Any, open_library: Any, bookfusion: Any
+) -> None:
+    ours = house.window.current_db
+    house.window.current_db = open_library(make_library([{'title': 'Dune'}], {}))
+    house.auto.start()
+    assert not house.look()
+    house.window.current_db = ours
+    house.jobs.library_about_to_change()
+    house.auto.library_changed()
+    assert house.look()
+    assert bookfusion.count(SIGN_IN) == 1
+    # From then on it is the turn of the clock again.
+    house.auto.library_changed()
+    assert not house.look()
+
+
+@pytest.mark.parametrize('read', [True, False])
+def test_a_sync_that_a_switch_cuts_off_is_no_failure_and_goes_to_the_next_library(
+    house: House, make_library: Any, open_library: Any, monkeypatch: pytest.MonkeyPatch, read: bool
+) -> None:
+    """Whatever the library that is being closed answers to a sync that is still reading it."""
+    begun, released = threading.Event(), threading.Event()
+    take_snapshot = steps.take_snapshot
+
+    def wait(*_arguments: Any) -> Any:
+        begun.set()
+        released.wait(20)
+        raise Cancelled() if read else LibraryTrouble(LIBRARY_SWITCHED)
+
+    monkeypatch.setattr(steps, 'take_snapshot', wait)
+    house.auto.start()
+    house.qtbot.waitUntil(begun.is_set, timeout=10_000)
+    before = house.api.library_id
+    house.jobs.library_about_to_change()
+    house.window.current_db = open_library(make_library(BOOKS))
+    house.auto.library_changed()
+    released.set()
+    house.idle()
+    assert house.said == []
+    assert last_sync.recall(before).failures == 0
+    monkeypatch.setattr(steps, 'take_snapshot', take_snapshot)
+    assert house.look()

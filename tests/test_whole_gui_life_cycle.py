@@ -176,3 +176,22 @@ def test_preview_while_calibre_moves_on(
     assert found['threads'] == []
     for library in libraries:
         assert cells(open_library(library)) == EMPTY
+
+
+def test_the_menu_is_used_while_a_job_ends(run_gui: Any, make_library: Any, in_good_order: Any) -> None:
+    library = make_library([book(record) for record in RECORDS])
+    found = in_good_order(run_gui(SCRIPTS / 'from_the_menu.py', library, argument={'count': COUNT}))
+    assert found['form']
+    assert found['saved']
+    assert found['help'] == 0
+
+
+def test_calibre_quits_over_the_table_of_a_preview(
+    run_gui: Any, make_library: Any, open_library: OpenLibrary
+) -> None:
+    library = make_library([book(record) for record in RECORDS])
+    done = run_gui(SCRIPTS / 'from_the_menu.py', library, argument={'count': COUNT, 'quit': True})
+    assert done.returncode == 0, done.stderr
+    assert 'Traceback' not in done.stderr
+    assert 'QThread' not in done.stderr
+    assert cells(open_library(library)) == EMPTY
