@@ -96,9 +96,7 @@ def change_match(open_library: OpenLibrary, book_id: int, candidate: Candidate) 
     with open_library() as library:
         memory = Memory(plugin_folder(), library.library_id)
         book = _book(library, book_id)
-        ours = our_identifiers(book, memory)
-        if ID_KEY in book.identifiers and ID_KEY not in ours:
-            raise LibraryTrouble(errors.HARDCOVER_ID_NOT_OURS)
+        ours = _replaceable(book, memory)
         foreign = {key: value for key, value in book.identifiers.items() if key not in ours}
         match = Match(
             replace(book, identifiers=foreign),
@@ -120,12 +118,18 @@ def unlink_match(open_library: OpenLibrary, book_id: int) -> dict[str, str]:
     with open_library() as library:
         memory = Memory(plugin_folder(), library.library_id)
         book = _book(library, book_id)
-        ours = our_identifiers(book, memory)
-        if ID_KEY in book.identifiers and ID_KEY not in ours:
-            raise LibraryTrouble(errors.HARDCOVER_ID_NOT_OURS)
+        ours = _replaceable(book, memory)
         memory.leave(book, UNLINKED)
         library.store_identifiers({}, {book_id: ours})
     memory.note_written({book_id: {}})
+    return ours
+
+
+def _replaceable(book: CalibreBook, memory: Memory) -> dict[str, str]:
+    """What this plugin stored in a book. Raises LibraryTrouble where `hardcover-id` is there, but not from here."""
+    ours = our_identifiers(book, memory)
+    if ID_KEY in book.identifiers and ID_KEY not in ours:
+        raise LibraryTrouble(errors.HARDCOVER_ID_NOT_OURS)
     return ours
 
 
