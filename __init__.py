@@ -27,11 +27,11 @@ class BackSyncPlugin(InterfaceActionBase):
     def is_customizable(self) -> bool:
         return True
 
-    def config_widget(self) -> ConfigWidget:
-        """The settings form, for Preferences > Plugins > Customize plugin."""
-        from .config import ConfigWidget
+    def config_widget(self) -> ConfigWidget | tuple[str, str]:
+        """The settings form, for Preferences > Plugins > Customize plugin, or why there is none."""
+        from .config import make_form
 
-        return ConfigWidget()
+        return make_form()
 
     def save_settings(self, config_widget: ConfigWidget) -> None:
         config_widget.save_settings()

@@ -30,14 +30,20 @@ SHORTEST_PRIVATE = 4
 
 def diagnostics(library: Library | None) -> str:
     """Everything in one text, made to be pasted."""
-    log = _without_the_reader('\n'.join(logs.last_lines(LOG_LINES)))
-    return redact('\n'.join((_versions(), *_settings(library), *_library(library), 'Log:', log))) + '\n'
+    log = _without_private_values(_without_the_home_folder('\n'.join(logs.last_lines(LOG_LINES))))
+    about = _without_the_home_folder('\n'.join((_versions(), *_settings(library), *_library(library))))
+    return redact(f'{about}\nLog:\n{log}\n')
 
 
-def _without_the_reader(log: str) -> str:
-    """The log without the home folder, which is named after its owner, and without the values of private settings."""
+def _without_the_home_folder(words: str) -> str:
+    """The home folder is named after its owner."""
     with suppress(RuntimeError):
-        log = log.replace(str(Path.home()), '~')
+        return words.replace(str(Path.home()), '~')
+    return words
+
+
+def _without_private_values(log: str) -> str:
+    """The log without the values of private settings."""
     with suppress(BackSyncError):
         current = settings.load().settings
         for value in sorted((getattr(current, key) for key in PRIVATE_KEYS), key=len, reverse=True):

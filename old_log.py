@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from .library import Library
-from .settings import LIBRARY_NAMESPACE
+from .settings import LIBRARY_NAMESPACE, keep_in_library
 
 FILE_NAME = 'bookfusionbacksync.log'
 NAMED = 'old_log_named'
@@ -21,8 +21,8 @@ def find(library: Library) -> Path | None:
 
 
 def mark_named(library: Library) -> None:
-    """From now on `find` keeps quiet about the log of this library."""
-    library.api.set_pref(NAMED, True, namespace=LIBRARY_NAMESPACE)
+    """From now on `find` keeps quiet about the log of this library. Raises LibraryTrouble."""
+    keep_in_library(library.api, NAMED, True)
 
 
 def note(path: Path) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from calibre_plugins.bookfusionbacksync import diagnostics, logs, settings
+from calibre_plugins.bookfusionbacksync.errors import SettingsTrouble
 from harness.secrets import TEST_PASSWORD
 
 PRIVATE = {
@@ -47,6 +48,21 @@ def test_the_log_names_neither_the_account_nor_the_home_folder(tmp_path: Path) -
     ]
     for value in (*PRIVATE.values(), TEST_PASSWORD, settings.load().settings.device):
         assert value not in report
+
+
+def test_what_is_said_of_the_settings_does_not_name_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that was set aside is named with its folder."""
+    path = settings.settings_path()
+    monkeypatch.setenv('HOME', str(path.parent))
+    monkeypatch.setenv('USERPROFILE', str(path.parent))
+    path.write_text('{not json')
+    with pytest.raises(SettingsTrouble):
+        settings.load()
+    report = diagnostics.diagnostics(None)
+    assert f'set aside as ~{Path("/")}{path.name}.unreadable-' in report
+    assert str(path.parent) not in report
 
 
 def test_without_settings_and_without_a_log() -> None:

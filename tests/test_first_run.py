@@ -292,6 +292,23 @@ def test_says_what_calibre_says_when_it_cannot_create(make_library: Any, open_li
         opened.add_column('allowed', 'X', 'bool', {})
 
 
+def test_a_library_that_cannot_be_written_is_named(new_desk: Any, answers: Any) -> None:
+    desk = new_desk({'#read': 'datetime'})
+    desk.api.backend.conn.execute('PRAGMA query_only = 1')
+    said: list[str] = []
+    answers(lambda dialog: dialog.accept())
+    answers(lambda dialog: (said.append(dialog.msg.text()), dialog.reject()))
+    desk.click('create_columns')
+    box = desk.child('existing_column')
+    answers(lambda dialog: (said.append(dialog.msg.text()), dialog.reject()))
+    box.setCurrentIndex(1)
+    box.activated.emit(1)
+    assert len(said) == 2
+    assert said[0].startswith('Calibre could not create the column #dateread (')
+    assert said[1].startswith('Calibre could not write to the library (')
+    assert settings.load(desk.api).settings.last_read_column == '#dateread'
+
+
 def test_two_columns_fail_half_way(new_desk: Any, answers: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """What could be created stays, the sentence says what could not, and nothing points at what is not there."""
     desk = new_desk()
