@@ -131,6 +131,7 @@ class ConfigWidget(QWidget):
         self.library = library or _open_library()
         loaded = settings.load(self.library.api if self.library else None)
         self.loaded: Settings = loaded.settings
+        self._has_token = bool(self.loaded.bookfusion_token)
         self.columns = self.library.columns() if self.library else {}
         self._boxes: dict[str, ColumnBox] = {}
         self._marks: dict[str, Notice] = {}
@@ -149,6 +150,7 @@ class ConfigWidget(QWidget):
         self._add_tab(self._automatic_tab, _('&Automatic'))
         self._show_accounts()
         self._judge_booklore_address()
+        self._at_first = self.values()
 
     def sizeHint(self) -> QSize:
         return QSize(640, 460)
@@ -241,7 +243,7 @@ class ConfigWidget(QWidget):
         name, words, icon = self._boxes[key].chosen, '', 'dialog_warning.png'
         if name and self.library is not None:
             words = self._wrong_with(key, name)
-        if name and not words and not self._token():
+        if name and not words and not self._has_token:
             words, icon = self._not_filled(key), 'dialog_information.png'
         self._marks[key].say(words, icon)
 
@@ -354,13 +356,18 @@ class ConfigWidget(QWidget):
             )
         )
 
-    def _token(self) -> Secret:
-        return settings.load().settings.bookfusion_token
+    def _stored(self) -> Settings:
+        """What the file holds now. Where it has become unreadable a dialog says so, and what was read before counts."""
+        try:
+            return settings.load(self.library.api if self.library else None).settings
+        except BackSyncError as error:
+            error_dialog(self, _('Settings not read'), error.sentence.translated(_, ngettext), show=True)
+            return self.loaded
 
     def _show_accounts(self) -> None:
         """What is stored beside the form: the sign-in with a browser, the key of Hardcover."""
-        stored = settings.load().settings
-        signed_in = bool(stored.bookfusion_token)
+        stored = self._stored()
+        signed_in = self._has_token = bool(stored.bookfusion_token)
         if signed_in:
             self.signed_in.say(_('Signed in with a browser; email and password are not used.'), 'ok.png')
         else:
@@ -378,7 +385,7 @@ class ConfigWidget(QWidget):
     def _sign_in(self) -> None:
         from .sign_in_dialog import sign_in
 
-        if sign_in(self) and not settings.load().settings.password:
+        if sign_in(self) and not self._stored().password:
             # The reader has agreed that the stored password is erased; the form must not bring it back.
             self.password.edit.clear()
         self._show_accounts()
@@ -407,7 +414,7 @@ class ConfigWidget(QWidget):
 
     def current_settings(self) -> Settings:
         """The stored settings with what the form says now, saved or not."""
-        stored = settings.load(self.library.api if self.library else None).settings
+        stored = self._stored()
         form: dict[str, Any] = {**self.values(), **self.chosen_columns()}
         secret = {key: Secret(form[key]) for key in ('password', 'booklore_password')}
         return replace(stored, **{**form, **secret})
@@ -460,8 +467,11 @@ class ConfigWidget(QWidget):
         return {**{key: box.chosen for key, box in self._boxes.items()}, 'rating_column': self.rating_column.chosen}
 
     def changed(self) -> Mapping[str, object]:
-        """The values that differ from those the form began with; only these are written."""
-        return {key: value for key, value in self.values().items() if value != _plain_value(getattr(self.loaded, key))}
+        """The values that differ from those the form began with; only these are written.
+
+        Not those that differ from the settings: a field may hold fewer decimals than the file.
+        """
+        return {key: value for key, value in self.values().items() if value != self._at_first[key]}
 
     def validate(self) -> bool:
         """False keeps everything unsaved; a dialog has said why."""
@@ -485,8 +495,12 @@ class ConfigWidget(QWidget):
             error_dialog(self, _('Settings not saved'), error.sentence.translated(_, ngettext), show=True)
 
 
-def _plain_value(value: object) -> object:
-    return value.reveal() if isinstance(value, Secret) else value
+def make_form() -> ConfigWidget | tuple[str, str]:
+    """The form; where the settings cannot be read, what Calibre takes instead: a sentence for a dialog, and details."""
+    try:
+        return ConfigWidget()
+    except BackSyncError as error:
+        return error.sentence.translated(_, ngettext), ''
 
 
 def _main_window() -> Any:

@@ -7,6 +7,7 @@ Does nothing itself: jobs run on a worker's thread, the rules are in the plan.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from calibre.gui2 import Application, error_dialog, open_local_file, question_dialog
@@ -59,6 +60,8 @@ class MainDialog(Dialog):
         self.book_list = BookList(gui)
         self._show_settings = show_settings
         self._worker: Worker | None = None
+        self._worked_on: Library | None = None
+        self._look_again = False
         self._plan: tuple[SyncWorker, PreparedSync] | None = None
         self._preview_dialog: PreviewDialog | None = None
         logs.start()
@@ -224,7 +227,7 @@ class MainDialog(Dialog):
         self, make_worker: Callable[[], Worker], succeeded: Callable[[Any], None], show_log: bool = True
     ) -> None:
         if self.jobs.busy or self._preview_dialog is not None:
-            self.status.setText(_('Another job is running. Wait until it is done, or stop it.'))
+            self._say_that_another_job_runs()
             return
         self.log.clear()
         self.sign_in.hide()
@@ -234,8 +237,12 @@ class MainDialog(Dialog):
             self.pages.setCurrentWidget(self.log)
         self._run(make_worker(), succeeded)
 
+    def _say_that_another_job_runs(self) -> None:
+        self.status.setText(_('Another job is running. Wait until it is done, or stop it.'))
+
     def _run(self, worker: Worker, succeeded: Callable[[Any], None]) -> None:
         self._worker = worker
+        self._worked_on = self._open_library()
         worker.status_changed.connect(self._show_status)
         worker.progress_changed.connect(self._show_progress)
         worker.lines_logged.connect(self.log.append)
@@ -243,7 +250,10 @@ class MainDialog(Dialog):
         worker.failed.connect(self._failed)
         worker.finished.connect(self._ended)
         self._show_progress(0, 0)
-        self.jobs.start(worker)
+        if not self.jobs.start(worker):
+            self._worker = None
+            self._show_progress(0, 1)
+            self._say_that_another_job_runs()
         self._update_buttons()
 
     def _update_buttons(self) -> None:
@@ -263,7 +273,9 @@ class MainDialog(Dialog):
     def _synced(self, outcome: SyncOutcome) -> None:
         self._show_progress(1, 1)
         self._show_status(outcome.status)
-        self.result_bar.show_outcome(outcome)
+        # A switch waits for a write that has begun, and is done before this is told of the end.
+        if self._open_library() is self._worked_on:
+            self.result_bar.show_outcome(outcome)
 
     def _planned(self, prepared: PreparedSync) -> None:
         worker = self._worker
@@ -273,11 +285,16 @@ class MainDialog(Dialog):
 
     def _busy_changed(self, busy: bool) -> None:
         self._update_buttons()
+        if self._preview_dialog is not None:
+            self._preview_dialog.wait_for_job(busy)
+            return
         foreign = _('Another job of this plugin is running.')
         if busy and self._worker is None:
             self.status.setText(foreign)
         elif not busy and self.status.text() == foreign:
             self.status.setText(_('Ready to sync.'))
+            self.look_for_missing()
+        elif not busy and self._look_again:
             self.look_for_missing()
 
     def _show_plan(self) -> None:
@@ -286,6 +303,7 @@ class MainDialog(Dialog):
             return
         (worker, prepared), self._plan = self._plan, None
         if not self.isVisible() or self.jobs.library().library_id != prepared.library_id:
+            self._failed(Cancelled())
             return
         if not prepared.plan.changes:
             self._apply(worker, prepared, ())
@@ -364,7 +382,8 @@ class MainDialog(Dialog):
 
     def look_for_missing(self) -> None:
         """Shows the page of the first run while something is missing, and says in the status line what."""
-        if self.jobs.busy:
+        self._look_again = self.jobs.busy
+        if self._look_again:
             return
         missing = self._refresh_first_run()
         if missing is not None:
@@ -414,7 +433,9 @@ class MainDialog(Dialog):
         path = old_log.find(library)
         if path is None:
             return
-        old_log.mark_named(library)
+        with suppress(BackSyncError):
+            # In a library that cannot be written the question comes again; that is no reason not to ask.
+            old_log.mark_named(library)
         question = _(
             'An earlier version of this plugin has left its log in the folder of this library. '
             'It may hold the token of your BookFusion account, and the folder may be shared. Delete the log?'

@@ -234,6 +234,7 @@ class PreviewDialog(Dialog):
     def __init__(self, parent: QWidget | None, prepared: PreparedSync, library: Library) -> None:
         self._plan = prepared.plan
         self._library = library
+        self._waiting = False
         Dialog.__init__(
             self,
             _('Preview of the sync'),
@@ -248,6 +249,11 @@ class PreviewDialog(Dialog):
 
     def sizeHint(self) -> QSize:
         return QSize(900, 520)
+
+    def wait_for_job(self, running: bool) -> None:
+        """Another window's job has begun or ended: while it runs nothing can be applied, and no tick is lost."""
+        self._waiting = running
+        self._show_count()
 
     def setup_ui(self) -> None:
         labels = {name: column_label(column.label) for name, column in self._library.columns().items()}
@@ -361,12 +367,15 @@ class PreviewDialog(Dialog):
 
     def _show_count(self) -> None:
         total = self.model.rowCount()
+        self.apply_button.setEnabled(self.model.ticked_count > 0 and not self._waiting)
+        if self._waiting:
+            self.count.setText(_('Another job of this plugin is running.'))
+            return
         self.count.setText(
             ngettext('{ticked} of {count} change ticked', '{ticked} of {count} changes ticked', total).format(
                 ticked=self.model.ticked_count, count=total
             )
         )
-        self.apply_button.setEnabled(self.model.ticked_count > 0)
 
     def _selected_rows(self) -> list[int]:
         return [self.filter.mapToSource(index).row() for index in self.table.selectionModel().selectedRows(BOOK)]

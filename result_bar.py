@@ -13,7 +13,8 @@ from qt.core import QHBoxLayout, QIcon, QMenu, QWidget, pyqtSignal
 
 from .book_list import BookList
 from .library import local_day
-from .plan import NOT_ON_BOOKFUSION, NOTHING_READ, TITLES_CONTRADICT, UNREADABLE_DATE, log_line
+from .plan import NOT_ON_BOOKFUSION, NOTHING_READ, TITLES_CONTRADICT, UNREADABLE_DATE, Skip, log_line
+from .redaction import redact
 from .steps import SyncOutcome
 from .widgets import menu_button, push_button
 
@@ -95,8 +96,12 @@ class ResultBar(QWidget):
             return
         if self._books_of_lines is None:
             self._books_of_lines = {}
+            done = frozenset(self.outcome.changes)
             for entry in self.outcome.plan.entries:
-                self._books_of_lines.setdefault(log_line(entry, local_day), []).append(entry.book_id)
+                # As in the log: only what was written, and with the secrets blanked that a title happens to hold.
+                if isinstance(entry, Skip) or entry in done:
+                    line_in_log = redact(log_line(entry, local_day))
+                    self._books_of_lines.setdefault(line_in_log, []).append(entry.book_id)
         books = self._books_of_lines.get(line, ())
         if books and not self.book_list.show(books[min(number, len(books) - 1)]):
             self.not_shown.emit()

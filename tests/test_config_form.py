@@ -539,3 +539,50 @@ def test_says_when_it_cannot_save(open_form: Any, answers: Any, monkeypatch: pyt
     form.widget.save_settings()
     assert len(asked) == 1
     assert 'No space left' in asked[0].msg.text()
+
+
+@pytest.mark.parametrize(('hours', 'threshold'), [(0.04, 99.999), (0.25, 33.333), (6, 99.9)])
+def test_what_a_field_cannot_hold_exactly_is_kept_where_nobody_touched_it(
+    open_form: Any, hours: float, threshold: float
+) -> None:
+    form = open_form(auto_sync_hours=hours, completed_threshold=threshold)
+    assert form.widget.changed() == {}
+    form.widget.save_settings()
+    assert (stored()['auto_sync_hours'], stored()['completed_threshold']) == (hours, threshold)
+    form.child('auto_sync_hours').setValue(12)
+    form.widget.save_settings()
+    assert (stored()['auto_sync_hours'], stored()['completed_threshold']) == (12, threshold)
+
+
+def test_a_library_that_cannot_be_written_is_named(open_form: Any, answers: Any) -> None:
+    form = open_form()
+    form.library.api.backend.conn.execute('PRAGMA query_only = 1')
+    form.choose('last_read_column', '#bought')
+    form.child('email').setText('reader@example.org')
+    asked = answers(lambda dialog: dialog.reject())
+    form.widget.save_settings()
+    assert len(asked) == 1
+    assert asked[0].msg.text().startswith('Calibre could not write to the library')
+    # What has nothing to do with the library is saved all the same.
+    assert stored()['email'] == 'reader@example.org'
+
+
+def test_calibre_says_why_there_is_no_form() -> None:
+    """Calibre shows what it gets instead of a widget; the next time there is a form, which names the file as well."""
+    plugin = find_plugin(PLUGIN_NAME)
+    settings.settings_path().write_text('{not json')
+    sentence, _details = plugin.config_widget()
+    assert sentence.startswith('The settings file was not readable and has been set aside as ')
+    form = plugin.config_widget()
+    assert 'has been set aside as ' in form.problems.label.text()
+
+
+def test_a_file_that_becomes_unreadable_while_the_form_is_open(open_form: Any, answers: Any) -> None:
+    form = open_form(email='reader@example.org', bookfusion_token=TEST_USER_TOKEN)
+    settings.settings_path().write_text('{not json')
+    # Nothing is read for a mark.
+    form.choose('status_column', '#state')
+    assert not form.child('status_column_mark').isVisible()
+    asked = answers(lambda dialog: dialog.reject())
+    assert form.widget.current_settings().bookfusion_token.reveal() == TEST_USER_TOKEN
+    assert 'has been set aside' in asked[0].msg.text()

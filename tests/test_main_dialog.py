@@ -256,6 +256,71 @@ def test_another_library_forgets_the_result(desk: Any) -> None:
     assert book_list.shown == []
 
 
+def switch_before_the_end_is_told(desk: Any, database: Any) -> None:
+    """The thread has ended, but its signals are still on their way while Calibre switches to another library."""
+    assert desk.dialog._worker.wait(20_000)
+    desk.jobs.library_about_to_change()
+    desk.window.current_db = database
+    desk.dialog.library_changed()
+    desk.idle()
+    desk.qtbot.wait(20)
+
+
+def test_the_result_of_another_library_is_not_offered(desk: Any, make_library: Any, open_library: Any) -> None:
+    """Its book ids belong to other books here."""
+    book_list = desk.use_book_list(Asked())
+    other = open_library(make_library(BOOKS))
+    desk.dialog.start_sync()
+    switch_before_the_end_is_told(desk, other)
+    assert desk.status == 'Done - 2 updated, 2 skipped.'
+    assert not desk.child('show_updated').isVisible()
+    assert not desk.child('show_skipped').isVisible()
+    double_click(desk.child('log'), 0)
+    assert book_list.shown == []
+
+
+def test_the_plan_of_another_library_is_not_shown(desk: Any, make_library: Any, open_library: Any) -> None:
+    other = open_library(make_library(BOOKS))
+    desk.dialog.start_preview()
+    switch_before_the_end_is_told(desk, other)
+    assert desk.dialog._preview_dialog is None
+    assert desk.status == 'Cancelled - nothing was written.'
+    assert desk.run('sync_now') == 'Done - 2 updated, 2 skipped.'
+
+
+def test_what_another_library_lacks_is_seen_though_a_job_was_still_ending(
+    desk: Any, make_library: Any, open_library: Any
+) -> None:
+    other = open_library(make_library(BOOKS, {}))
+    desk.dialog.start_sync()
+    switch_before_the_end_is_told(desk, other)
+    assert desk.status.startswith('The Last Read Column #dateread does not exist')
+    assert desk.child('create_columns').isVisible()
+
+
+def test_a_line_leads_to_the_book_that_was_ticked(desk: Any) -> None:
+    """Where two books have the same line and only the second was written."""
+    book_list = desk.use_book_list(Asked())
+    dialog = desk.see_preview()
+    dialog.model.tick([row for row, change in enumerate(dialog.ticked) if change.book_id == 1], False)
+    dialog.accept()
+    desk.idle()
+    assert desk.log[0].startswith('OK Emma')
+    double_click(desk.child('log'), 0)
+    assert book_list.shown == [2]
+
+
+def test_a_line_with_a_blanked_word_leads_to_its_book(open_desk: Any, make_library: Any, bookfusion: Any) -> None:
+    bookfusion.records = [LibraryRecord(id=1, book_id=11, title='Emma', last_read_at='2024-11-03T12:00:00Z')]
+    title = f'A book that is called {TEST_PASSWORD}'
+    desk = open_desk(make_library([{'title': title, 'identifiers': {'bookfusion': 11}}]))
+    book_list = desk.use_book_list(Asked())
+    desk.run('sync_now')
+    assert TEST_PASSWORD not in desk.log[0]
+    double_click(desk.child('log'), 0)
+    assert book_list.shown == [1]
+
+
 def test_syncs_the_selected_books_only(desk: Any) -> None:
     desk.use_book_list(Asked((2, 5)))
     desk.child('selected_only').setChecked(True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from datetime import datetime, timezone
 from typing import Any
@@ -19,6 +20,7 @@ from calibre_plugins.bookfusionbacksync.preview import (
     PlanModel,
     ValueFormat,
 )
+from calibre_plugins.bookfusionbacksync.sync_worker import Worker
 from qt.core import QPersistentModelIndex, Qt, QWidget
 from standins.bookfusion import LibraryRecord
 
@@ -114,6 +116,36 @@ def test_cancel_writes_nothing(desk: Any) -> None:
     assert set(desk.api.all_field_for('#dateread', [1, 2, 3]).values()) == {None}
     assert not desk.jobs.busy
     assert desk.jobs.free
+    assert desk.run('sync_now') == 'Done - 3 updated, 1 skipped.'
+
+
+def test_apply_waits_for_the_job_of_another_window(desk: Any) -> None:
+    dialog = desk.see_preview()
+    toggle(dialog, 0)
+    ended = threading.Event()
+    assert desk.jobs.start(Worker(lambda reporter, cancel: ended.wait(20)))
+    assert not dialog.apply_button.isEnabled()
+    assert dialog.count.text() == 'Another job of this plugin is running.'
+    toggle(dialog, 4)
+    assert not dialog.apply_button.isEnabled()
+    ended.set()
+    desk.idle()
+    assert dialog.count.text() == '5 of 7 changes ticked'
+    assert desk.status == 'Nothing is written yet. Choose what to write.'
+    dialog.apply_button.click()
+    desk.idle()
+    assert desk.status == 'Done - 3 updated, 1 skipped.'
+
+
+def test_a_job_that_cannot_start_leaves_the_window_free(desk: Any) -> None:
+    dialog = desk.see_preview()
+    ended = threading.Event()
+    assert desk.jobs.start(Worker(lambda reporter, cancel: ended.wait(20)))
+    dialog.accept()
+    assert desk.status == 'Another job is running. Wait until it is done, or stop it.'
+    ended.set()
+    desk.idle()
+    assert not desk.child('cancel').isVisible()
     assert desk.run('sync_now') == 'Done - 3 updated, 1 skipped.'
 
 

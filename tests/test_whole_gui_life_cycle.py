@@ -186,9 +186,7 @@ def test_the_menu_is_used_while_a_job_ends(run_gui: Any, make_library: Any, in_g
     assert found['help'] == 0
 
 
-def test_calibre_quits_over_the_table_of_a_preview(
-    run_gui: Any, make_library: Any, open_library: OpenLibrary
-) -> None:
+def test_calibre_quits_over_the_table_of_a_preview(run_gui: Any, make_library: Any, open_library: OpenLibrary) -> None:
     library = make_library([book(record) for record in RECORDS])
     done = run_gui(SCRIPTS / 'from_the_menu.py', library, argument={'count': COUNT, 'quit': True})
     assert done.returncode == 0, done.stderr
