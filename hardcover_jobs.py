@@ -62,13 +62,14 @@ class Chooser(QObject):
         self._answers: SimpleQueue[Candidate | Verdict | None] | None = None
 
     def ask(self, question: Question, cancel: Cancel) -> Candidate | Verdict:
-        """Waits for the answer, on the job's thread. Raises Cancelled as soon as the job is stopped."""
+        """Waits for the answer, on the job's thread. Raises Cancelled as soon as the job is stopped without one."""
         answers: SimpleQueue[Candidate | Verdict | None] = SimpleQueue()
         self._answers = answers
         with cancel.interrupting(lambda: answers.put(None)):
             self.asked.emit(question)
             answer = answers.get()
-        cancel.check()
+        if answer is None:
+            cancel.check()
         return answer or Verdict.STOP
 
     def answer(self, answer: Candidate | Verdict) -> bool:

@@ -659,6 +659,23 @@ def test_the_chooser_comes_back_when_the_job_is_stopped(qtbot: Any) -> None:
     thread.join()
 
 
+def test_an_answer_counts_although_the_job_is_stopped_right_after(qtbot: Any) -> None:
+    chooser, cancel = Chooser(), Cancel()
+    given: list[Any] = []
+
+    def answer_and_stop(question: object) -> None:
+        assert chooser.answer(CANDIDATES[0])
+        cancel.set()
+        assert not chooser.answer(Verdict.STOP)
+
+    chooser.asked.connect(answer_and_stop)
+    thread = threading.Thread(target=lambda: given.append(chooser.ask(picker_question(), cancel)))
+    thread.start()
+    qtbot.waitUntil(lambda: bool(given), timeout=5000)
+    thread.join()
+    assert given == [CANDIDATES[0]]
+
+
 def linked_desk(make_desk: MakeDesk) -> Desk:
     """Emma is linked to Dune, by this plugin."""
     desk = make_desk(
