@@ -88,7 +88,12 @@ def check_first_sync(found: dict[str, Any]) -> None:
     assert found['reasons'][0] == '&All skipped books'
     assert sorted(found['reasons'][1:]) == ['not in the BookFusion library (1)', 'nothing to write from BookFusion (1)']
     assert found['skipped'] == [3, 4]
-    assert found['my_marks'] == {'3': 'bookfusion_skipped', '4': 'bookfusion_skipped', '5': 'mine'}
+    assert found['my_marks'] == {
+        '2': 'mine as well',
+        '3': 'bookfusion_skipped',
+        '4': 'bookfusion_skipped',
+        '5': 'mine',
+    }
     assert 'Last sync: ' in found['tooltip']
     assert '2 books updated' in found['tooltip']
     assert found['undone'].startswith('Put back 3 values')

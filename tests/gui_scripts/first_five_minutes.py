@@ -150,7 +150,7 @@ def first_sync(user: User, _argument: dict[str, Any]) -> Steps:
     found['hidden_by_search'] = [user.selected(), str(user.gui.search.text())]
     user.double_click_line('OK Middlemarch')
     found['search_cleared'] = [user.selected(), len(user.books())]
-    user.gui.current_db.data.set_marked_ids({5: 'mine'})
+    user.gui.current_db.data.set_marked_ids({2: 'mine as well', 5: 'mine'})
     user.click('show_updated')
     yield lambda: len(user.books()) == 2
     found['updated'] = [sorted(user.books()), str(user.gui.search.text())]
