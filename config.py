@@ -33,7 +33,17 @@ from .redaction import Secret
 from .settings import PLUGIN_NAME, Settings
 from .steps import usable_columns
 from .transport import checked_address, is_loopback
-from .widgets import Notice, PasswordEdit, add_row, check_box, column_label, line_edit, plain_label, push_button
+from .widgets import (
+    Notice,
+    PasswordEdit,
+    add_row,
+    check_box,
+    column_label,
+    line_edit,
+    plain_label,
+    plain_tip,
+    push_button,
+)
 
 if TYPE_CHECKING:
     from calibre_builtins import _, load_translations, ngettext
@@ -430,12 +440,21 @@ class ConfigWidget(QWidget):
             except BackSyncError as error:
                 words, usable = error.sentence.translated(_, ngettext), False
         self.booklore_warning.say(words)
+        self._mark_booklore_tab(usable)
         self.test_booklore.setEnabled(bool(address) and usable and self.jobs is not None)
         # Calibre closes its dialog before it asks `validate`, and then all that was entered would be lost.
         box = self.window().findChild(QDialogButtonBox)
         ok = box.button(QDialogButtonBox.StandardButton.Ok) if box is not None else None
         if ok is not None:
             ok.setEnabled(usable)
+            ok.setToolTip('' if usable else plain_tip(words))
+
+    def _mark_booklore_tab(self, usable: bool) -> None:
+        """Whoever finds OK disabled may look at another tab."""
+        for place in range(self.tabs.count()):
+            page = self.tabs.widget(place)
+            if page is not None and page.isAncestorOf(self.booklore_url):
+                self.tabs.setTabIcon(place, QIcon() if usable else QIcon.ic('dialog_warning.png'))
 
     def _plain_http_warning(self, address: str) -> str:
         if not address.lower().startswith('http://'):

@@ -310,8 +310,14 @@ def test_judges_the_address_of_booklore(open_form: Any, answers: Any, address: s
 def test_a_bad_address_in_the_file_shows_at_once(open_form: Any) -> None:
     form = open_form(booklore_url='books.example.org')
     assert not form.ok.isEnabled()
+    # Also for whoever looks at another tab.
+    tabs: QTabWidget = form.child('tabs')
+    assert [not tabs.tabIcon(place).isNull() for place in range(tabs.count())] == [False, False, False, True, False]
+    assert form.ok.toolTip() == form.child('booklore_warning').text() != ''
     form.child('booklore_url').clear()
     assert form.ok.isEnabled()
+    assert form.ok.toolTip() == ''
+    assert all(tabs.tabIcon(place).isNull() for place in range(tabs.count()))
 
 
 def test_the_check_uses_what_is_entered_and_not_saved(
