@@ -356,13 +356,17 @@ def _open_database(open_database: Callable[..., Any], path: str, read_only: bool
 
 
 def _look_at(file: Path) -> None:
-    """Raises apsw.Error where a file is no database, before Calibre looks: some builds of it (seen: 9.17 of Debian)
-    free memory that is not theirs then, and the whole process ends.
+    """Raises apsw.Error where a file is no database, NoLibrary where it is not Calibre's, before Calibre looks.
+
+    Some builds of it (seen: 9.17 of Debian) free memory that is not theirs over the one, and the whole process ends;
+    all of them turn an empty file, as a copy that broke off leaves it, into an empty library.
     """
     try:
         connection = apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READONLY)
         try:
-            connection.cursor().execute('SELECT count(*) FROM sqlite_master').fetchall()
+            tables = connection.cursor().execute("SELECT name FROM sqlite_master WHERE name = 'books'").fetchall()
+            if not tables:
+                raise NoLibrary(errors.NO_LIBRARY, path=str(file.parent))
         finally:
             connection.close()
     except (apsw.NotADBError, apsw.CorruptError):

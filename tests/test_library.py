@@ -555,6 +555,14 @@ class TestFailing:
             pass
         assert str(caught.value).startswith(f'There is no Calibre library at {tmp_path / "nowhere"}.')
 
+    @pytest.mark.parametrize('read_only', [False, True])
+    def test_an_empty_file_is_not_made_into_a_library(self, tmp_path: Path, read_only: bool) -> None:
+        tmp_path.joinpath('metadata.db').touch()
+        with pytest.raises(NoLibrary), opened(str(tmp_path), read_only):
+            pass
+        assert [path.name for path in tmp_path.iterdir()] == ['metadata.db']
+        assert tmp_path.joinpath('metadata.db').stat().st_size == 0
+
 
 class TestIdentifiers:
     def test_others_stay(self, library_of: Any, reopen: Any) -> None:
