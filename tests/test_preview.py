@@ -21,7 +21,7 @@ from calibre_plugins.bookfusionbacksync.preview import (
     ValueFormat,
 )
 from calibre_plugins.bookfusionbacksync.sync_worker import Worker
-from qt.core import QPersistentModelIndex, Qt, QWidget
+from qt.core import QLabel, QPersistentModelIndex, Qt, QWidget
 from standins.bookfusion import LibraryRecord
 
 DISPLAY, CHECK = Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.CheckStateRole
@@ -117,6 +117,22 @@ def test_cancel_writes_nothing(desk: Any) -> None:
     assert not desk.jobs.busy
     assert desk.jobs.free
     assert desk.run('sync_now') == 'Done - 3 updated, 1 skipped.'
+
+
+@pytest.mark.parametrize(
+    'title', ['Emma', 'a <b>bold</b> & co', 'R&D', 'AT&lt;T', '&lt;b&gt;', '<img src="x.png">', 'a < b', "O'Brien & <i>"]
+)
+def test_tooltips_show_titles_as_they_are(qtbot: Any, title: str) -> None:
+    """A label decides by the same rule as a tooltip whether words are markup; here it must take as much room."""
+    change = Change(1, title, '#dateread', 'last_read', None, READ, 'from last_read_at', 'id')
+    window = QWidget()
+    qtbot.addWidget(window)
+    model = PlanModel([change], {}, lambda column, value: '', window)
+    assert model.index(0, BOOK).data(DISPLAY) == title
+    tip, words = QLabel(model.index(0, BOOK).data(Qt.ItemDataRole.ToolTipRole), window), QLabel(window)
+    words.setTextFormat(Qt.TextFormat.PlainText)
+    words.setText(title)
+    assert tip.sizeHint().width() == words.sizeHint().width()
 
 
 def test_apply_waits_for_the_job_of_another_window(desk: Any) -> None:
