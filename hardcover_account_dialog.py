@@ -24,7 +24,7 @@ from .redaction import Secret
 from .settings import load
 from .sync_worker import Worker
 from .text import Text
-from .widgets import Notice, push_button
+from .widgets import Notice, plain_tip, push_button
 
 if TYPE_CHECKING:
     from calibre_builtins import _, load_translations, ngettext
@@ -213,8 +213,10 @@ class AccountDialog(Dialog):
         if not question_dialog(
             self,
             _('Delete the file with the key?'),
-            _('The key is kept in the settings now, so the file {path} is no longer needed. Delete it?').format(
-                path=escape(str(source))
+            plain_tip(
+                _('The key is kept in the settings now, so the file {path} is no longer needed. Delete it?').format(
+                    path=source
+                )
             ),
             yes_text=_('&Delete it'),
             no_text=_('&Keep it'),
@@ -226,8 +228,10 @@ class AccountDialog(Dialog):
             error_dialog(
                 self,
                 _('File not deleted'),
-                _('The file {path} could not be deleted ({reason}). Delete it yourself.').format(
-                    path=escape(str(source)), reason=error.strerror
+                plain_tip(
+                    _('The file {path} could not be deleted ({reason}). Delete it yourself.').format(
+                        path=source, reason=error.strerror
+                    )
                 ),
                 show=True,
             )

@@ -250,8 +250,8 @@ class HardcoverMenu:
             self._show_error(error)
 
     def _show_error(self, error: BackSyncError) -> None:
-        from html import escape
-
         from calibre.gui2 import error_dialog
 
-        error_dialog(self._gui, _('Hardcover'), escape(error.sentence.translated(_, ngettext)), show=True)
+        from .widgets import plain_tip
+
+        error_dialog(self._gui, _('Hardcover'), plain_tip(error.sentence.translated(_, ngettext)), show=True)

@@ -132,7 +132,7 @@ def plain_label(words: str, parent: QWidget, name: str = '') -> QLabel:
 
 
 def plain_tip(words: str) -> str:
-    """A tooltip that shows a title or what a server said as it is: Qt takes what looks like a tag for one."""
+    """The words of a tooltip or a message box, shown as they are: there Qt takes what looks like a tag for one."""
     return f'<p>{escape(words)}</p>' if '<' in words or '&lt;' in words else words
 
 

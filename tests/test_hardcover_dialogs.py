@@ -996,6 +996,16 @@ def test_a_key_from_the_file(make_desk: MakeDesk, button: str, kept: bool) -> No
     assert TEST_HARDCOVER_TOKEN not in ''.join(label.text() for label in dialog.findChildren(QLabel))
 
 
+def test_a_question_names_the_file_as_it_is_called(make_desk: MakeDesk, tmp_path: Path) -> None:
+    """Not with the entities that stand for some characters where there is markup."""
+    dialog = account(make_desk(hardcover_token=''))
+    path = tmp_path / "O'Neill & Sons" / 'key.txt'
+    said: list[str] = []
+    with answering('Keep it', said):
+        dialog._offer_to_delete(path)
+    assert str(path) in said[0]
+
+
 @pytest.mark.parametrize(
     ('content', 'words'),
     [
