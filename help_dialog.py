@@ -33,6 +33,7 @@ class HelpDialog(Dialog):
         layout = QVBoxLayout(self)
         self.browser = QTextBrowser(self)
         self.browser.setObjectName('help')
+        self.browser.setAccessibleName(self.windowTitle())
         self.browser.setOpenExternalLinks(True)
         self.browser.setMarkdown((get_resources('help.md') or b'').decode('utf-8'))
         layout.addWidget(self.browser)

@@ -80,6 +80,7 @@ class ResultPage(QWidget):
     def _make_table(self) -> QTableWidget:
         table = QTableWidget(0, 3, self)
         table.setObjectName('results')
+        table.setAccessibleName(_('Result'))
         table.setHorizontalHeaderLabels([_('Book'), _('Result'), _('Details')])
         table.verticalHeader().hide()
         table.setAlternatingRowColors(True)

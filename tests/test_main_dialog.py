@@ -13,12 +13,27 @@ import pytest
 from calibre.constants import numeric_version
 from calibre.gui2 import Application
 from calibre_plugins.bookfusionbacksync import last_sync, old_log, settings
+from calibre_plugins.bookfusionbacksync.check_dialog import CheckDialog
+from calibre_plugins.bookfusionbacksync.help_dialog import HelpDialog
 from calibre_plugins.bookfusionbacksync.log_view import LogView
 from calibre_plugins.bookfusionbacksync.main import MainDialog
 from calibre_plugins.bookfusionbacksync.redaction import Secret
 from calibre_plugins.bookfusionbacksync.sync_worker import Worker
 from harness.secrets import TEST_HARDCOVER_TOKEN, TEST_PASSWORD, leaks
-from qt.core import QApplication, QEvent, QMouseEvent, QPointF, Qt, QTextCursor, QTimer, QWidget, qVersion
+from qt.core import (
+    QAbstractButton,
+    QApplication,
+    QEvent,
+    QLabel,
+    QMouseEvent,
+    QPointF,
+    QScrollArea,
+    Qt,
+    QTextCursor,
+    QTimer,
+    QWidget,
+    qVersion,
+)
 from standins.bookfusion import LIBRARY, SIGN_IN, LibraryRecord
 from standins.faults import Hold, Status
 
@@ -521,6 +536,26 @@ def test_keyboard_reaches_everything(desk: Any) -> None:
             reached.add(widget.objectName())
     wanted = {'sync_now', 'preview', 'undo', 'settings', 'close', 'log', 'log_menu', 'selected_only', 'show_updated'}
     assert wanted <= reached
+
+
+def test_everything_that_takes_the_keyboard_has_a_name(desk: Any) -> None:
+    """In each of the windows, for those who hear them instead of seeing them."""
+    desk.run('sync_now')
+    desk.run('undo')
+    windows = [
+        desk.see_preview(),
+        HelpDialog(desk.dialog),
+        CheckDialog(desk.dialog, desk.jobs, settings.load().settings),
+    ]
+    for window in (desk.dialog, *windows):
+        widgets = window.findChildren(QWidget)
+        buddies = [label.buddy() for label in widgets if isinstance(label, QLabel)]
+        for widget in widgets:
+            by_keyboard = widget.focusPolicy().value & Qt.FocusPolicy.TabFocus.value
+            if by_keyboard and widget.isVisibleTo(window) and not isinstance(widget, QScrollArea):
+                words = widget.text() if isinstance(widget, QAbstractButton) else ''
+                assert words or widget.accessibleName() or widget in buddies, (window, widget.objectName())
+    windows[0].reject()
 
 
 def test_mnemonics_do_not_clash(desk: Any) -> None:
