@@ -60,8 +60,8 @@ class PlannedColumn:
     create: bool
 
 
-def plan_columns(library: Library, keys: Collection[str]) -> list[PlannedColumn]:
-    """Which columns are created for these settings. One of the right name and type is used as it is.
+def plan_columns(library: Library, keys: Collection[str], current: Settings = settings.DEFAULTS) -> list[PlannedColumn]:
+    """Which columns are created for these settings. One that is chosen or has the right name is used as it is.
 
     Where a column of that name has another type, or waits for a restart to go, the new one gets the next free name.
     """
@@ -71,8 +71,11 @@ def plan_columns(library: Library, keys: Collection[str]) -> list[PlannedColumn]
     for column in NEW_COLUMNS:
         if column.key in keys:
             good = {usable.name for usable in usable_columns(existing, column.key)} - going | waiting
+            chosen = getattr(current, column.key)
             names = itertools.chain(
-                [f'#{column.label}'], (f'#{column.label}_{number}' for number in itertools.count(2))
+                [chosen] if chosen in good else [],
+                [f'#{column.label}'],
+                (f'#{column.label}_{number}' for number in itertools.count(2)),
             )
             name = next(name for name in names if name in good or name not in taken)
             planned.append(PlannedColumn(column, name, create=name not in good))

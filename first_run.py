@@ -308,7 +308,12 @@ class FirstRunPage(QScrollArea):
         if library is None:
             return
         keys = [*NEEDED_KEYS, *(key for key, box in self.optional.items() if box.isChecked())]
-        planned = plan_columns(library, keys)
+        try:
+            current = settings.load(library.api).settings
+        except BackSyncError as error:
+            error_dialog(self, _('Columns not created'), error.sentence.translated(_, ngettext), show=True)
+            return
+        planned = plan_columns(library, keys, current)
         if not self._confirmed(library, planned):
             return
         headings = {each.column.key: each.column.heading.translated(_, ngettext) for each in planned}

@@ -250,6 +250,22 @@ def test_existing_columns_are_never_touched(make_library: Any, open_library: Any
         again.close()
 
 
+def test_a_column_that_is_chosen_already_stays_chosen(new_desk: Any, answers: Any) -> None:
+    """Only the date is missing: the flags go on into the column that they are in."""
+    desk = new_desk({'#done': 'bool', '#note': 'text'}, completed_column='#done', status_column='#gone')
+    questions: list[str] = []
+    answers(lambda dialog: (questions.append(dialog.msg.text()), dialog.accept()))
+    answers(lambda dialog: dialog.reject())
+    desk.child('with_status_column').setChecked(True)
+    desk.click('create_columns')
+    assert '(#done): exists and is used' in questions[0]
+    assert '(#dateread): is created' in questions[0]
+    loaded = settings.load(desk.api).settings
+    assert (loaded.last_read_column, loaded.completed_column) == ('#dateread', '#done')
+    assert loaded.status_column == '#readstatus'
+    assert Library(desk.api).columns_awaiting_restart() == {'#dateread', '#readstatus'}
+
+
 def test_a_heading_that_is_taken_gets_the_name_behind_it(make_library: Any, open_library: Any) -> None:
     library = make_library(columns={'#other': {'datatype': 'int', 'name': 'Completed'}})
     create(library, list(NEEDED_KEYS))
