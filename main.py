@@ -62,6 +62,7 @@ class MainDialog(Dialog):
         self._worker: Worker | None = None
         self._worked_on: Library | None = None
         self._look_again = False
+        self._status_before = ''
         self._plan: tuple[SyncWorker, PreparedSync] | None = None
         self._preview_dialog: PreviewDialog | None = None
         logs.start()
@@ -290,9 +291,10 @@ class MainDialog(Dialog):
             return
         foreign = _('Another job of this plugin is running.')
         if busy and self._worker is None:
+            self._status_before = self.status.text()
             self.status.setText(foreign)
         elif not busy and self.status.text() == foreign:
-            self.status.setText(_('Ready to sync.'))
+            self.status.setText(self._status_before)
             self.look_for_missing()
         elif not busy and self._look_again:
             self.look_for_missing()

@@ -212,6 +212,18 @@ def test_says_that_another_job_runs(desk: Any, bookfusion: Any) -> None:
     assert bookfusion.count(SIGN_IN) == 0
 
 
+def test_the_result_is_seen_again_after_another_job(desk: Any) -> None:
+    """An automatic sync, say: the log and the books of the result stay as well."""
+    done = desk.run('sync_now')
+    ended = threading.Event()
+    desk.jobs.start(Worker(lambda reporter, cancel: ended.wait(20)))
+    assert desk.status == 'Another job of this plugin is running.'
+    ended.set()
+    desk.idle()
+    assert desk.status == done
+    assert desk.child('show_updated').isVisible()
+
+
 def test_is_opened_while_another_job_runs(desk: Any, qtbot: Any) -> None:
     settings.save({'email': ''})
     ended = threading.Event()
