@@ -619,6 +619,7 @@ class TestTitlesInTheLog:
             ('tab\there\r\n', 'tab here'),
             ('bell\x07 and \x1b[31mred', 'bell  and  [31mred'),
             ('turned \u202eround', 'turned  round'),
+            ('a frame\ufdd0 of Qt\ufdd1\uffff', 'a frame  of Qt'),
             ('isolate\u2066d\u2069', 'isolate d'),
             ('lone \ud83d half', 'lone   half'),
             ('line\u2028paragraph\u2029', 'line paragraph'),
