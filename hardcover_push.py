@@ -255,7 +255,7 @@ class _PushJob:
         try:
             self._send_all(self._took)
             self._try_retired_again()
-            self._date_reads()
+            self._date_added()
         except QuotaSpent as error:
             sent = counted('{count} rating sent', '{count} ratings sent', len(self._done))
             self._stopped = error.after(sent)
@@ -384,6 +384,16 @@ class _PushJob:
         else:
             action = Action.UPDATE if change.calibre_stars is not None else Action.CLEAR
             self._waiting.append(replace(moved, action=action, entry_id=entry.entry_id, hardcover_stars=entry.rating))
+
+    def _date_added(self) -> None:
+        """As `_date_reads`; by now every rating is there, so a day that cannot be looked at fails nothing."""
+        try:
+            self._date_reads()
+        except (Cancelled, QuotaSpent):
+            raise
+        except BackSyncError as error:
+            self._reporter.log(f'Note: the days of the added books could not be checked: {error}')
+            self._undated.clear()
 
     def _date_reads(self) -> None:
         """Gives added books the day of their last reading where Hardcover took another."""

@@ -169,6 +169,16 @@ def test_days_that_were_not_sent_any_more_are_noted(make_shelf: MakeShelf) -> No
     assert shelf.service.notes.matching('1 added books have the date of today')
 
 
+def test_days_that_cannot_be_checked_are_no_failure(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([book('Left Hand', 13, 9, **{'#dateread': READ_ON})], entry_on_insert=False)
+    save({'hardcover_add_unshelved': True})
+    shelf.service.server.fail(Status(400), when=lambda sent: b'query Reads' in sent.body, times=None)
+    outcome = shelf.push()
+    assert (len(outcome.added), outcome.stopped) == (1, None)
+    assert len(shelf.service.notes.matching('the days of the added books could not be checked: ')) == 1
+    assert not shelf.service.notes.matching('the date of today')
+
+
 def test_books_without_a_last_read_column_are_added_today(make_shelf: MakeShelf) -> None:
     shelf = make_shelf([book('Left Hand', 13, 9)])
     save({'hardcover_add_unshelved': True, 'last_read_column': '#gone'})
