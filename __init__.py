@@ -40,8 +40,13 @@ class BackSyncPlugin(InterfaceActionBase):
 
     def cli_main(self, argv: list[str]) -> None:
         """`calibre-debug -r "BookFusion Back Sync" -- COMMAND`; `argv[0]` is the plugin's name."""
+        import signal
         import sys
+
+        # Loading the rest takes a moment, in which Ctrl-C would end in a traceback.
+        pressed: list[int] = []
+        signal.signal(signal.SIGINT, lambda number, _frame: pressed.append(number))
 
         from .cli import main
 
-        sys.exit(main(argv[1:]))
+        sys.exit(main(argv[1:], pressed))

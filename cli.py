@@ -28,7 +28,7 @@ from .errors import BackSyncError, NoLibrary, WrongUsage
 from .library import Library, opened
 from .plan import Change, Value
 from .redaction import redact
-from .settings import PLUGIN_NAME, VERSION
+from .settings import PLUGIN_NAME, VERSION, make_private
 from .steps import SyncJob, SyncOutcome, undo_last
 from .text import Text
 
@@ -216,13 +216,17 @@ def add_command(commands: Commands, name: str, run: Command, words: str) -> argp
     return parser
 
 
-def main(argv: Sequence[str]) -> int:
-    """Runs one command and returns its exit code. Prints errors as one line; a traceback only goes to the log."""
+def main(argv: Sequence[str], stopped_early: Sequence[object] = ()) -> int:
+    """Runs one command and returns its exit code. Prints errors as one line; a traceback only goes to the log.
+
+    `stopped_early` is not empty where Ctrl-C was pressed before anybody here could hear it.
+    """
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError):
             stream.reconfigure(errors='backslashreplace')  # type: ignore[union-attr]
     cancel = Cancel()
     reporter = TerminalReporter()
+    make_private()
     try:
         arguments = build_parser().parse_args(list(argv))
     except SystemExit as leaving:
@@ -232,7 +236,10 @@ def main(argv: Sequence[str]) -> int:
         return _failed(error, '--json' in argv, reporter)
     logs.start(verbose=bool(os.environ.get('CALIBRE_DEBUG')))
     with on_signals(cancel.set):
+        if stopped_early:
+            cancel.set()
         try:
+            cancel.check()
             return arguments.run(arguments, reporter, cancel)
         except BrokenPipeError:
             return FAILED

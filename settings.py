@@ -184,6 +184,11 @@ def _check_file(path: Path) -> None:
         raise SettingsTrouble(errors.SETTINGS_NOT_JSON, path=aside) from None
 
 
+def make_private() -> None:
+    """Puts the file to mode 0600, whatever is in it; for a start that does not read it."""
+    _make_private(settings_path())
+
+
 def _make_private(path: Path) -> None:
     with suppress(OSError):
         if stat.S_IMODE(path.stat().st_mode) != 0o600:

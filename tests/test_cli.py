@@ -573,6 +573,16 @@ class TestErrors:
         assert done.stderr.splitlines()[-1].startswith('Error: BookFusion refused')
 
 
+class TestEveryStart:
+    @pytest.mark.parametrize('command', ['sync', 'undo', 'hardcover-ids', 'sign-out', '--version', 'no-such-command'])
+    def test_puts_the_settings_file_to_0600(self, quick_cli: Any, make_library: Any, command: str) -> None:
+        path = settings_path(Path(config_dir))
+        write_settings(Path(config_dir), {})
+        path.chmod(0o664)
+        quick_cli(command, *(() if command in {'--version', 'sign-out'} else ('--library', make_library(BOOKS))))
+        assert path.stat().st_mode & 0o777 == 0o600
+
+
 class TestUsage:
     @pytest.mark.parametrize(
         'arguments',
@@ -632,6 +642,22 @@ def started(config_folder: Path, calibre_lock: Any) -> Callable[..., Any]:
     return start
 
 
+# Sends Ctrl-C to itself while the plugin's own modules are being loaded.
+INTERRUPTING_THE_START = """
+import builtins, os, signal, sys
+from calibre.customize.ui import find_plugin
+
+plain_import = builtins.__import__
+def interrupted(name, *given):
+    if name.endswith('cli'):
+        builtins.__import__ = plain_import
+        os.kill(os.getpid(), signal.SIGINT)
+    return plain_import(name, *given)
+
+builtins.__import__ = interrupted
+find_plugin('BookFusion Back Sync').cli_main(['BookFusion Back Sync'] + sys.argv[1:])
+"""
+
 # Sends Ctrl-C to itself in the middle of the write.
 INTERRUPTING = """
 import os, signal, sys
@@ -681,6 +707,27 @@ class TestStopping:
         assert json.loads(output) == {'error': 'Cancelled - nothing was written.'}
         assert hashes(folder) == before
         assert not (plugin_folder(config_folder) / 'undo').exists()
+
+    @pytest.mark.parametrize('command', [['sync', '--json'], ['undo']], ids=['sync', 'undo'])
+    def test_while_the_plugin_is_being_loaded(
+        self,
+        make_library: Any,
+        service: BookFusionStandIn,
+        started: Any,
+        config_folder: Path,
+        tmp_path: Path,
+        command: list[str],
+    ) -> None:
+        folder = make_library(BOOKS)
+        write_settings(config_folder, account(service))
+        script = tmp_path / 'interrupting.py'
+        script.write_text(INTERRUPTING_THE_START)
+        whole = [executable('calibre-debug'), '-e', str(script), '--', *command, '--library', str(folder)]
+        with started(whole) as process:
+            output, errors = process.communicate(timeout=30)
+        assert (process.returncode, errors) == (4, 'Cancelled - nothing was written.\n')
+        assert output == ('{"error": "Cancelled - nothing was written."}\n' if '--json' in command else '')
+        assert service.requests == []
 
     def test_while_writing_waits_for_the_end(
         self,
