@@ -119,6 +119,8 @@ class ResultPage(QWidget):
         table.setVisible(bool(rows))
         table.setColumnWidth(0, 320)
         table.resizeColumnToContents(1)
+        # Without a grid, the next column would begin where the longest word ends.
+        table.setColumnWidth(1, table.columnWidth(1) + 2 * table.fontMetrics().averageCharWidth())
 
     def as_text(self) -> str:
         """The same as plain text, a line a book."""
