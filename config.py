@@ -21,6 +21,7 @@ from qt.core import (
     QScrollArea,
     QShowEvent,
     QSize,
+    QSpinBox,
     QTabWidget,
     QVBoxLayout,
     QWidget,
@@ -210,6 +211,22 @@ class ConfigWidget(QWidget):
         )
         self.test_connection.setEnabled(self.jobs is not None)
         form.addRow('', _button_row(self.test_connection))
+        self.page_size = self._page_size_box(page)
+        add_row(form, _('&Records per page:'), self.page_size)
+
+    def _page_size_box(self, page: QWidget) -> QSpinBox:
+        box = QSpinBox(page)
+        box.setObjectName('page_size')
+        smallest, largest = settings.RANGES['page_size']
+        box.setRange(int(smallest), int(largest))
+        box.setValue(self.loaded.page_size)
+        box.setToolTip(
+            _(
+                'How many records BookFusion is asked for at once; after a sign-in with a browser never more than 100. '
+                'Rarely worth a change'
+            )
+        )
+        return box
 
     def _columns_tab(self, page: QWidget, form: QFormLayout) -> None:
         if self.library is None:
@@ -471,6 +488,7 @@ class ConfigWidget(QWidget):
         return {
             'email': self.email.text().strip(),
             'password': self.password.edit.text(),
+            'page_size': self.page_size.value(),
             'completed_threshold': self.completed_threshold.value(),
             'keep_newer_date': self.keep_newer_date.isChecked(),
             'auto_sync_hours': self.auto_sync_hours.value(),

@@ -48,6 +48,7 @@ COLUMNS: dict[str, Any] = {
 FIELDS = [
     'email',
     'password',
+    'page_size',
     'last_read_column',
     'completed_column',
     'completed_threshold',
@@ -156,6 +157,8 @@ def test_a_fresh_form_is_valid_and_saves_nothing_new(open_form: Any) -> None:
     assert form.child('completed_threshold').value() == 99.9
     assert form.child('completed_threshold').decimals() == 2
     assert form.child('auto_sync_hours').text() == 'Never'
+    page_size = form.child('page_size')
+    assert (page_size.minimum(), page_size.value(), page_size.maximum()) == (10, 100, 5000)
     assert form.widget.validate()
     assert form.widget.changed() == {}
     assert not form.child('problems').isVisible()
@@ -167,6 +170,7 @@ def test_saves_what_was_entered(open_form: Any) -> None:
     form.child('password').setText(TEST_PASSWORD)
     form.child('completed_threshold').setValue(95.25)
     form.child('auto_sync_hours').setValue(6)
+    form.child('page_size').setValue(250)
     for name in ('keep_newer_date', 'hardcover_add_unshelved', 'hardcover_clear_ratings'):
         form.child(name).setChecked(True)
     form.child('booklore_url').setText('https://books.example.org')
@@ -191,7 +195,7 @@ def test_saves_what_was_entered(open_form: Any) -> None:
     assert own == columns
     loaded = settings.load(form.library.api).settings
     assert (loaded.email, loaded.password.reveal()) == ('reader@example.org', TEST_PASSWORD)
-    assert (loaded.completed_threshold, loaded.auto_sync_hours) == (95.25, 6)
+    assert (loaded.completed_threshold, loaded.auto_sync_hours, loaded.page_size) == (95.25, 6, 250)
     assert loaded.keep_newer_date
     assert loaded.hardcover_add_unshelved
     assert loaded.hardcover_clear_ratings
@@ -456,7 +460,7 @@ def test_every_label_leads_to_its_field(open_form: Any) -> None:
                 # Qt follows a label's letter only where its field takes the focus itself.
                 assert buddy.focusPolicy() != Qt.FocusPolicy.NoFocus, label.text()
                 assert buddy.accessibleName(), label.text()
-    assert labels == 13
+    assert labels == 14
 
 
 def test_a_labels_letter_reaches_the_password(open_form: Any, qtbot: Any) -> None:
