@@ -77,6 +77,9 @@ class Worker(QThread):
         now = time.monotonic()
         if sentence.template != template or now - when >= SHORTEST_BETWEEN_REPORTS:
             self._last_status = (sentence.template, now)
+            # Who reads that it is done finds every line of it in the log.
+            if sentence.template != template:
+                self._send_lines()
             self.status_changed.emit(sentence)
 
     @staticmethod

@@ -13,6 +13,7 @@ import pytest
 from calibre.constants import numeric_version
 from calibre.gui2 import Application
 from calibre_plugins.bookfusionbacksync import last_sync, old_log, settings
+from calibre_plugins.bookfusionbacksync.browser_sign_in import SIGNED_OUT
 from calibre_plugins.bookfusionbacksync.check_dialog import CheckDialog
 from calibre_plugins.bookfusionbacksync.help_dialog import HelpDialog
 from calibre_plugins.bookfusionbacksync.log_view import LogView
@@ -379,6 +380,23 @@ def test_ten_thousand_lines_come_in_bundles(desk: Any) -> None:
     assert len(bundles) < count / 25
     assert desk.child('log').blockCount() == count
     assert len(ticks) > 3
+
+
+def test_the_log_is_whole_when_the_status_says_so(desk: Any) -> None:
+    texts: list[tuple[str, str]] = []
+
+    def job(reporter: Any, _cancel: Any) -> None:
+        for number in range(20):
+            reporter.log(f'line {number}')
+        reporter.status(SIGNED_OUT)
+
+    worker = Worker(job)
+    worker.status_changed.connect(
+        lambda sentence: texts.append((str(sentence), desk.child('log').toPlainText().splitlines()[-1]))
+    )
+    desk.dialog._run(worker, lambda result: None)
+    desk.idle()
+    assert texts == [(str(SIGNED_OUT), 'line 19')]
 
 
 def test_the_log_can_be_copied_and_saved(desk: Any, tmp_path: Path, answers: Any) -> None:
