@@ -63,6 +63,8 @@ class MainDialog(Dialog):
         self._worked_on: Library | None = None
         self._look_again = False
         self._status_before = ''
+        self._done: Text | None = None
+        self._ran_before = False
         self._plan: tuple[SyncWorker, PreparedSync] | None = None
         self._preview_dialog: PreviewDialog | None = None
         logs.start()
@@ -255,6 +257,9 @@ class MainDialog(Dialog):
             self._worker = None
             self._show_progress(0, 1)
             self._say_that_another_job_runs()
+        elif self._ran_before:
+            # How the last job ended is no longer what goes on.
+            self.status.clear()
         self._update_buttons()
 
     def _update_buttons(self) -> None:
@@ -273,7 +278,8 @@ class MainDialog(Dialog):
 
     def _synced(self, outcome: SyncOutcome) -> None:
         self._show_progress(1, 1)
-        self._show_status(outcome.status)
+        # Shown when the thread has ended: whoever reads that it is done can start the next one.
+        self._done = outcome.status
         # A switch waits for a write that has begun, and is done before this is told of the end.
         if self._open_library() is self._worked_on:
             self.result_bar.show_outcome(outcome)
@@ -286,6 +292,9 @@ class MainDialog(Dialog):
 
     def _busy_changed(self, busy: bool) -> None:
         self._update_buttons()
+        if not busy and self._done is not None:
+            self._show_status(self._done)
+            self._done = None
         if self._preview_dialog is not None:
             self._preview_dialog.wait_for_job(busy)
             return
@@ -365,6 +374,7 @@ class MainDialog(Dialog):
 
     def _ended(self) -> None:
         self._worker = None
+        self._ran_before = True
         self._update_buttons()
 
     def _stop(self) -> None:

@@ -293,7 +293,6 @@ class SyncJob:
             plan=plan,
         )
         self._reporter.progress(1, 1)
-        self._reporter.status(outcome.status)
         return outcome
 
 

@@ -382,6 +382,23 @@ def test_ten_thousand_lines_come_in_bundles(desk: Any) -> None:
     assert len(ticks) > 3
 
 
+def test_whoever_reads_that_a_sync_is_done_can_start_the_next(desk: Any) -> None:
+    states: list[tuple[bool, bool]] = []
+
+    def look() -> None:
+        if desk.child('status').text().startswith('Done'):
+            states.append((desk.child('sync_now').isEnabled(), desk.child('cancel').isVisible()))
+
+    timer = QTimer()
+    timer.timeout.connect(look)
+    timer.start(0)
+    for _time in range(3):
+        desk.run('sync_now')
+    timer.stop()
+    assert states
+    assert set(states) == {(True, False)}
+
+
 def test_the_log_is_whole_when_the_status_says_so(desk: Any) -> None:
     texts: list[tuple[str, str]] = []
 
