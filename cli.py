@@ -162,7 +162,6 @@ def run_sync(arguments: argparse.Namespace, reporter: TerminalReporter, cancel: 
     outcome = SyncJob(open_library, reporter, cancel).run(dry_run=arguments.dry_run)
     if arguments.dry_run:
         reporter.log('Dry run: nothing was written.')
-    reporter.status(outcome.status)
     reporter.finish()
     if arguments.json:
         print_json(sync_as_json(outcome))

@@ -37,7 +37,7 @@ from .log_view import LogView
 from .reporting import Reporter
 from .result_bar import ResultBar
 from .settings import plugin_folder
-from .steps import PreparedSync, SyncOutcome, check_account, undo_last, undo_sentences
+from .steps import DONE, PreparedSync, SyncOutcome, check_account, undo_last, undo_sentences
 from .sync_worker import ApplyWorker, SyncWorker, Worker
 from .text import Text
 from .undo import UndoOutcome
@@ -246,7 +246,7 @@ class MainDialog(Dialog):
     def _run(self, worker: Worker, succeeded: Callable[[Any], None]) -> None:
         self._worker = worker
         self._worked_on = self._open_library()
-        worker.status_changed.connect(self._show_status)
+        worker.status_changed.connect(self._show_step)
         worker.progress_changed.connect(self._show_progress)
         worker.lines_logged.connect(self.log.append)
         worker.succeeded.connect(succeeded)
@@ -268,6 +268,11 @@ class MainDialog(Dialog):
             widget.setEnabled(not self.jobs.busy)
         self.cancel.setVisible(running)
         self.cancel.setEnabled(running)
+
+    def _show_step(self, sentence: Text) -> None:
+        """What goes on; that a sync is done is said a moment later, see `_synced`."""
+        if sentence.template != DONE.template:
+            self._show_status(sentence)
 
     def _show_status(self, sentence: Text) -> None:
         self.status.setText(sentence.translated(_, ngettext))

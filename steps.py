@@ -29,6 +29,7 @@ from .undo import UndoOutcome, UndoRecords
 logger = logging.getLogger(__name__)
 
 SCANNING = text('Scanning Calibre library...')
+DONE = text('Done - {updated} updated, {skipped} skipped.')
 FETCHED_SOME = text('Fetching BookFusion library... ({done})')
 FETCHED_SOME_OF = text('Fetching BookFusion library... ({done} of {total})')
 # Reading 5000 records takes the server longer than reading 100.
@@ -75,7 +76,7 @@ class SyncOutcome:
 
     @property
     def status(self) -> Text:
-        return text('Done - {updated} updated, {skipped} skipped.', updated=self.updated, skipped=self.skipped)
+        return DONE.with_values(updated=self.updated, skipped=self.skipped)
 
 
 def usable_columns(columns: dict[str, ColumnInfo], key: str) -> list[ColumnInfo]:
@@ -293,6 +294,7 @@ class SyncJob:
             plan=plan,
         )
         self._reporter.progress(1, 1)
+        self._reporter.status(outcome.status)
         return outcome
 
 
