@@ -50,6 +50,7 @@ from standins.booklore import BATCH, BOOKS, LOGIN, BookLoreStandIn, ServerBook
 from standins.common import Action, unused_port
 from standins.hardcover import generate_catalogue, isbn10, isbn13
 
+PATIENT = Limits(connect=5, silence=20, whole_answer=40, waits=())
 IMPATIENT = Limits(connect=1.0, silence=0.3, whole_answer=0.6, waits=())
 SINGLE = BOOKS + '/1'
 
@@ -96,6 +97,11 @@ def settings_for(server: BookLoreStandIn, password: str = TEST_BOOKLORE_PASSWORD
 
 @pytest.fixture
 def source(server: BookLoreStandIn, listener: Listener) -> BookLoreSource:
+    return BookLoreSource(settings_for(server), listener, PATIENT)
+
+
+@pytest.fixture
+def impatient_source(server: BookLoreStandIn, listener: Listener) -> BookLoreSource:
     return BookLoreSource(settings_for(server), listener, IMPATIENT)
 
 
@@ -353,13 +359,13 @@ def test_the_token_shows_nowhere(server: BookLoreStandIn, source: BookLoreSource
 )
 @pytest.mark.parametrize('path', [LOGIN, BOOKS])
 def test_a_server_in_trouble_is_asked_once(
-    server: BookLoreStandIn, source: BookLoreSource, path: str, fault: Action, kind: type[BackSyncError]
+    server: BookLoreStandIn, impatient_source: BookLoreSource, path: str, fault: Action, kind: type[BackSyncError]
 ) -> None:
     ours, server.books = pairs(5, half)
     server.fail(fault, path, times=None)
     started = time.monotonic()
     with pytest.raises(kind):
-        source(ours, Cancel())
+        impatient_source(ours, Cancel())
     assert time.monotonic() - started < 5
     assert server.count(path) == 1
 
@@ -368,14 +374,14 @@ def test_a_server_in_trouble_is_asked_once(
     'fault', [faults.Hang(), faults.Reset(), faults.Html(), faults.Status(503), faults.Status(403)]
 )
 def test_trouble_in_the_middle_costs_only_the_rest(
-    server: BookLoreStandIn, source: BookLoreSource, listener: Listener, fault: Action
+    server: BookLoreStandIn, impatient_source: BookLoreSource, listener: Listener, fault: Action
 ) -> None:
     ours, server.books = pairs(500, lambda number: True)
     server.grimmory = True
     server.fail(fault, BATCH, after=1)
-    assert source(ours, Cancel()) == all_matches(range(1, booklore.BATCH_SIZE + 1))
+    assert impatient_source(ours, Cancel()) == all_matches(range(1, booklore.BATCH_SIZE + 1))
     assert sum('could not be asked for everything' in line for line in listener.lines) == 1
-    assert source.last_resort(ours, Cancel()) == {}
+    assert impatient_source.last_resort(ours, Cancel()) == {}
 
 
 def test_trouble_with_single_requests_costs_only_the_rest(

@@ -7,6 +7,7 @@ Runs inside Calibre's process (see gui.run_calibre); knows the plugin's window b
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -49,11 +50,16 @@ def plugin_module(name: str) -> Any:
 def running_threads() -> list[str]:
     """The threads of the plugin that have not ended yet, Qt's and Python's."""
     found = [thread.name for thread in threading.enumerate() if thread.name.startswith(THREAD_NAMES)]
+    # No other thread may run while this list of everything exists: it would hold tuples that are still being made, and
+    # their makers would fail.
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(60)
     ours = [
         thing
         for thing in gc.get_objects()
         if isinstance(thing, QThread) and type(thing).__module__.startswith(PLUGIN) and not sip.isdeleted(thing)
     ]
+    sys.setswitchinterval(interval)
     return sorted(found + [type(thread).__name__ for thread in ours if thread.isRunning()])
 
 
