@@ -172,9 +172,11 @@ def report_plan(plan: RatingPlan, reporter: Reporter) -> None:
     """What was left out, in the log, and how much there is to do."""
     for change in plan.skipped:
         reporter.log(f'SKIP {change.title} -> {change.why}')
+    differ, skipped = len(plan.changes), len(plan.skipped)
     reporter.log(
-        f'{len(plan.changes)} ratings differ, {plan.unchanged} are the same already, '
-        f'{len(plan.skipped)} books are left out.'
+        f'{differ} {"rating differs" if differ == 1 else "ratings differ"}, '
+        f'{plan.unchanged} {"is" if plan.unchanged == 1 else "are"} the same already, '
+        f'{skipped} {"book is" if skipped == 1 else "books are"} left out.'
     )
 
 

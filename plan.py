@@ -368,15 +368,13 @@ def reading_status(record: ReadingRecord, finished: str) -> tuple[str, str]:
 
 
 def as_progress(percentage: float, column: Column) -> float:
-    """Percent as the column keeps it: two decimals, or whole and rounded down; what is not yet 100 is below it."""
-    if column.datatype == 'int':
-        return int(percentage)
-    return round(percentage, 2) if percentage >= 100 else min(round(percentage, 2), 99.99)
+    """Percent as the column keeps it: as it came, or whole and rounded down, so that only a whole book is 100."""
+    return int(percentage) if column.datatype == 'int' else float(percentage)
 
 
 def as_read_time(seconds: int, column: Column) -> float:
-    """Whole minutes in an int column, hours with two decimals in a float column."""
-    return round(seconds / 60) if column.datatype == 'int' else round(seconds / 3600, 2)
+    """Whole minutes in an int column, hours in a float column."""
+    return round(seconds / 60) if column.datatype == 'int' else seconds / 3600
 
 
 def as_status(status: str, column: Column) -> str:
@@ -399,7 +397,8 @@ ROLE_NAMES = {'completed': 'Completed', 'progress': 'Progress', 'read_time': 'Re
 def _shown_value(change: Change, local_day: Callable[[datetime], date]) -> str:
     if isinstance(change.new, datetime):
         return local_day(change.new).isoformat()
-    return f'{ROLE_NAMES[change.role]}={change.new}'
+    value = round(change.new, 3) if isinstance(change.new, float) else change.new
+    return f'{ROLE_NAMES[change.role]}={value}'
 
 
 def summary_lines(plan: SyncPlan) -> Iterator[str]:

@@ -290,7 +290,7 @@ class TestJson:
                 'new': '2024-11-03T14:30:15-08:00',
             },
             {'book_id': 1, 'title': 'A', 'column': '#completed', 'old': None, 'new': True},
-            {'book_id': 1, 'title': 'A', 'column': '#progress', 'old': 12.5, 'new': 42.19},
+            {'book_id': 1, 'title': 'A', 'column': '#progress', 'old': 12.5, 'new': 42.1875},
             {'book_id': 1, 'title': 'A', 'column': '#time', 'old': None, 'new': 304},
             {'book_id': 1, 'title': 'A', 'column': '#state', 'old': 'Planned', 'new': 'Completed'},
         ]
@@ -299,7 +299,11 @@ class TestJson:
         assert found['requests'] == len(service.requests)
         assert 0 < found['seconds'] < 60
         cache = open_library(folder).new_api
-        assert [cache.field_for(column, 1) for column in ('#progress', '#time', '#state')] == [42.19, 304, 'Completed']
+        assert [cache.field_for(column, 1) for column in ('#progress', '#time', '#state')] == [
+            42.1875,
+            304,
+            'Completed',
+        ]
 
     def test_an_old_date_that_the_system_cannot_put_into_local_time(self) -> None:
         class OnWindows(datetime):

@@ -438,9 +438,9 @@ class TestOtherColumns:
             (99.999, 'int', 99),
             (100.0, 'int', 100),
             (0.4, 'int', 0),
-            (42.1875, 'float', 42.19),
+            (42.1875, 'float', 42.1875),
             (0.0, 'float', 0.0),
-            (99.996, 'float', 99.99),
+            (99.996, 'float', 99.996),
             (57.14, 'float', 57.14),
         ],
     )
@@ -449,19 +449,21 @@ class TestOtherColumns:
         plan = plan_for([record(5, percentage=percentage)], {1: ('5', 'Dune')}, rules)
         assert cells(plan) == {(1, '#progress'): expected}
         assert type(plan.changes[0].new) is (int if datatype == 'int' else float)
-        assert lines(plan) == [f'OK Dune -> Progress={expected} (from reading_position.percentage, match=book_id)']
+        assert lines(plan) == [
+            f'OK Dune -> Progress={round(expected, 3)} (from reading_position.percentage, match=book_id)'
+        ]
 
     @pytest.mark.parametrize(
         ('seconds', 'datatype', 'expected'),
         [
-            (18240, 'float', 5.07),
+            (18240, 'float', 18240 / 3600),
             (18240, 'int', 304),
             (3600, 'float', 1.0),
             (89, 'int', 1),
             (0, 'int', None),
             (None, 'float', None),
             (20, 'int', None),
-            (10, 'float', None),
+            (10, 'float', 10 / 3600),
         ],
     )
     def test_read_time(self, seconds: int | None, datatype: str, expected: float | None) -> None:
@@ -470,7 +472,7 @@ class TestOtherColumns:
         assert cells(plan) == ({} if expected is None else {(1, '#time'): expected})
         if expected is not None:
             assert type(plan.changes[0].new) is (int if datatype == 'int' else float)
-            assert lines(plan) == [f'OK Dune -> Reading time={expected} (from read_time, match=book_id)']
+            assert lines(plan) == [f'OK Dune -> Reading time={round(expected, 3)} (from read_time, match=book_id)']
 
     @pytest.mark.parametrize(
         ('fields', 'expected', 'source'),
@@ -734,12 +736,12 @@ def justified(one: ReadingRecord, rules: SyncRules, held: Mapping[str, Value]) -
         wanted['#completed'] = True
     if one.percentage is not None:
         whole = rules.progress is not None and rules.progress.datatype == 'int'
-        wanted['#progress'] = int(one.percentage) if whole else {42.1875: 42.19}.get(one.percentage, one.percentage)
-    if one.read_time and one.read_time > 29:
+        wanted['#progress'] = int(one.percentage) if whole else one.percentage
+    if one.read_time:
         whole = rules.read_time is not None and rules.read_time.datatype == 'int'
-        wanted['#time'] = {600: 10, 18240: 304}[one.read_time] if whole else {600: 0.17, 18240: 5.07}[one.read_time]
-    elif one.read_time == 29 and rules.read_time is not None and rules.read_time.datatype == 'float':
-        wanted['#time'] = 0.01
+        wanted['#time'] = {29: None, 600: 10, 18240: 304}[one.read_time] if whole else one.read_time / 3600
+        if wanted['#time'] is None:
+            del wanted['#time']
     reading = 'currently_reading' in one.lists or bool(one.percentage)
     status = 'Completed' if done else 'Reading' if reading else 'Planned' if 'planned_to_read' in one.lists else None
     if status is not None and rules.status is not None:
