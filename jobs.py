@@ -50,6 +50,11 @@ class Jobs(QObject):
         """Whether a job may start by itself: none is running, and no window shows a plan that is to be applied."""
         return not (self.busy or self._held or self._over)
 
+    @property
+    def over(self) -> bool:
+        """Whether Calibre, or the plugin, has come to its end, and there is no library any more."""
+        return self._over
+
     def hold(self, held: bool) -> None:
         """Keeps jobs from starting by themselves while a plan is shown."""
         self._held = held

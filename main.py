@@ -421,6 +421,9 @@ class MainDialog(Dialog):
         return missing.column.translated(_, ngettext) if missing.column is not None else None
 
     def _open_library(self) -> Library | None:
+        # At its end Calibre closes the library before the last signals of a job arrive.
+        if self.jobs.over:
+            return None
         return self.jobs.library() if getattr(self.gui, 'current_db', None) is not None else None
 
     def _book_not_shown(self) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import os
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -67,6 +71,20 @@ def dump(folder: Path) -> dict[str, set[tuple[Any, ...]]]:
         names = database.execute("select name from sqlite_master where type = 'table' and name not like 'sqlite%'")
         tables = [row[0] for row in names]
         return {table: set(database.execute(f'select * from "{table}"')) for table in tables}
+
+
+def dump_elsewhere(folder: Path) -> dict[str, set[tuple[Any, ...]]]:
+    """The same, read by a process of its own.
+
+    In this one a reader would need Python's lock to end its reading, and some versions of apsw (seen: the one of
+    Calibre 9.17) keep that lock while a commit waits for all readers.
+    """
+    source = 'import sqlite3\nfrom contextlib import closing\nfrom pathlib import Path\nfrom typing import Any\n\n'
+    source += f'{inspect.getsource(dump)}\nprint(repr(dump(Path({str(folder)!r}))))'
+    command = [sys.executable, '-c', f'from __future__ import annotations\n{source}']
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, encoding='utf-8')
+    found: dict[str, set[tuple[Any, ...]]] = ast.literal_eval(done.stdout)
+    return found
 
 
 def changed_tables(before: dict[str, set[tuple[Any, ...]]], after: dict[str, set[tuple[Any, ...]]]) -> set[str]:
@@ -259,7 +277,7 @@ class TestWriting:
         before = dump(folder)
 
         def look(_kind: Any, *_details: Any) -> None:
-            seen.append(changed_tables(before, dump(folder)))
+            seen.append(changed_tables(before, dump_elsewhere(folder)))
 
         library.api.add_listener(look)
         commits: list[int] = []
