@@ -15,6 +15,8 @@ import inspect
 import io
 import itertools
 import json
+import os
+import select
 import socket
 import ssl
 import subprocess
@@ -563,6 +565,18 @@ def make_certificate(folder: Path, names: tuple[str, ...]) -> tuple[str, str]:
     return str(certificate), str(key)
 
 
+def _commands() -> Iterator[str]:
+    """The lines of standard input, each sent when the one before is answered."""
+    while True:
+        # A signal in the moment before a read that blocks would be noticed only after the next line.
+        while os.name == 'posix' and not select.select([sys.stdin], [], [], 0.2)[0]:
+            pass
+        line = sys.stdin.readline()
+        if not line:
+            return
+        yield line
+
+
 def serve_until_told(server: StandIn, ready: Mapping[str, Any]) -> None:
     """Print `ready` as one line of JSON and serve until standard input closes.
 
@@ -570,7 +584,7 @@ def serve_until_told(server: StandIn, ready: Mapping[str, Any]) -> None:
     `set {"latency": 0.05}` (options).
     """
     print(json.dumps(ready), flush=True)
-    for line in sys.stdin:
+    for line in _commands():
         command, _, argument = line.strip().partition(' ')
         if command == 'reset':
             server.reset_log()
