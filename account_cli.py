@@ -12,6 +12,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from .base.cancel import Cancel
+from .base.errors import Cancelled
+from .base.redaction import redact
+from .base.settings import load
+from .base.text import text
 from .browser_sign_in import (
     NOT_SIGNED_IN_BEFORE,
     SIGNED_OUT,
@@ -20,14 +25,9 @@ from .browser_sign_in import (
     sign_in,
     sign_out,
 )
-from .cancel import Cancel
 from .check import check
 from .cli import DONE, Commands, TerminalReporter, add_command, library_opener, on_signals, print_json
-from .errors import Cancelled
 from .library import Library
-from .redaction import redact
-from .settings import load
-from .text import text
 from .transport import duration
 
 logger = logging.getLogger(__name__)

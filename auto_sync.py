@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from qt.core import QObject, QTimer, pyqtSignal
 
-from . import last_sync, logs, settings
+from . import last_sync
+from .base import log_file, settings
+from .base.errors import BackSyncError, Cancelled
 from .columns import count_identifiers
-from .errors import BackSyncError, Cancelled
 from .jobs import Jobs
 from .steps import SyncOutcome
 from .sync_worker import SyncWorker
@@ -103,7 +104,7 @@ class AutoSync(QObject):
             # A library that has nothing to do with BookFusion is none of ours.
             self._passed_over = True
             return
-        logs.start()
+        log_file.start()
         logger.info('Automatic sync')
         self._library_id = library.library_id
         worker = self._worker = SyncWorker(self._jobs.library_opener())

@@ -17,9 +17,13 @@ from urllib.parse import urlencode
 
 from calibre.utils.iso8601 import parse_iso8601
 
-from . import errors
-from .cancel import Cancel
-from .errors import ApiGone, BackSyncError, BadAnswer, ServerTrouble, SignInRefused
+from .base import errors
+from .base.cancel import Cancel
+from .base.errors import ApiGone, BackSyncError, BadAnswer, ServerTrouble, SignInRefused
+from .base.redaction import Secret
+from .base.reporter import Reporter
+from .base.settings import Settings
+from .base.text import text
 from .paging import MOST_IN_FLIGHT, Page, each, walk
 from .records import (
     COMPLETED_LIST,
@@ -33,10 +37,6 @@ from .records import (
     Unreadable,
     parse_id,
 )
-from .redaction import Secret
-from .reporting import Reporter
-from .settings import Settings
-from .text import text
 from .transport import HttpClient, Request, Response, checked_address
 
 Result = TypeVar('Result')

@@ -12,18 +12,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
-from . import errors
-from .cancel import Cancel
-from .errors import BackSyncError, BadAnswer, Cancelled, ServerTrouble, SettingsTrouble, SignInRefused
+from .base import errors
+from .base.cancel import Cancel
+from .base.errors import BackSyncError, BadAnswer, Cancelled, ServerTrouble, SettingsTrouble, SignInRefused
+from .base.redaction import Secret
+from .base.reporter import Reporter
+from .base.settings import USER_AGENT, Settings
+from .base.text import Text, counted, text
 from .hardcover_answers import parse_slug
 from .hardcover_records import SourceMatch
 from .isbn import Codes, asin, codes_of, isbns_in, make_codes
 from .paging import each
 from .records import CalibreBook, parse_id
-from .redaction import Secret
-from .reporting import Reporter
-from .settings import USER_AGENT, Settings
-from .text import Text, counted, text
 from .titles import nothing_in_common, words
 from .transport import HttpClient, Limits, Request, Response, checked_address, shown_address
 

@@ -14,13 +14,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from . import errors
+from .base import errors
+from .base.cancel import Cancel
+from .base.errors import ApiGone, BadAnswer, Cancelled, ServerTrouble, SignInRefused
+from .base.redaction import Secret
+from .base.settings import USER_AGENT, Settings, load, save
+from .base.text import Text, counted, text
 from .bookfusion import GONE, SERVICE, SIGN_IN_REFUSED, USER_API_ACCEPT, Account, UserApi
-from .cancel import Cancel
-from .errors import ApiGone, BadAnswer, Cancelled, ServerTrouble, SignInRefused
-from .redaction import Secret
-from .settings import USER_AGENT, Settings, load, save
-from .text import Text, counted, text
 from .transport import (
     LONGEST_RETRY_AFTER,
     HttpClient,

@@ -14,7 +14,12 @@ from dataclasses import dataclass
 
 from calibre.constants import numeric_version
 
-from . import errors
+from .base import errors
+from .base.cancel import Cancel
+from .base.errors import BackSyncError, Cancelled, LibraryTrouble, SettingsTrouble, SignInRefused
+from .base.reporter import Reporter
+from .base.settings import PLUGIN_NAME, VERSION, Settings, ensure_device, load
+from .base.text import Text, counted, text
 from .bookfusion import (
     NOT_A_RECORD,
     SERVICE,
@@ -28,15 +33,11 @@ from .bookfusion import (
     worth_a_request,
 )
 from .booklore import try_connection
-from .cancel import Cancel
-from .errors import BackSyncError, Cancelled, LibraryTrouble, SettingsTrouble, SignInRefused
 from .hardcover_account import TokenCheck, check_token
 from .hardcover_operations import SCOPES
 from .library import ColumnInfo, Library
 from .plan import SyncRules
 from .records import IDENTIFIER, FetchedLibrary, ReadingRecord, parse_id
-from .reporting import Reporter
-from .settings import PLUGIN_NAME, VERSION, Settings, ensure_device, load
 from .steps import OpenLibrary, http_client, rules_for, untold_columns, usable_columns
 from .survey import (
     Asked,
@@ -49,7 +50,6 @@ from .survey import (
     positions_of,
     unreadable_dates,
 )
-from .text import Text, counted, text
 from .transport import HttpClient, Limits
 
 SMALL_PAGE, LARGE_PAGE = 10, 100

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from calibre.gui2 import Application
 from qt.core import QPlainTextEdit, QSize, QVBoxLayout, QWidget
 
+from .base.settings import Settings
+from .base.text import Text
 from .job_dialog import JobDialog
 from .jobs import Jobs
-from .settings import Settings
-from .text import Text
 
 if TYPE_CHECKING:
     from calibre_builtins import _, load_translations, ngettext

@@ -22,15 +22,16 @@ from typing import NoReturn, TypeAlias
 
 from calibre.utils.config import prefs
 
-from . import errors, logs, old_log
-from .cancel import Cancel
-from .errors import BackSyncError, NoLibrary, WrongUsage
+from . import old_log
+from .base import errors, log_file
+from .base.cancel import Cancel
+from .base.errors import BackSyncError, NoLibrary, WrongUsage
+from .base.redaction import redact
+from .base.settings import PLUGIN_NAME, VERSION, make_private
+from .base.text import Text
 from .library import Library, opened
 from .plan import Change, Value
-from .redaction import redact
-from .settings import PLUGIN_NAME, VERSION, make_private
 from .steps import SyncJob, SyncOutcome, undo_last
-from .text import Text
 
 logger = logging.getLogger(__name__)
 
@@ -234,7 +235,7 @@ def main(argv: Sequence[str], stopped_early: Sequence[object] = ()) -> int:
         return leaving.code if isinstance(leaving.code, int) else DONE
     except WrongUsage as error:
         return _failed(error, '--json' in argv, reporter)
-    logs.start(verbose=bool(os.environ.get('CALIBRE_DEBUG')))
+    log_file.start(verbose=bool(os.environ.get('CALIBRE_DEBUG')))
     with on_signals(cancel.set):
         if stopped_early:
             cancel.set()
@@ -246,7 +247,7 @@ def main(argv: Sequence[str], stopped_early: Sequence[object] = ()) -> int:
         except Exception as error:  # noqa: BLE001  (whatever it was, the user gets one line)
             return _failed(error, arguments.json, reporter)
         finally:
-            logs.stop()
+            log_file.stop()
 
 
 def _failed(error: Exception, wants_json: bool, reporter: TerminalReporter) -> int:

@@ -10,15 +10,15 @@ import itertools
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from . import settings
+from .base import settings
+from .base.errors import SettingsTrouble
+from .base.settings import Settings
+from .base.text import Text, text
 from .bookfusion import Account
-from .errors import SettingsTrouble
 from .library import Library
 from .plan import STATUS_COMPLETED, STATUS_PLANNED, STATUS_READING
 from .records import IDENTIFIER
-from .settings import Settings
 from .steps import rules_for, usable_columns
-from .text import Text, text
 
 
 @dataclass(frozen=True)

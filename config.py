@@ -27,11 +27,11 @@ from qt.core import (
     QWidget,
 )
 
-from . import settings
-from .errors import BackSyncError
+from .base import settings
+from .base.errors import BackSyncError
+from .base.redaction import Secret
+from .base.settings import PLUGIN_NAME, Settings
 from .library import ColumnInfo, Library
-from .redaction import Secret
-from .settings import PLUGIN_NAME, Settings
 from .steps import usable_columns
 from .transport import checked_address, is_loopback
 from .widgets import (

@@ -14,12 +14,12 @@ from pathlib import Path
 from calibre.constants import __version__ as calibre_version
 from qt.core import PYQT_VERSION_STR, qVersion
 
-from . import logs, settings
-from .errors import BackSyncError
+from .base import log_file, settings
+from .base.errors import BackSyncError
+from .base.redaction import Secret, redact
+from .base.settings import COLUMN_KEYS, PLUGIN_NAME, VERSION, Settings
 from .library import Library
 from .records import IDENTIFIER
-from .redaction import Secret, redact
-from .settings import COLUMN_KEYS, PLUGIN_NAME, VERSION, Settings
 
 LOG_LINES = 200
 # No secrets, but nobody's business either.
@@ -30,7 +30,7 @@ SHORTEST_PRIVATE = 4
 
 def diagnostics(library: Library | None) -> str:
     """Everything in one text, made to be pasted."""
-    log = _without_private_values(_without_the_home_folder('\n'.join(logs.last_lines(LOG_LINES))))
+    log = _without_private_values(_without_the_home_folder('\n'.join(log_file.last_lines(LOG_LINES))))
     about = _without_the_home_folder('\n'.join((_versions(), *_settings(library), *_library(library))))
     return redact(f'{about}\nLog:\n{log}\n')
 

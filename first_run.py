@@ -24,7 +24,9 @@ from qt.core import (
     pyqtSignal,
 )
 
-from . import settings
+from .base import settings
+from .base.errors import BackSyncError
+from .base.settings import Settings
 from .columns import (
     NEEDED_KEYS,
     RESTART_FIRST,
@@ -35,9 +37,7 @@ from .columns import (
     plan_columns,
     what_is_missing,
 )
-from .errors import BackSyncError
 from .library import Library
-from .settings import Settings
 from .steps import usable_columns
 from .widgets import Notice, PasswordEdit, add_row, check_box, column_label, line_edit, plain_label, push_button
 

@@ -15,10 +15,10 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import TypeVar
 
-from . import errors
 from . import hardcover_operations as operations
-from .cancel import Cancel
-from .errors import (
+from .base import errors
+from .base.cancel import Cancel
+from .base.errors import (
     BackSyncError,
     BadAnswer,
     OnlyThisFailed,
@@ -28,6 +28,8 @@ from .errors import (
     SignInRefused,
     TimedOut,
 )
+from .base.redaction import Secret
+from .base.text import Text, text
 from .hardcover_answers import (
     error_messages,
     keyed_edition,
@@ -56,8 +58,6 @@ from .hardcover_records import (
     WriteResult,
 )
 from .isbn import Codes
-from .redaction import Secret
-from .text import Text, text
 from .transport import HttpClient, Limits, Request, Response, checked_address, same_service
 
 logger = logging.getLogger(__name__)

@@ -12,16 +12,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import errors
 from . import hardcover_operations as operations
-from .cancel import Cancel
-from .errors import ScopeMissing, SettingsTrouble
+from .base import errors
+from .base.cancel import Cancel
+from .base.errors import ScopeMissing, SettingsTrouble
+from .base.redaction import Secret
+from .base.reporter import Reporter
+from .base.settings import USER_AGENT, Settings, clean_token, plugin_folder, save
 from .hardcover import LIMITS, SERVICE, Hardcover
 from .hardcover_pace import Pace
 from .hardcover_records import Account
-from .redaction import Secret
-from .reporting import Reporter
-from .settings import USER_AGENT, Settings, clean_token, plugin_folder, save
 from .transport import HttpClient
 
 TOKEN_FILE = 'hardcover.token'

@@ -15,15 +15,15 @@ from calibre.gui2 import Application, choose_files, error_dialog, open_local_fil
 from calibre.gui2.widgets2 import Dialog
 from qt.core import QDialogButtonBox, QHBoxLayout, QLabel, QSize, Qt, QUrl, QVBoxLayout, QWidget
 
-from . import errors, logs
-from .errors import BackSyncError
+from .base import errors, log_file
+from .base.errors import BackSyncError
+from .base.redaction import Secret
+from .base.settings import load
+from .base.text import Text
 from .hardcover_account import TokenCheck, check_token, load_token_file, save_token, token_from_text, token_path
 from .hardcover_operations import NEW_KEY_PAGE
 from .jobs import Jobs
-from .redaction import Secret
-from .settings import load
 from .sync_worker import Worker
-from .text import Text
 from .widgets import Notice, plain_tip, push_button
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class AccountDialog(Dialog):
         self._worker: Worker | None = None
         self._again: Callable[[], None] = self.start
         self._source: Path | None = None
-        logs.start()
+        log_file.start()
         Dialog.__init__(
             self,
             _('Configure Hardcover Account'),

@@ -10,15 +10,15 @@ import argparse
 import logging
 import sys
 
+from .base.cancel import Cancel
+from .base.errors import BackSyncError, Cancelled
+from .base.redaction import redact
+from .base.settings import load
 from .booklore import source_from
-from .cancel import Cancel
 from .cli import DONE, Commands, TerminalReporter, add_command, library_opener, print_json
-from .errors import BackSyncError, Cancelled
 from .hardcover_push import plan_ratings, preview_outcome, push_ratings, shown_stars
 from .hardcover_records import IdsOutcome, PlannedPush, RatingsOutcome
 from .hardcover_steps import fetch_ids
-from .redaction import redact
-from .settings import load
 
 logger = logging.getLogger(__name__)
 

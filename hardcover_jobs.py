@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Any
 from calibre.gui2 import warning_dialog
 from qt.core import QObject, pyqtSignal
 
+from .base.cancel import Cancel
+from .base.errors import BackSyncError, Cancelled, LibraryTrouble
+from .base.reporter import Reporter
+from .base.settings import load
+from .base.text import Text, text
 from .booklore import source_from
-from .cancel import Cancel
-from .errors import BackSyncError, Cancelled, LibraryTrouble
 from .hardcover_links import change_match, find_candidates, unlink_match
 from .hardcover_pace import Pace, shared_pace
 from .hardcover_push import plan_ratings, push_ratings, undo_push
@@ -40,11 +43,8 @@ from .library import Library
 from .picker import Picker
 from .push_preview import PushPreview, spoken_stars, what_happens
 from .records import CalibreBook
-from .reporting import Reporter
-from .settings import load
 from .steps import OpenLibrary
 from .sync_worker import Job
-from .text import Text, text
 
 if TYPE_CHECKING:
     from calibre_builtins import _, load_translations, ngettext

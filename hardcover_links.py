@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from . import errors
-from .cancel import Cancel
-from .errors import LibraryTrouble
+from .base import errors
+from .base.cancel import Cancel
+from .base.errors import LibraryTrouble
+from .base.reporter import Reporter
+from .base.settings import USER_AGENT, load, plugin_folder
+from .base.text import Text, text
 from .hardcover import Covers
 from .hardcover_account import connected
 from .hardcover_matching import EDITION_KEY, ID_KEY, SLUG_KEY, to_store
@@ -22,10 +25,7 @@ from .hardcover_search import OpenBook, Searches
 from .isbn import codes_of
 from .library import Library
 from .records import CalibreBook
-from .reporting import Reporter
-from .settings import USER_AGENT, load, plugin_folder
 from .steps import OpenLibrary
-from .text import Text, text
 
 SEARCHING = text('Searching on Hardcover...')
 CHANGING = text('You are changing its match.')

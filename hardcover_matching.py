@@ -12,10 +12,10 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from .base.text import Text, counted, text
 from .hardcover_records import Candidate, Edition, HardcoverBook, Match
 from .isbn import Codes
 from .records import CalibreBook
-from .text import Text, counted, text
 from .titles import nothing_in_common, same_title, without_subtitle, words
 
 ID_KEY, SLUG_KEY, EDITION_KEY = 'hardcover-id', 'hardcover-slug', 'hardcover-edition'

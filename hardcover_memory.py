@@ -18,9 +18,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from . import errors
-from .errors import LibraryTrouble
-from .files import write_privately
+from .base import errors
+from .base.errors import LibraryTrouble
+from .base.private_files import write_privately
 from .hardcover_records import Action, RatingChange
 from .records import CalibreBook
 

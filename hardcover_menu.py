@@ -14,7 +14,7 @@ from qt.core import QIcon, QMenu
 if TYPE_CHECKING:
     from calibre_builtins import _, load_translations, ngettext
 
-    from .errors import BackSyncError
+    from .base.errors import BackSyncError
     from .jobs import Jobs
 
 load_translations()
@@ -205,7 +205,7 @@ class HardcoverMenu:
         """Whether there is a key for Hardcover; otherwise offers to load one."""
         from calibre.gui2 import question_dialog
 
-        from .settings import load
+        from .base.settings import load
 
         if load().settings.hardcover_token:
             return True
@@ -242,7 +242,7 @@ class HardcoverMenu:
         info_dialog(self._gui, title, words, show=True, show_copy_button=False)
 
     def _showing_errors(self, do: Callable[[], None]) -> None:
-        from .errors import BackSyncError
+        from .base.errors import BackSyncError
 
         try:
             do()

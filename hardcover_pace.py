@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Protocol
 
-from .cancel import Cancel
-from .errors import QuotaSpent
-from .redaction import Secret
-from .text import counted
+from .base.cancel import Cancel
+from .base.errors import QuotaSpent
+from .base.redaction import Secret
+from .base.text import counted
 from .transport import LONGEST_RETRY_AFTER, parse_retry_after
 
 # Until an answer says otherwise: the smallest quota that Hardcover gives to a key, and to one of the old kind.

@@ -12,9 +12,12 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import TypeVar
 
-from . import errors
-from .cancel import Cancel
-from .errors import BackSyncError, Cancelled, QuotaSpent, ServerTrouble, SettingsTrouble
+from .base import errors
+from .base.cancel import Cancel
+from .base.errors import BackSyncError, Cancelled, QuotaSpent, ServerTrouble, SettingsTrouble
+from .base.reporter import Reporter
+from .base.settings import Settings, load, plugin_folder
+from .base.text import Text, counted, text
 from .hardcover import BATCH, Hardcover, in_batches
 from .hardcover_account import connected
 from .hardcover_links import our_identifiers, relink
@@ -48,10 +51,7 @@ from .hardcover_records import (
 )
 from .library import Library, local_day
 from .records import CalibreBook
-from .reporting import Reporter
-from .settings import Settings, load, plugin_folder
 from .steps import OpenLibrary
-from .text import Text, counted, text
 
 Key = TypeVar('Key', int, str)
 

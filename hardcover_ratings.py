@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timezone
 
+from .base.text import Text, text
 from .hardcover_matching import EDITION_KEY, number_id, stored_id, stored_slug
 from .hardcover_operations import MOST_FIELDS
 from .hardcover_records import Action, Cost, RatingChange, RatingPlan, ShelfEntry
 from .records import CalibreBook
-from .text import Text, text
 
 # Ratings that differ by less than this are the same: Hardcover's are halves.
 TOLERANCE = 0.05

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Union
 
-from .cancel import Cancel
-from .errors import BackSyncError
+from .base.cancel import Cancel
+from .base.errors import BackSyncError
+from .base.text import Text, counted, text
 from .records import CalibreBook
-from .text import Text, counted, text
 
 READ_STATUS = 3
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from calibre.ebooks.metadata.book.base import NULL_VALUES
 
-from .cancel import Cancel
+from .base.cancel import Cancel
 from .hardcover import Covers, Hardcover
 from .hardcover_matching import Clue, rank, search_query
 from .hardcover_records import Candidate, HardcoverBook

@@ -11,9 +11,12 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from . import errors
-from .cancel import Cancel
-from .errors import BackSyncError, Cancelled, OnlyThisFailed, QuotaSpent
+from .base import errors
+from .base.cancel import Cancel
+from .base.errors import BackSyncError, Cancelled, OnlyThisFailed, QuotaSpent
+from .base.reporter import Reporter
+from .base.settings import USER_AGENT, Settings, load, plugin_folder
+from .base.text import Text, counted, text
 from .hardcover import Covers, Hardcover, in_batches
 from .hardcover_account import connected
 from .hardcover_links import CHOSEN, Store
@@ -43,10 +46,7 @@ from .hardcover_records import (
 from .hardcover_search import OpenBook, Searches, unknown_authors
 from .isbn import codes_of
 from .records import CalibreBook
-from .reporting import Reporter
-from .settings import USER_AGENT, Settings, load, plugin_folder
 from .steps import OpenLibrary
-from .text import Text, counted, text
 
 # Merges of merges are followed this far.
 MOST_MERGES = 5

@@ -29,11 +29,11 @@ from qt.core import (
     QWidget,
 )
 
-from . import errors, logs
-from .errors import BackSyncError, Cancelled, LibraryTrouble
+from .base import errors, log_file
+from .base.errors import BackSyncError, Cancelled, LibraryTrouble
+from .base.text import Text, text
 from .jobs import Jobs
 from .sync_worker import Job, Worker
-from .text import Text, text
 from .widgets import Notice, plain_tip, push_button
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class JobDialog(Dialog):
         self._worker: Worker | None = None
         self._succeeded: Callable[[Any], None] = lambda result: None
         self._deliver: Callable[[], None] | None = None
-        logs.start()
+        log_file.start()
         Dialog.__init__(
             self,
             title,

@@ -18,8 +18,8 @@ import apsw
 from calibre.utils.date import as_local_time, is_date_undefined, utc_tz
 from calibre.utils.icu import lower as icu_lower
 
-from . import errors
-from .errors import BackSyncError, LibraryTrouble, NoLibrary
+from .base import errors
+from .base.errors import BackSyncError, LibraryTrouble, NoLibrary
 from .plan import Value
 from .records import CalibreBook
 

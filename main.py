@@ -26,20 +26,21 @@ from qt.core import (
     QWidget,
 )
 
-from . import logs, old_log
+from . import old_log
+from .base import log_file
+from .base.cancel import Cancel
+from .base.errors import PASSWORD_MISSING, SIGN_IN_REFUSED, BackSyncError, Cancelled, SettingsTrouble, SignInRefused
+from .base.reporter import Reporter
+from .base.settings import plugin_folder
+from .base.text import Text
 from .book_list import BookList
-from .cancel import Cancel
-from .errors import PASSWORD_MISSING, SIGN_IN_REFUSED, BackSyncError, Cancelled, SettingsTrouble, SignInRefused
 from .first_run import FirstRunPage
 from .jobs import Jobs
 from .library import Library
 from .log_view import LogView
-from .reporting import Reporter
 from .result_bar import ResultBar
-from .settings import plugin_folder
 from .steps import DONE, PreparedSync, SyncOutcome, check_account, undo_last, undo_sentences
 from .sync_worker import ApplyWorker, SyncWorker, Worker
-from .text import Text
 from .undo import UndoOutcome
 from .widgets import check_box, menu_button, plain_label, push_button
 
@@ -67,7 +68,7 @@ class MainDialog(Dialog):
         self._ran_before = False
         self._plan: tuple[SyncWorker, PreparedSync] | None = None
         self._preview_dialog: PreviewDialog | None = None
-        logs.start()
+        log_file.start()
         Dialog.__init__(
             self,
             _('BookFusion Back Sync'),

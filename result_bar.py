@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from qt.core import QHBoxLayout, QIcon, QMenu, QWidget, pyqtSignal
 
+from .base.redaction import redact
 from .book_list import BookList
 from .library import local_day
 from .plan import NOT_ON_BOOKFUSION, NOTHING_READ, TITLES_CONTRADICT, UNREADABLE_DATE, Skip, log_line
-from .redaction import redact
 from .steps import SyncOutcome
 from .widgets import menu_button, push_button
 

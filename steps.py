@@ -13,16 +13,17 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 
-from . import errors, last_sync
+from . import last_sync
+from .base import errors
+from .base.cancel import Cancel
+from .base.errors import SettingsTrouble
+from .base.reporter import Reporter
+from .base.settings import USER_AGENT, Loaded, Settings, ensure_device, load, plugin_folder
+from .base.text import Text, counted, text
 from .bookfusion import AUTHENTICATING, SERVICE, Account, connect, fetch_library
-from .cancel import Cancel
-from .errors import SettingsTrouble
 from .library import Cell, ColumnInfo, Library, Recording, Written, local_day
 from .plan import Change, Column, Skip, Snapshot, SyncPlan, SyncRules, log_line, make_plan, summary_lines
 from .records import IDENTIFIER, FetchedLibrary
-from .reporting import Reporter
-from .settings import USER_AGENT, Loaded, Settings, ensure_device, load, plugin_folder
-from .text import Text, counted, text
 from .transport import HttpClient, Limits
 from .undo import UndoOutcome, UndoRecords
 

@@ -14,14 +14,14 @@ from typing import Any
 
 from qt.core import QThread, pyqtSignal
 
-from . import errors
-from .cancel import Cancel
-from .errors import BackSyncError, Cancelled
+from .base import errors
+from .base.cancel import Cancel
+from .base.errors import BackSyncError, Cancelled
+from .base.redaction import redact
+from .base.reporter import Reporter
+from .base.text import Text
 from .plan import Change
-from .redaction import redact
-from .reporting import Reporter
 from .steps import OpenLibrary, PreparedSync, SyncJob, SyncOutcome
-from .text import Text
 
 logger = logging.getLogger(__name__)
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from . import errors
-from .errors import LibraryTrouble
-from .files import write_privately
+from .base import errors
+from .base.errors import LibraryTrouble
+from .base.private_files import write_privately
 from .library import Cell, Library, Written
 from .plan import Value
 

@@ -132,15 +132,13 @@ def plugin_zip() -> Path:
 def clean_settings(request: pytest.FixtureRequest) -> Iterator[None]:
     """Each test starts with the plugin's default settings, without its log, its undo record and its caches."""
     folder = Path(config_dir, 'plugins', IMPORT_NAME)
-    logs = sys.modules.get(f'calibre_plugins.{IMPORT_NAME}.logs')
-    if logs is not None:
-        logs.stop()
+    from calibre_plugins.bookfusionbacksync.base import log_file, settings
+
+    log_file.stop()
     shutil.rmtree(folder, ignore_errors=True)
     for left in Path(config_dir, 'plugins').glob(f'{IMPORT_NAME}.json*'):
         left.unlink()
-    settings = sys.modules.get(f'calibre_plugins.{IMPORT_NAME}.settings')
-    if settings is not None and hasattr(settings, 'forget'):
-        settings.forget()
+    settings.forget()
     yield
     if folder.exists():
         EVIDENCE.add_folder(request.node.nodeid, folder)
@@ -320,7 +318,7 @@ def open_desk(
 
     The settings are those of an account on the stand-in, and what is given.
     """
-    from calibre_plugins.bookfusionbacksync import settings as plugin_settings
+    from calibre_plugins.bookfusionbacksync.base import settings as plugin_settings
     from harness.desk import Desk
 
     opened: list[Desk] = []

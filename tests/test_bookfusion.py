@@ -12,7 +12,19 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from calibre_plugins.bookfusionbacksync import errors
+from calibre_plugins.bookfusionbacksync.base import errors
+from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
+from calibre_plugins.bookfusionbacksync.base.errors import (
+    ApiGone,
+    BackSyncError,
+    BadAnswer,
+    Cancelled,
+    ServerTrouble,
+    SettingsTrouble,
+    SignInRefused,
+)
+from calibre_plugins.bookfusionbacksync.base.redaction import Secret
+from calibre_plugins.bookfusionbacksync.base.settings import Settings
 from calibre_plugins.bookfusionbacksync.bookfusion import (
     EARLIEST,
     LATEST,
@@ -27,19 +39,7 @@ from calibre_plugins.bookfusionbacksync.bookfusion import (
     parse_user_record,
     shown,
 )
-from calibre_plugins.bookfusionbacksync.cancel import Cancel
-from calibre_plugins.bookfusionbacksync.errors import (
-    ApiGone,
-    BackSyncError,
-    BadAnswer,
-    Cancelled,
-    ServerTrouble,
-    SettingsTrouble,
-    SignInRefused,
-)
 from calibre_plugins.bookfusionbacksync.records import FetchedLibrary, ReadingRecord, Unreadable, parse_id
-from calibre_plugins.bookfusionbacksync.redaction import Secret
-from calibre_plugins.bookfusionbacksync.settings import Settings
 from calibre_plugins.bookfusionbacksync.transport import Response
 from harness.network import (
     SOON,

@@ -12,7 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from calibre_plugins.bookfusionbacksync import booklore, errors
+from calibre_plugins.bookfusionbacksync import booklore
+from calibre_plugins.bookfusionbacksync.base import errors
+from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
+from calibre_plugins.bookfusionbacksync.base.errors import (
+    BackSyncError,
+    BadAnswer,
+    Cancelled,
+    ServerTrouble,
+    SettingsTrouble,
+    SignInRefused,
+)
+from calibre_plugins.bookfusionbacksync.base.redaction import Secret
+from calibre_plugins.bookfusionbacksync.base.settings import Settings
+from calibre_plugins.bookfusionbacksync.base.text import Text
 from calibre_plugins.bookfusionbacksync.booklore import (
     MOST_SINGLES,
     BookLoreBook,
@@ -23,22 +36,10 @@ from calibre_plugins.bookfusionbacksync.booklore import (
     try_connection,
     worth_asking,
 )
-from calibre_plugins.bookfusionbacksync.cancel import Cancel
-from calibre_plugins.bookfusionbacksync.errors import (
-    BackSyncError,
-    BadAnswer,
-    Cancelled,
-    ServerTrouble,
-    SettingsTrouble,
-    SignInRefused,
-)
 from calibre_plugins.bookfusionbacksync.hardcover_records import SourceMatch
 from calibre_plugins.bookfusionbacksync.hardcover_steps import fetch_ids
 from calibre_plugins.bookfusionbacksync.isbn import Codes, codes_of, isbns_in, make_codes
 from calibre_plugins.bookfusionbacksync.records import CalibreBook
-from calibre_plugins.bookfusionbacksync.redaction import Secret
-from calibre_plugins.bookfusionbacksync.settings import Settings
-from calibre_plugins.bookfusionbacksync.text import Text
 from calibre_plugins.bookfusionbacksync.titles import nothing_in_common
 from calibre_plugins.bookfusionbacksync.transport import Limits
 from harness.hardcover import hardcover_service, opener

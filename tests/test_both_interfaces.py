@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from calibre_plugins.bookfusionbacksync import settings
-from calibre_plugins.bookfusionbacksync.cancel import Cancel
-from calibre_plugins.bookfusionbacksync.errors import ApiGone, BackSyncError, SignInRefused
+from calibre_plugins.bookfusionbacksync.base import settings
+from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
+from calibre_plugins.bookfusionbacksync.base.errors import ApiGone, BackSyncError, SignInRefused
+from calibre_plugins.bookfusionbacksync.base.text import Text
 from calibre_plugins.bookfusionbacksync.library import Library, opened
 from calibre_plugins.bookfusionbacksync.plan import Change, SyncPlan
 from calibre_plugins.bookfusionbacksync.steps import PreparedSync, SyncJob
-from calibre_plugins.bookfusionbacksync.text import Text
 from calibre_plugins.bookfusionbacksync.transport import Limits
 from harness.secrets import TEST_PASSWORD, TEST_USER_TOKEN
 from hypothesis import HealthCheck, given

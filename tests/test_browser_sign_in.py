@@ -18,7 +18,19 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from calibre_plugins.bookfusionbacksync import browser_sign_in, settings
+from calibre_plugins.bookfusionbacksync import browser_sign_in
+from calibre_plugins.bookfusionbacksync.base import settings
+from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
+from calibre_plugins.bookfusionbacksync.base.errors import (
+    ApiGone,
+    BackSyncError,
+    BadAnswer,
+    Cancelled,
+    ServerTrouble,
+    SettingsTrouble,
+    SignInRefused,
+)
+from calibre_plugins.bookfusionbacksync.base.text import Text
 from calibre_plugins.bookfusionbacksync.browser_sign_in import (
     CLIENT_ID,
     FALLBACK_PAGE,
@@ -29,17 +41,6 @@ from calibre_plugins.bookfusionbacksync.browser_sign_in import (
     sign_in,
     sign_out,
 )
-from calibre_plugins.bookfusionbacksync.cancel import Cancel
-from calibre_plugins.bookfusionbacksync.errors import (
-    ApiGone,
-    BackSyncError,
-    BadAnswer,
-    Cancelled,
-    ServerTrouble,
-    SettingsTrouble,
-    SignInRefused,
-)
-from calibre_plugins.bookfusionbacksync.text import Text
 from calibre_plugins.bookfusionbacksync.transport import Limits
 from harness.commands import calibre_environment, plugin_command, settings_path, write_settings
 from harness.secrets import ALL, TEST_DEVICE_CODE, TEST_PASSWORD, TEST_USER_TOKEN, leaks

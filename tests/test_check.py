@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from calibre_plugins.bookfusionbacksync import settings
-from calibre_plugins.bookfusionbacksync.cancel import Cancel
-from calibre_plugins.bookfusionbacksync.check import CheckReport, check
-from calibre_plugins.bookfusionbacksync.errors import (
+from calibre_plugins.bookfusionbacksync.base import settings
+from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
+from calibre_plugins.bookfusionbacksync.base.errors import (
     ApiGone,
     Cancelled,
     LibraryTrouble,
@@ -24,9 +23,10 @@ from calibre_plugins.bookfusionbacksync.errors import (
     SettingsTrouble,
     SignInRefused,
 )
+from calibre_plugins.bookfusionbacksync.base.text import Text
+from calibre_plugins.bookfusionbacksync.check import CheckReport, check
 from calibre_plugins.bookfusionbacksync.library import Library, opened
 from calibre_plugins.bookfusionbacksync.survey import FIELD_NAME, Asked, PageSizes, fields_of, judge_page_sizes
-from calibre_plugins.bookfusionbacksync.text import Text
 from calibre_plugins.bookfusionbacksync.transport import Limits
 from harness.secrets import (
     ALL,

@@ -20,7 +20,8 @@ from typing import Any
 import pytest
 from calibre.db.legacy import LibraryDatabase
 from calibre.utils.config import config_dir
-from calibre_plugins.bookfusionbacksync import cli, redaction
+from calibre_plugins.bookfusionbacksync import cli
+from calibre_plugins.bookfusionbacksync.base import redaction
 from harness.commands import (
     Finished,
     calibre_environment,
@@ -665,7 +666,8 @@ find_plugin('BookFusion Back Sync').cli_main(['BookFusion Back Sync'] + sys.argv
 # Sends Ctrl-C to itself in the middle of the write.
 INTERRUPTING = """
 import os, signal, sys
-from calibre_plugins.bookfusionbacksync import cli, library
+from calibre_plugins.bookfusionbacksync import cli
+from calibre_plugins.bookfusionbacksync import library
 
 set_fields = library.Library._set_fields
 

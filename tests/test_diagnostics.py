@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from calibre_plugins.bookfusionbacksync import diagnostics, logs, settings
-from calibre_plugins.bookfusionbacksync.errors import SettingsTrouble
+from calibre_plugins.bookfusionbacksync import diagnostics
+from calibre_plugins.bookfusionbacksync.base import log_file, settings
+from calibre_plugins.bookfusionbacksync.base.errors import SettingsTrouble
 from harness.secrets import TEST_PASSWORD
 
 PRIVATE = {
@@ -21,21 +22,21 @@ PRIVATE = {
 @pytest.fixture(autouse=True)
 def own_log(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     before = {key: getattr(settings.DEFAULTS, key) for key in PRIVATE}
-    logs.stop()
-    logs.log_path().unlink(missing_ok=True)
-    logs.start()
+    log_file.stop()
+    log_file.log_path().unlink(missing_ok=True)
+    log_file.start()
     monkeypatch.setenv('HOME', str(tmp_path / 'alice'))
     monkeypatch.setenv('USERPROFILE', str(tmp_path / 'alice'))
     yield
-    logs.stop()
-    logs.log_path().unlink()
+    log_file.stop()
+    log_file.log_path().unlink()
     settings.save({**before, 'password': ''})
 
 
 def test_the_log_names_neither_the_account_nor_the_home_folder(tmp_path: Path) -> None:
     settings.save({**PRIVATE, 'password': TEST_PASSWORD})
     settings.ensure_device()
-    logger = logging.getLogger(logs.__name__)
+    logger = logging.getLogger(log_file.__name__)
     logger.error('There is no Calibre library at %s.', tmp_path / 'alice' / 'Books')
     logger.error('There is no BookLore at http://books.example.org:6060 (HTTP 404).')
     logger.info('OK Emma -> 2024-11-03 (from last_read_at, match=id)')

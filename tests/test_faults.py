@@ -19,12 +19,12 @@ from typing import Any
 import pytest
 from calibre.db.legacy import LibraryDatabase
 from calibre.utils.config import config_dir
-from calibre_plugins.bookfusionbacksync import errors, logs
-from calibre_plugins.bookfusionbacksync.errors import BackSyncError
+from calibre_plugins.bookfusionbacksync.base import errors, log_file
+from calibre_plugins.bookfusionbacksync.base.errors import BackSyncError
+from calibre_plugins.bookfusionbacksync.base.settings import plugin_folder
+from calibre_plugins.bookfusionbacksync.base.text import Text
 from calibre_plugins.bookfusionbacksync.library import Library
-from calibre_plugins.bookfusionbacksync.settings import plugin_folder
 from calibre_plugins.bookfusionbacksync.steps import SyncJob, SyncOutcome
-from calibre_plugins.bookfusionbacksync.text import Text
 from calibre_plugins.bookfusionbacksync.transport import Limits
 from harness.commands import write_settings
 from harness.libraries import Book, LibraryMaker
@@ -323,11 +323,11 @@ def written(library_maker: LibraryMaker, tmp_path_factory: pytest.TempPathFactor
 def at_full_debugging(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What the plugin logs when it says most; nothing of it is secret, and no thread outlasts its sync."""
     monkeypatch.setenv('CALIBRE_DEBUG', '1')
-    logs.stop()
-    logs.start(verbose=True)
+    log_file.stop()
+    log_file.start(verbose=True)
     yield
-    logs.stop()
-    assert leaks(logs.log_path().read_bytes(), [TEST_PASSWORD, TEST_USER_TOKEN]) == []
+    log_file.stop()
+    assert leaks(log_file.log_path().read_bytes(), [TEST_PASSWORD, TEST_USER_TOKEN]) == []
     assert_no_thread_left()
 
 

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from calibre_plugins.bookfusionbacksync.errors import ScopeMissing, SettingsTrouble, SignInRefused
+from calibre_plugins.bookfusionbacksync.base.errors import ScopeMissing, SettingsTrouble, SignInRefused
+from calibre_plugins.bookfusionbacksync.base.redaction import Secret
+from calibre_plugins.bookfusionbacksync.base.settings import load, plugin_folder, settings_path
 from calibre_plugins.bookfusionbacksync.hardcover_account import (
     check_token,
     load_token_file,
@@ -16,8 +18,6 @@ from calibre_plugins.bookfusionbacksync.hardcover_account import (
     token_path,
 )
 from calibre_plugins.bookfusionbacksync.hardcover_operations import NEW_KEY_PAGE, SCOPES
-from calibre_plugins.bookfusionbacksync.redaction import Secret
-from calibre_plugins.bookfusionbacksync.settings import load, plugin_folder, settings_path
 from harness.hardcover import Service, hardcover_service, small_catalogue
 from harness.secrets import TEST_HARDCOVER_TOKEN
 from hypothesis import given

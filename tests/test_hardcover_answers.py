@@ -7,8 +7,8 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from calibre_plugins.bookfusionbacksync.cancel import Cancel
-from calibre_plugins.bookfusionbacksync.errors import QuotaSpent
+from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
+from calibre_plugins.bookfusionbacksync.base.errors import QuotaSpent
 from calibre_plugins.bookfusionbacksync.hardcover_answers import (
     LARGEST_ID,
     error_messages,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from calibre.db.legacy import LibraryDatabase
 from calibre_plugins.bookfusionbacksync import cli, hardcover_pace
-from calibre_plugins.bookfusionbacksync.settings import save
+from calibre_plugins.bookfusionbacksync.base.settings import save
 from harness.hardcover import small_catalogue
 from harness.secrets import TEST_HARDCOVER_TOKEN
 from standins.hardcover import HardcoverStandIn, isbn13

@@ -8,8 +8,8 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from calibre_plugins.bookfusionbacksync.cancel import Cancel
-from calibre_plugins.bookfusionbacksync.errors import (
+from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
+from calibre_plugins.bookfusionbacksync.base.errors import (
     BackSyncError,
     BadAnswer,
     Cancelled,
@@ -21,12 +21,12 @@ from calibre_plugins.bookfusionbacksync.errors import (
     SignInRefused,
     TimedOut,
 )
+from calibre_plugins.bookfusionbacksync.base.redaction import Secret
 from calibre_plugins.bookfusionbacksync.hardcover import Covers, Hardcover
 from calibre_plugins.bookfusionbacksync.hardcover_operations import SCOPES
 from calibre_plugins.bookfusionbacksync.hardcover_pace import BURST, LEGACY_BURST, Pace, is_legacy, shared_pace
 from calibre_plugins.bookfusionbacksync.hardcover_records import Account, NewEntry
 from calibre_plugins.bookfusionbacksync.isbn import make_codes
-from calibre_plugins.bookfusionbacksync.redaction import Secret
 from calibre_plugins.bookfusionbacksync.transport import HttpClient
 from harness.hardcover import Service, hardcover_service, small_catalogue
 from harness.network import QUICK, USER_AGENT

@@ -14,9 +14,12 @@ import pytest
 from calibre.db.legacy import LibraryDatabase
 from calibre.gui2 import Application
 from calibre.gui2.dialogs.message_box import MessageBox
-from calibre_plugins.bookfusionbacksync import hardcover_account, hardcover_jobs, hardcover_pace, settings
-from calibre_plugins.bookfusionbacksync.cancel import Cancel
-from calibre_plugins.bookfusionbacksync.errors import Cancelled
+from calibre_plugins.bookfusionbacksync import hardcover_account, hardcover_jobs, hardcover_pace
+from calibre_plugins.bookfusionbacksync.base import settings
+from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
+from calibre_plugins.bookfusionbacksync.base.errors import Cancelled
+from calibre_plugins.bookfusionbacksync.base.redaction import Secret
+from calibre_plugins.bookfusionbacksync.base.text import text
 from calibre_plugins.bookfusionbacksync.hardcover_account import token_path
 from calibre_plugins.bookfusionbacksync.hardcover_account_dialog import AccountDialog
 from calibre_plugins.bookfusionbacksync.hardcover_jobs import (
@@ -43,9 +46,7 @@ from calibre_plugins.bookfusionbacksync.jobs import Jobs
 from calibre_plugins.bookfusionbacksync.library import Library
 from calibre_plugins.bookfusionbacksync.picker import CANDIDATE_COVER, CandidateDelegate, Picker, thumbnail
 from calibre_plugins.bookfusionbacksync.push_preview import PushPreview, spoken_stars
-from calibre_plugins.bookfusionbacksync.redaction import Secret
 from calibre_plugins.bookfusionbacksync.sync_worker import Worker
-from calibre_plugins.bookfusionbacksync.text import text
 from harness.dialogs import (
     BOOK,
     CANDIDATES,

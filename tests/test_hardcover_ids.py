@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from calibre_plugins.bookfusionbacksync import hardcover_account
-from calibre_plugins.bookfusionbacksync.cancel import Cancel
-from calibre_plugins.bookfusionbacksync.errors import (
+from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
+from calibre_plugins.bookfusionbacksync.base.errors import (
     SIGN_IN_REFUSED,
     Cancelled,
     LibraryTrouble,
@@ -21,6 +21,7 @@ from calibre_plugins.bookfusionbacksync.errors import (
     SettingsTrouble,
     SignInRefused,
 )
+from calibre_plugins.bookfusionbacksync.base.settings import plugin_folder, save
 from calibre_plugins.bookfusionbacksync.hardcover_links import (
     ask_again,
     change_match,
@@ -37,7 +38,6 @@ from calibre_plugins.bookfusionbacksync.hardcover_records import (
 from calibre_plugins.bookfusionbacksync.hardcover_steps import fetch_ids
 from calibre_plugins.bookfusionbacksync.library import Library
 from calibre_plugins.bookfusionbacksync.records import CalibreBook
-from calibre_plugins.bookfusionbacksync.settings import plugin_folder, save
 from harness.hardcover import PATIENT, MakeLibrary, MakeShelf, OpenLibrary, first, shelves, skip, small_catalogue
 from standins.faults import CloseWithoutAnswer, Hang, Html, Status
 from standins.hardcover import Printing, Work, generate_catalogue, isbn10, isbn13

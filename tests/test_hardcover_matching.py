@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from calibre_plugins.bookfusionbacksync.base.text import text
 from calibre_plugins.bookfusionbacksync.hardcover_matching import (
     Clue,
     Look,
@@ -25,7 +26,6 @@ from calibre_plugins.bookfusionbacksync.hardcover_matching import (
 from calibre_plugins.bookfusionbacksync.hardcover_records import Candidate, Edition, HardcoverBook, Match
 from calibre_plugins.bookfusionbacksync.isbn import Codes, codes_of, make_codes
 from calibre_plugins.bookfusionbacksync.records import CalibreBook
-from calibre_plugins.bookfusionbacksync.text import text
 from hypothesis import given
 from hypothesis import strategies as st
 from standins.hardcover import isbn10, isbn13

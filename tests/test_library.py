@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from calibre.db.legacy import LibraryDatabase
 from calibre.utils.date import UNDEFINED_DATE
-from calibre_plugins.bookfusionbacksync.errors import (
+from calibre_plugins.bookfusionbacksync.base.errors import (
     BOOK_GONE,
     LIBRARY_SWITCHED,
     Cancelled,

@@ -10,8 +10,8 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 import pytest
-from calibre_plugins.bookfusionbacksync import logs
-from calibre_plugins.bookfusionbacksync.redaction import Secret
+from calibre_plugins.bookfusionbacksync.base import log_file as logs
+from calibre_plugins.bookfusionbacksync.base.redaction import Secret
 
 logger = logging.getLogger(logs.__name__)
 MEGABYTE = 1024 * 1024
@@ -108,7 +108,7 @@ def test_a_disk_that_takes_no_more_shows_nothing_to_anybody(
 ) -> None:
     """What logging itself prints then is a traceback, with the message as it was before redaction."""
     logs.start()
-    root = logging.getLogger(logs.__package__)
+    root = logging.getLogger(logs.__package__.rpartition('.')[0])
     (handler,) = (one for one in root.handlers if isinstance(one, RotatingFileHandler))
 
     def full(text: str) -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import messages
-from calibre_plugins.bookfusionbacksync import columns, errors, hardcover_ratings
-from calibre_plugins.bookfusionbacksync.text import Text
+from calibre_plugins.bookfusionbacksync import columns, hardcover_ratings
+from calibre_plugins.bookfusionbacksync.base import errors
+from calibre_plugins.bookfusionbacksync.base.text import Text
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = """

@@ -7,7 +7,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from build_zip import MODULES
+from build_zip import module_files
 from harness.names import Class, Names, check
 from harness.start import ROOT
 
@@ -24,10 +24,10 @@ def problems(source: str, newer: tuple[tuple[str, str], ...] = ()) -> list[str]:
     return [sentence.partition(': ')[2] for sentence in found]
 
 
-@pytest.mark.parametrize('module', MODULES)
-def test_shipped_module_uses_old_names_only(module: str) -> None:
-    source = ROOT.joinpath(f'{module}.py').read_text(encoding='utf-8')
-    assert check(source, f'{module}.py', NAMES) == []
+@pytest.mark.parametrize('name', module_files(ROOT))
+def test_shipped_module_uses_old_names_only(name: str) -> None:
+    source = ROOT.joinpath(name).read_text(encoding='utf-8')
+    assert check(source, name, NAMES) == []
 
 
 @pytest.mark.parametrize(

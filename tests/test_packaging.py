@@ -22,11 +22,7 @@ def repository(tmp_path: Path) -> Path:
     """A copy of what the zip is built from."""
     copy = tmp_path / 'repository'
     copy.mkdir()
-    for path in [*ROOT.glob('*.py'), ROOT / 'README.md', *(ROOT / name for name in build_zip.PLAIN_FILES)]:
-        shutil.copyfile(path, copy / path.name)
-    for folder in ('images', 'translations'):
-        if (ROOT / folder).is_dir():
-            shutil.copytree(ROOT / folder, copy / folder)
+    build_zip.copy_sources(ROOT, copy)
     return copy
 
 
@@ -36,7 +32,7 @@ def names(archive: Path) -> list[str]:
 
 
 def test_holds_the_listed_files_and_nothing_else(plugin_zip: Path) -> None:
-    expected = {f'{module}.py' for module in build_zip.MODULES} | set(build_zip.PLAIN_FILES) | {'help.md'}
+    expected = set(build_zip.module_files(ROOT)) | set(build_zip.PLAIN_FILES) | {'help.md'}
     expected |= {f'images/{path.name}' for path in (ROOT / 'images').glob('*')}
     expected |= {f'translations/{path.stem}.mo' for path in (ROOT / 'translations').glob('*.po')}
     assert sorted(names(plugin_zip)) == sorted(expected)
@@ -45,8 +41,8 @@ def test_holds_the_listed_files_and_nothing_else(plugin_zip: Path) -> None:
 def test_shipped_sources_are_those_of_the_repository(plugin_zip: Path) -> None:
     with zipfile.ZipFile(plugin_zip) as archive:
         assert archive.testzip() is None
-        for module in build_zip.MODULES:
-            assert archive.read(f'{module}.py') == ROOT.joinpath(f'{module}.py').read_bytes()
+        for name, path in build_zip.module_files(ROOT).items():
+            assert archive.read(name) == path.read_bytes()
 
 
 def test_same_sources_give_the_same_bytes(plugin_zip: Path, repository: Path, tmp_path: Path) -> None:
@@ -106,9 +102,21 @@ def test_an_unlisted_module_stops_the_build(repository: Path, tmp_path: Path) ->
     assert not tmp_path.joinpath('x.zip').exists()
 
 
+def test_an_unlisted_package_stops_the_build(repository: Path, tmp_path: Path) -> None:
+    repository.joinpath('forgotten').mkdir()
+    repository.joinpath('forgotten', '__init__.py').write_text('')
+    with pytest.raises(build_zip.BuildError, match=r'Add to PACKAGES.*: forgotten'):
+        build_zip.build(tmp_path / 'x.zip', repository)
+
+
+def test_a_new_module_of_a_package_is_shipped(repository: Path, tmp_path: Path) -> None:
+    repository.joinpath('base', 'newcomer.py').write_text('')
+    assert 'base/newcomer.py' in names(build_zip.build(tmp_path / 'x.zip', repository))
+
+
 def test_a_missing_module_stops_the_build(repository: Path, tmp_path: Path) -> None:
-    repository.joinpath('errors.py').unlink()
-    with pytest.raises(build_zip.BuildError, match='not there: errors'):
+    repository.joinpath('config.py').unlink()
+    with pytest.raises(build_zip.BuildError, match='not there: config'):
         build_zip.build(tmp_path / 'x.zip', repository)
 
 
@@ -187,8 +195,3 @@ def test_the_builder_says_in_one_line_what_is_wrong(
     assert build_zip.main([str(repository / 'x.zip')]) == 1
     assert capsys.readouterr().err == 'build_zip: Add to MODULES in tools/build_zip.py: forgotten.\n'
     assert not repository.joinpath('x.zip').exists()
-
-
-def test_the_readme_says_what_is_in_every_module() -> None:
-    named = set(re.findall(r'`(\w+)\.py`', (ROOT / 'README.md').read_text(encoding='utf-8')))
-    assert named == set(build_zip.MODULES)

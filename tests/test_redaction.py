@@ -20,10 +20,10 @@ from typing import Any
 from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
-from calibre_plugins.bookfusionbacksync import logs, redaction
+from calibre_plugins.bookfusionbacksync.base import log_file, redaction
+from calibre_plugins.bookfusionbacksync.base.redaction import HIDDEN, Secret, redact, remember
+from calibre_plugins.bookfusionbacksync.base.settings import Settings
 from calibre_plugins.bookfusionbacksync.bookfusion import Account
-from calibre_plugins.bookfusionbacksync.redaction import HIDDEN, Secret, redact, remember
-from calibre_plugins.bookfusionbacksync.settings import Settings
 from harness import secrets
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,10 +46,10 @@ def known_values_are_forgotten() -> Iterator[None]:
 
 @pytest.fixture
 def log() -> Iterator[logging.Logger]:
-    logs.stop()
-    logs.start(verbose=True)
+    log_file.stop()
+    log_file.start(verbose=True)
     yield logging.getLogger(PACKAGE + '.somewhere')
-    logs.stop()
+    log_file.stop()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -237,13 +237,15 @@ def test_long_lines_take_no_time() -> None:
     assert time.monotonic() - started < 20
 
 
-def file_handler() -> logs._PrivateRotatingHandler:
-    (handler,) = (one for one in logging.getLogger(PACKAGE).handlers if isinstance(one, logs._PrivateRotatingHandler))
+def file_handler() -> log_file._PrivateRotatingHandler:
+    (handler,) = (
+        one for one in logging.getLogger(PACKAGE).handlers if isinstance(one, log_file._PrivateRotatingHandler)
+    )
     return handler
 
 
 def read_log() -> str:
-    return ''.join(path.read_text(encoding='utf-8') for path in sorted(logs.log_path().parent.glob('sync.log*')))
+    return ''.join(path.read_text(encoding='utf-8') for path in sorted(log_file.log_path().parent.glob('sync.log*')))
 
 
 def test_the_log_holds_no_secret_at_any_level(log: logging.Logger) -> None:
@@ -255,7 +257,7 @@ def test_the_log_holds_no_secret_at_any_level(log: logging.Logger) -> None:
         int(f'GET /?token={quote(VALUE)} {VALUE}')
     except ValueError:
         log.exception('failed with %r', VALUE, stack_info=True)
-    logs.stop()
+    log_file.stop()
     written = read_log()
     assert written.count(HIDDEN) >= 25
     assert 'Traceback' in written
@@ -269,38 +271,38 @@ def test_the_log_is_the_owners_alone_and_rotated(log: logging.Logger, monkeypatc
     monkeypatch.setattr(handler, 'maxBytes', 2000)
     for number in range(200):
         log.info('line %d', number)
-    files = sorted(logs.log_path().parent.glob('sync.log*'))
+    files = sorted(log_file.log_path().parent.glob('sync.log*'))
     assert [path.name for path in files] == ['sync.log', 'sync.log.1', 'sync.log.2']
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
-    assert stat.S_IMODE(logs.log_path().parent.stat().st_mode) == 0o700
-    assert logs.last_lines(1)[0].endswith('line 199')
+    assert stat.S_IMODE(log_file.log_path().parent.stat().st_mode) == 0o700
+    assert log_file.last_lines(1)[0].endswith('line 199')
 
 
 def test_debugging_is_off_unless_asked_for() -> None:
-    logs.stop()
-    logs.start()
+    log_file.stop()
+    log_file.start()
     log = logging.getLogger(PACKAGE + '.somewhere')
     log.debug('in detail')
     log.info('in short')
-    logs.start(verbose=True)
+    log_file.start(verbose=True)
     log.debug('in more detail')
-    logs.stop()
+    log_file.stop()
     lines = read_log().splitlines()
     assert [line.split(' ', 3)[3] for line in lines] == ['in short', 'in more detail']
 
 
 def test_lone_surrogates_and_every_script_reach_the_log(log: logging.Logger) -> None:
     log.info('%s', 'a\ud800b \u05d0 \u4e66 \U0001f4d6')
-    logs.stop()
+    log_file.stop()
     assert r'a\ud800b' in read_log()
     assert '\u05d0 \u4e66 \U0001f4d6' in read_log()
 
 
 def test_old_lines_are_redacted_again_when_they_are_read(log: logging.Logger) -> None:
     log.info('kL9-written-before-anybody-knew')
-    logs.stop()
+    log_file.stop()
     Secret('kL9-written-before-anybody-knew')
-    assert logs.last_lines(5)[-1].endswith(HIDDEN)
+    assert log_file.last_lines(5)[-1].endswith(HIDDEN)
 
 
 def test_nothing_is_printed_where_the_log_cannot_be_written(
@@ -319,19 +321,19 @@ def test_nothing_is_printed_where_the_log_cannot_be_written(
 
 
 def test_nothing_is_printed_without_a_log(capfd: pytest.CaptureFixture[str]) -> None:
-    logs.stop()
+    log_file.stop()
     logging.getLogger(PACKAGE + '.somewhere').error('nobody listens to %s', VALUE)
     assert capfd.readouterr() == ('', '')
 
 
 def test_a_folder_that_cannot_be_written_is_no_reason_to_fail(capfd: pytest.CaptureFixture[str]) -> None:
-    logs.stop()
-    logs.log_path().mkdir()
-    logs.start()
+    log_file.stop()
+    log_file.log_path().mkdir()
+    log_file.start()
     logging.getLogger(PACKAGE).error('no file for %s', VALUE)
-    assert logs.last_lines(5) == []
+    assert log_file.last_lines(5) == []
     assert capfd.readouterr() == ('', '')
-    logs.log_path().rmdir()
+    log_file.log_path().rmdir()
 
 
 def test_the_root_logger_never_hears_of_it(log: logging.Logger) -> None:

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
-from calibre_plugins.bookfusionbacksync import errors
-from calibre_plugins.bookfusionbacksync.errors import BackSyncError, Cancelled
-from calibre_plugins.bookfusionbacksync.text import Text, counted, text
+from build_zip import module_files
+from calibre_plugins.bookfusionbacksync.base import errors
+from calibre_plugins.bookfusionbacksync.base.errors import BackSyncError, Cancelled
+from calibre_plugins.bookfusionbacksync.base.text import Text, counted, text
 from harness.start import ROOT
 
 SENTENCES = {name: value for name, value in vars(errors).items() if isinstance(value, Text)}
@@ -21,7 +22,7 @@ VERBS = frozenset(
 )
 # Whoever stopped a job wants to know what became of it; there is nothing left to do.
 NOTHING_TO_DO = {'CANCELLED', 'CANCELLED_KEPT'}
-MODULES = {path.stem: ast.parse(path.read_text(encoding='utf-8')) for path in ROOT.glob('*.py')}
+MODULES = {name: ast.parse(path.read_text(encoding='utf-8')) for name, path in module_files(ROOT).items()}
 
 
 def placeholders(template: str) -> set[str]:
@@ -109,7 +110,7 @@ def fillings() -> Iterator[Filling]:
                 sentence = sentence_named(node.args[0]) if node.args and is_error(node.func) else None
             if sentence is not None:
                 given = frozenset(keyword.arg for keyword in node.keywords if keyword.arg)
-                yield Filling(f'{module}.py:{node.lineno}', sentence, given)
+                yield Filling(f'{module}:{node.lineno}', sentence, given)
 
 
 def is_error(node: ast.expr) -> bool:
@@ -214,12 +215,12 @@ def texts_in_code() -> Iterator[tuple[str, list[object]]]:
     """
     for module, tree in MODULES.items():
         for node in ast.walk(tree):
-            if not isinstance(node, ast.Call) or module == 'text':
+            if not isinstance(node, ast.Call) or module == 'base/text.py':
                 continue
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, 'id', '')
-            parts = node.args[: {'text': 1, 'say': module == 'check', 'counted': 2}.get(name, 0)]
+            parts = node.args[: {'text': 1, 'say': module == 'jobs/check.py', 'counted': 2}.get(name, 0)]
             if parts and not (isinstance(parts[0], ast.Name) and parts[0].id == 'template'):
-                yield f'{module}.py:{node.lineno}', [getattr(part, 'value', None) for part in parts]
+                yield f'{module}:{node.lineno}', [getattr(part, 'value', None) for part in parts]
 
 
 def test_all_texts_in_the_code_can_be_translated() -> None:

@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 from calibre.db.legacy import LibraryDatabase
 from calibre.utils.config import config_dir
-from calibre_plugins.bookfusionbacksync import redaction, settings
-from calibre_plugins.bookfusionbacksync.errors import SettingsTrouble
-from calibre_plugins.bookfusionbacksync.redaction import Secret, redact
+from calibre_plugins.bookfusionbacksync.base import redaction, settings
+from calibre_plugins.bookfusionbacksync.base.errors import SettingsTrouble
+from calibre_plugins.bookfusionbacksync.base.redaction import Secret, redact
 from harness.commands import calibre_environment, executable, settings_path
 from harness.secrets import TEST_PASSWORD
 from hypothesis import given
@@ -447,7 +447,8 @@ class TestLibrarysOwnColumns:
 DEVICE_SCRIPT = """
 import sys, time
 from pathlib import Path
-from calibre_plugins.bookfusionbacksync import redaction, settings
+from calibre_plugins.bookfusionbacksync.base import redaction
+from calibre_plugins.bookfusionbacksync.base import settings
 number, gate = sys.argv[1], Path(sys.argv[2])
 gate.with_name('ready-' + number).touch()
 while not gate.exists():

@@ -19,16 +19,17 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from calibre_plugins.bookfusionbacksync import errors, transport
-from calibre_plugins.bookfusionbacksync.cancel import Cancel
-from calibre_plugins.bookfusionbacksync.errors import (
+from calibre_plugins.bookfusionbacksync import transport
+from calibre_plugins.bookfusionbacksync.base import errors
+from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
+from calibre_plugins.bookfusionbacksync.base.errors import (
     BackSyncError,
     BadAnswer,
     Cancelled,
     ServerTrouble,
     SettingsTrouble,
 )
-from calibre_plugins.bookfusionbacksync.text import Text
+from calibre_plugins.bookfusionbacksync.base.text import Text
 from calibre_plugins.bookfusionbacksync.transport import (
     TRANSIENT_STATUSES,
     HttpClient,

@@ -19,7 +19,7 @@ import pytest
 from calibre.db.legacy import LibraryDatabase
 from calibre.utils.config import config_dir
 from calibre_plugins.bookfusionbacksync import cli
-from calibre_plugins.bookfusionbacksync.errors import LibraryTrouble
+from calibre_plugins.bookfusionbacksync.base.errors import LibraryTrouble
 from calibre_plugins.bookfusionbacksync.library import Cell, Library, Written
 from calibre_plugins.bookfusionbacksync.plan import Column, SyncRules, Value, make_plan
 from calibre_plugins.bookfusionbacksync.records import FetchedLibrary, ReadingRecord
@@ -468,7 +468,9 @@ from pathlib import Path
 def die(*ignored, **more):
     os.kill(os.getpid(), signal.SIGKILL)
 
-from calibre_plugins.bookfusionbacksync import cli, library, undo
+from calibre_plugins.bookfusionbacksync import cli
+from calibre_plugins.bookfusionbacksync import library
+from calibre_plugins.bookfusionbacksync import undo
 
 where, arguments = sys.argv[1], sys.argv[2:]
 set_fields = library.Library._set_fields

@@ -69,8 +69,8 @@ def stand_in(count: int, latencies: Mapping[str, str] = LATENCIES) -> Iterator[S
 
 
 def our_settings(ready: Mapping[str, Any]) -> Any:
-    from calibre_plugins.bookfusionbacksync.redaction import Secret
-    from calibre_plugins.bookfusionbacksync.settings import Settings
+    from calibre_plugins.bookfusionbacksync.base.redaction import Secret
+    from calibre_plugins.bookfusionbacksync.base.settings import Settings
 
     return Settings(
         email=EMAIL,
@@ -84,8 +84,8 @@ def our_settings(ready: Mapping[str, Any]) -> Any:
 
 def fetch_ours(ready: Mapping[str, Any]) -> Any:
     """All records through the plugin's own code; the FetchedLibrary and the number of requests."""
+    from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
     from calibre_plugins.bookfusionbacksync.bookfusion import Account, fetch_library
-    from calibre_plugins.bookfusionbacksync.cancel import Cancel
     from calibre_plugins.bookfusionbacksync.steps import http_client
 
     settings = our_settings(ready)
@@ -260,7 +260,8 @@ import time
 from qt.core import QTimer
 
 def drive(gui, helpers):
-    from calibre_plugins.bookfusionbacksync import jobs, library
+    from calibre_plugins.bookfusionbacksync import jobs
+    from calibre_plugins.bookfusionbacksync import library
     spans = []
     def timed(owner, name):
         original = getattr(owner, name)

@@ -10,6 +10,7 @@ import argparse
 import ast
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,7 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent
 ZIP_NAME = 'BookfusionBackSync.zip'
 IMPORT_NAME = 'bookfusionbacksync'
 
-# Every top-level module of the repository belongs here; the build fails while one is missing on either side.
+# What is shipped: these modules at the top, the doors that Calibre knows, and every module of these packages. The build
+# fails while one is missing on either side.
 MODULES = (
     '__init__',
     'account_cli',
@@ -29,15 +31,12 @@ MODULES = (
     'bookfusion',
     'booklore',
     'browser_sign_in',
-    'cancel',
     'check',
     'check_dialog',
     'cli',
     'columns',
     'config',
     'diagnostics',
-    'errors',
-    'files',
     'first_run',
     'hardcover',
     'hardcover_account',
@@ -63,7 +62,6 @@ MODULES = (
     'last_sync',
     'library',
     'log_view',
-    'logs',
     'main',
     'old_log',
     'paging',
@@ -72,22 +70,20 @@ MODULES = (
     'preview',
     'push_preview',
     'records',
-    'redaction',
-    'reporting',
     'result_bar',
     'scope_dialog',
-    'settings',
     'sign_in_dialog',
     'steps',
     'survey',
     'sync_worker',
-    'text',
     'titles',
     'transport',
     'ui',
     'undo',
     'widgets',
 )
+PACKAGES: tuple[str, ...] = ('base',)
+NOT_SHIPPED = frozenset({'tests', 'tools'})
 PLAIN_FILES = (f'plugin-import-name-{IMPORT_NAME}.txt', 'LICENSE', 'CHANGELOG.md')
 IMAGE_SUFFIXES = {'.png', '.svg'}
 
@@ -112,13 +108,30 @@ class BuildError(Exception):
     """A sentence that says what to do before the zip can be built."""
 
 
-def check_modules(root: Path) -> None:
-    """Every top-level module must be listed, and every listed module must be there."""
-    present = {path.stem for path in root.glob('*.py')}
-    if unlisted := sorted(present - set(MODULES)):
-        raise BuildError(f'Add to MODULES in tools/build_zip.py: {", ".join(unlisted)}.')
-    if absent := sorted(set(MODULES) - present):
-        raise BuildError(f'Listed in MODULES in tools/build_zip.py, but not there: {", ".join(absent)}.')
+def check_listed(name: str, listed: tuple[str, ...], present: set[str]) -> None:
+    """Whatever is there must be listed, and whatever is listed must be there."""
+    if unlisted := sorted(present - set(listed)):
+        raise BuildError(f'Add to {name} in tools/build_zip.py: {", ".join(unlisted)}.')
+    if absent := sorted(set(listed) - present):
+        raise BuildError(f'Listed in {name} in tools/build_zip.py, but not there: {", ".join(absent)}.')
+
+
+def module_files(root: Path) -> dict[str, Path]:
+    """Every module that is shipped, by its name in the zip, such as base/text.py."""
+    check_listed('MODULES', MODULES, {path.stem for path in root.glob('*.py')})
+    check_listed('PACKAGES', PACKAGES, {path.parent.name for path in root.glob('*/__init__.py')} - NOT_SHIPPED)
+    paths = [*root.glob('*.py'), *(path for package in PACKAGES for path in (root / package).glob('*.py'))]
+    return {path.relative_to(root).as_posix(): path for path in sorted(paths)}
+
+
+def copy_sources(root: Path, target: Path) -> None:
+    """Copies all that the zip is built from into an existing folder."""
+    for name in (*module_files(root), *PLAIN_FILES, README):
+        (target / name).parent.mkdir(exist_ok=True)
+        shutil.copyfile(root / name, target / name)
+    for folder in ('images', 'translations'):
+        if (root / folder).is_dir():
+            shutil.copytree(root / folder, target / folder)
 
 
 def wrapper_class(tree: ast.Module) -> ast.ClassDef:
@@ -202,8 +215,7 @@ def compile_translations(folder: Path) -> dict[str, bytes]:
 
 def contents(root: Path) -> dict[str, bytes]:
     """Everything that goes into the zip, by its name there."""
-    check_modules(root)
-    files = {name: root / name for name in (*(f'{module}.py' for module in MODULES), *PLAIN_FILES)}
+    files = module_files(root) | {name: root / name for name in PLAIN_FILES}
     for path in sorted((root / 'images').glob('*')):
         if path.suffix not in IMAGE_SUFFIXES:
             raise BuildError(f'images/{path.name} is not an image; the folder is shipped whole.')

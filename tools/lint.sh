@@ -4,6 +4,13 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=.venv/bin
 failed=0
+# Every module that is shipped: those at the top and those of the packages.
+mapfile -t modules < <(PYTHONPATH=tools $bin/python -c '
+from pathlib import Path
+from build_zip import module_files
+print(*module_files(Path()), sep="\n")
+')
+[ ${#modules[@]} -gt 6 ] || { echo 'lint: found no modules' >&2; exit 1; }
 
 check() {
     printf '== %s\n' "$1"
@@ -14,11 +21,12 @@ check() {
 # The repository is the package calibre_plugins.bookfusionbacksync, whatever the folder is called; mypy, which takes
 # a module's name from its path, gets to see it under that name.
 types() {
-    local package=.lint/calibre_plugins/bookfusionbacksync module
+    local package=.lint/calibre_plugins/bookfusionbacksync entry
     rm -rf .lint
     mkdir -p "$package"
-    for module in *.py; do
-        ln -s "../../../$module" "$package/$module"
+    for entry in "${modules[@]}"; do
+        mkdir -p "$package/$(dirname "$entry")"
+        ln -s "$PWD/$entry" "$package/$entry"
     done
     $bin/mypy "$package" tests tools | sed "s|^$package/||"
 }
@@ -40,7 +48,7 @@ import sys
 for name in sys.argv[1:]:
     with open(name, encoding="utf-8") as source:
         compile(source.read(), name, "exec", dont_inherit=True)
-' ./*.py
+' "${modules[@]}"
 }
 
 check 'ruff check' $bin/ruff check .

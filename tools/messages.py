@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from build_zip import module_files
+
 ROOT = Path(__file__).resolve().parent.parent
 # How many of a function's first arguments are sentences; `say` is a method, the others are plain functions.
 FUNCTIONS = {'_': 1, 'text': 1, 'ngettext': 2, 'counted': 2}
@@ -37,8 +39,8 @@ def messages(source: str) -> Iterator[tuple[str, str]]:
 def of_all_modules(root: Path) -> dict[str, str]:
     """{singular: plural or ''} of every module in a folder, in the order of the modules."""
     found: dict[str, str] = {}
-    for module in sorted(root.glob('*.py')):
-        for singular, plural in messages(module.read_text(encoding='utf-8')):
+    for path in module_files(root).values():
+        for singular, plural in messages(path.read_text(encoding='utf-8')):
             found[singular] = plural or found.get(singular, '')
     return found
 

@@ -37,7 +37,7 @@ class Tour:
         self.server.start()
 
     def save(self, **settings: Any) -> None:
-        import_module('calibre_plugins.bookfusionbacksync.settings').save(settings)
+        import_module('calibre_plugins.bookfusionbacksync.base.settings').save(settings)
 
     def picture(self, name: str, widget: QWidget | None = None) -> None:
         widget = widget or self.dialog

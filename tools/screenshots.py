@@ -76,10 +76,8 @@ def build_zip_for(mode: Mode, folder: Path) -> Path:
     if mode.long:
         root = folder / 'source'
         root.mkdir()
-        for path in [*ROOT.glob('*.py'), ROOT / 'README.md', *(ROOT / name for name in build_zip.PLAIN_FILES)]:
-            shutil.copyfile(path, root / path.name)
-        shutil.copytree(ROOT / 'images', root / 'images')
-        (root / 'translations').mkdir()
+        build_zip.copy_sources(ROOT, root)
+        (root / 'translations').mkdir(exist_ok=True)
         language = mode.environment['CALIBRE_OVERRIDE_LANG']
         (root / 'translations' / f'{language}.po').write_text(long_language(root), encoding='utf-8')
     return build_zip.build(folder / 'plugin.zip', root)

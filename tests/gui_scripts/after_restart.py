@@ -20,7 +20,7 @@ WRONG: dict[str, dict[str, Any]] = {
 
 def hurry() -> None:
     """Cuts the waits between the tries of a request short; they are tested elsewhere."""
-    cancel = plugin_module('cancel').Cancel
+    cancel = plugin_module('base.cancel').Cancel
     wait = cancel.wait
     cancel.wait = lambda self, seconds: wait(self, min(seconds, 0.05))
 

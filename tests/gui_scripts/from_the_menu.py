@@ -32,7 +32,7 @@ def settings_while_the_job_ends(stage: Stage) -> Steps:
     if still_there:
         form.findChild(QDialogButtonBox).button(QDialogButtonBox.StandardButton.Ok).click()
     yield
-    return {'form': still_there, 'saved': plugin_module('settings').load().settings.email == ENTERED}
+    return {'form': still_there, 'saved': plugin_module('base.settings').load().settings.email == ENTERED}
 
 
 def windows_left_by_help(stage: Stage) -> int:

@@ -82,7 +82,7 @@ def drive(gui: Any, helpers: Any) -> Steps:
     yield helpers.toolbar_button
     desk = Desk(gui, helpers)
     found: dict[str, Any] = {'entries': list(desk.actions), 'told': []}
-    settings = import_module('calibre_plugins.bookfusionbacksync.settings')
+    settings = import_module('calibre_plugins.bookfusionbacksync.base.settings')
     settings.save({'hardcover_token': ''})
     desk.choose('Push ratings…', desk.hear(found['told']))
     settings.save({'hardcover_token': TEST_HARDCOVER_TOKEN})

@@ -57,7 +57,7 @@ def sign_in(stage: Stage, browser: Browser) -> Steps:
     yield
     found['closed'] = stage.helpers.window('SignInDialog') is None
     yield stage.ended
-    saved = plugin_module('settings').load().settings
+    saved = plugin_module('base.settings').load().settings
     found['password_kept'] = saved.password.reveal() == TEST_PASSWORD
     found['token_saved'] = saved.bookfusion_token.reveal() == stage.server.token
     found['button_left'] = stage.helpers.child(stage.dialog, 'sign_in', QPushButton).isVisible()

@@ -135,7 +135,7 @@ class Stage:
 
     def save(self, **settings: Any) -> None:
         """Puts settings into the plugin's file."""
-        plugin_module('settings').save(settings)
+        plugin_module('base.settings').save(settings)
 
     def result(self, **more: Any) -> dict[str, Any]:
         """What a script returns: its own findings, and what the test looks at in every run."""
@@ -217,7 +217,7 @@ class Stage:
         fault = self.server.fail(Status(503, {'Retry-After': '30'}), path=LIBRARY)
         released = threading.Event()
         if can_end:
-            cancel = plugin_module('cancel').Cancel
+            cancel = plugin_module('base.cancel').Cancel
             wait = cancel.wait
 
             def wait_for_release(flag: Any, _seconds: float) -> None:

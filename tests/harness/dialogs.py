@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from calibre_plugins.bookfusionbacksync.errors import BackSyncError
+from calibre_plugins.bookfusionbacksync.base.errors import BackSyncError
+from calibre_plugins.bookfusionbacksync.base.text import text
 from calibre_plugins.bookfusionbacksync.hardcover_account import TokenCheck
 from calibre_plugins.bookfusionbacksync.hardcover_account_dialog import AccountDialog
 from calibre_plugins.bookfusionbacksync.hardcover_jobs import ChangeDialog, FetchDialog, PushDialog
@@ -34,7 +35,6 @@ from calibre_plugins.bookfusionbacksync.jobs import Jobs
 from calibre_plugins.bookfusionbacksync.push_preview import PushPreview
 from calibre_plugins.bookfusionbacksync.records import CalibreBook
 from calibre_plugins.bookfusionbacksync.scope_dialog import ScopeDialog
-from calibre_plugins.bookfusionbacksync.text import text
 from qt.core import QBuffer, QColor, QImage, QIODevice, QPainter, QRect, Qt, QWidget
 
 BOOK = CalibreBook(

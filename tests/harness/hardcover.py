@@ -10,7 +10,10 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from calibre_plugins.bookfusionbacksync.cancel import Cancel
+from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
+from calibre_plugins.bookfusionbacksync.base.redaction import Secret
+from calibre_plugins.bookfusionbacksync.base.settings import save
+from calibre_plugins.bookfusionbacksync.base.text import Text
 from calibre_plugins.bookfusionbacksync.hardcover import Hardcover
 from calibre_plugins.bookfusionbacksync.hardcover_pace import Pace
 from calibre_plugins.bookfusionbacksync.hardcover_push import plan_ratings, push_ratings, undo_push
@@ -24,9 +27,6 @@ from calibre_plugins.bookfusionbacksync.hardcover_records import (
 )
 from calibre_plugins.bookfusionbacksync.hardcover_steps import fetch_ids
 from calibre_plugins.bookfusionbacksync.library import Library
-from calibre_plugins.bookfusionbacksync.redaction import Secret
-from calibre_plugins.bookfusionbacksync.settings import save
-from calibre_plugins.bookfusionbacksync.text import Text
 from calibre_plugins.bookfusionbacksync.transport import HttpClient, Limits
 from harness.network import USER_AGENT
 from harness.secrets import TEST_HARDCOVER_TOKEN

@@ -19,7 +19,8 @@ from .settings import plugin_folder
 FILE_NAME = 'sync.log'
 LARGEST, KEPT = 1024 * 1024, 2
 
-_root = logging.getLogger(__package__)
+# The plugin's own package, above this module's.
+_root = logging.getLogger(__package__.rpartition('.')[0])
 # Calibre shows its own root logger on the console; ours must not go there unredacted.
 _root.propagate = False
 # Without any handler logging would print warnings to the console by itself.

@@ -22,9 +22,10 @@ import apsw
 from calibre.utils.config import JSONConfig, config_dir
 from calibre.utils.lock import ExclusiveFile
 
-from . import BackSyncPlugin, errors
+from .. import BackSyncPlugin
+from . import errors
 from .errors import LibraryTrouble, SettingsTrouble
-from .files import write_privately
+from .private_files import write_privately
 from .redaction import Secret
 
 PLUGIN_NAME = BackSyncPlugin.name
