@@ -24,7 +24,6 @@ from .base.redaction import Secret
 from .base.reporter import Reporter
 from .base.settings import Settings
 from .base.text import text
-from .paging import MOST_IN_FLIGHT, Page, each, walk
 from .records import (
     COMPLETED_LIST,
     LAST_READ_AT,
@@ -37,7 +36,8 @@ from .records import (
     Unreadable,
     parse_id,
 )
-from .transport import HttpClient, Request, Response, checked_address
+from .transport.client import HttpClient, Request, Response, checked_address
+from .transport.paging import MOST_IN_FLIGHT, Page, each, walk
 
 Result = TypeVar('Result')
 

@@ -22,10 +22,10 @@ from .base.text import Text, counted, text
 from .hardcover_answers import parse_slug
 from .hardcover_records import SourceMatch
 from .isbn import Codes, asin, codes_of, isbns_in, make_codes
-from .paging import each
 from .records import CalibreBook, parse_id
 from .titles import nothing_in_common, words
-from .transport import HttpClient, Limits, Request, Response, checked_address, shown_address
+from .transport.client import HttpClient, Limits, Request, Response, checked_address, shown_address
+from .transport.paging import each
 
 SERVICE = 'BookLore'
 LOG_IN = '/api/v1/auth/login'

@@ -21,7 +21,7 @@ from .base.redaction import Secret
 from .base.settings import USER_AGENT, Settings, load, save
 from .base.text import Text, counted, text
 from .bookfusion import GONE, SERVICE, SIGN_IN_REFUSED, USER_API_ACCEPT, Account, UserApi
-from .transport import (
+from .transport.client import (
     LONGEST_RETRY_AFTER,
     HttpClient,
     Limits,

@@ -50,7 +50,7 @@ from .survey import (
     positions_of,
     unreadable_dates,
 )
-from .transport import HttpClient, Limits
+from .transport.client import HttpClient, Limits
 
 SMALL_PAGE, LARGE_PAGE = 10, 100
 BUILT_IN_RATING = 'rating'

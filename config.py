@@ -33,7 +33,7 @@ from .base.redaction import Secret
 from .base.settings import PLUGIN_NAME, Settings
 from .library import ColumnInfo, Library
 from .steps import usable_columns
-from .transport import checked_address, is_loopback
+from .transport.client import checked_address, is_loopback
 from .widgets import (
     Notice,
     PasswordEdit,

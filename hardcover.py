@@ -58,7 +58,7 @@ from .hardcover_records import (
     WriteResult,
 )
 from .isbn import Codes
-from .transport import HttpClient, Limits, Request, Response, checked_address, same_service
+from .transport.client import HttpClient, Limits, Request, Response, checked_address, same_service
 
 logger = logging.getLogger(__name__)
 Row = TypeVar('Row')

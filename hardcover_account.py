@@ -22,7 +22,7 @@ from .base.settings import USER_AGENT, Settings, clean_token, plugin_folder, sav
 from .hardcover import LIMITS, SERVICE, Hardcover
 from .hardcover_pace import Pace
 from .hardcover_records import Account
-from .transport import HttpClient
+from .transport.client import HttpClient
 
 TOKEN_FILE = 'hardcover.token'
 LARGEST_TOKEN_FILE = 64 * 1024

@@ -24,7 +24,7 @@ from .bookfusion import AUTHENTICATING, SERVICE, Account, connect, fetch_library
 from .library import Cell, ColumnInfo, Library, Recording, Written, local_day
 from .plan import Change, Column, Skip, Snapshot, SyncPlan, SyncRules, log_line, make_plan, summary_lines
 from .records import IDENTIFIER, FetchedLibrary
-from .transport import HttpClient, Limits
+from .transport.client import HttpClient, Limits
 from .undo import UndoOutcome, UndoRecords
 
 logger = logging.getLogger(__name__)

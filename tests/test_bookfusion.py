@@ -40,7 +40,7 @@ from calibre_plugins.bookfusionbacksync.bookfusion import (
     shown,
 )
 from calibre_plugins.bookfusionbacksync.records import FetchedLibrary, ReadingRecord, Unreadable, parse_id
-from calibre_plugins.bookfusionbacksync.transport import Response
+from calibre_plugins.bookfusionbacksync.transport.client import Response
 from harness.network import (
     SOON,
     USER_AGENT,

@@ -27,7 +27,7 @@ from calibre_plugins.bookfusionbacksync.hardcover_operations import SCOPES
 from calibre_plugins.bookfusionbacksync.hardcover_pace import BURST, LEGACY_BURST, Pace, is_legacy, shared_pace
 from calibre_plugins.bookfusionbacksync.hardcover_records import Account, NewEntry
 from calibre_plugins.bookfusionbacksync.isbn import make_codes
-from calibre_plugins.bookfusionbacksync.transport import HttpClient
+from calibre_plugins.bookfusionbacksync.transport.client import HttpClient
 from harness.hardcover import Service, hardcover_service, small_catalogue
 from harness.network import QUICK, USER_AGENT
 from harness.secrets import TEST_HARDCOVER_TOKEN

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
 from calibre_plugins.bookfusionbacksync.base.errors import Cancelled
-from calibre_plugins.bookfusionbacksync.paging import MOST_IN_FLIGHT, Page, each, walk
+from calibre_plugins.bookfusionbacksync.transport.paging import MOST_IN_FLIGHT, Page, each, walk
 from harness.network import SOON, assert_no_thread_left, cancelled_in
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -64,7 +64,6 @@ MODULES = (
     'log_view',
     'main',
     'old_log',
-    'paging',
     'picker',
     'plan',
     'preview',
@@ -77,12 +76,14 @@ MODULES = (
     'survey',
     'sync_worker',
     'titles',
-    'transport',
     'ui',
     'undo',
     'widgets',
 )
-PACKAGES: tuple[str, ...] = ('base',)
+PACKAGES: tuple[str, ...] = (
+    'base',
+    'transport',
+)
 NOT_SHIPPED = frozenset({'tests', 'tools'})
 PLAIN_FILES = (f'plugin-import-name-{IMPORT_NAME}.txt', 'LICENSE', 'CHANGELOG.md')
 IMAGE_SUFFIXES = {'.png', '.svg'}

@@ -27,7 +27,7 @@ from calibre_plugins.bookfusionbacksync.hardcover_records import (
 )
 from calibre_plugins.bookfusionbacksync.hardcover_steps import fetch_ids
 from calibre_plugins.bookfusionbacksync.library import Library
-from calibre_plugins.bookfusionbacksync.transport import HttpClient, Limits
+from calibre_plugins.bookfusionbacksync.transport.client import HttpClient, Limits
 from harness.network import USER_AGENT
 from harness.secrets import TEST_HARDCOVER_TOKEN
 from standins.hardcover import Catalogue, HardcoverStandIn, Printing, ShelfRow, Work, isbn13

@@ -32,10 +32,10 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
-from .base import errors
-from .base.cancel import Cancel
-from .base.errors import BadAnswer, ServerTrouble, SettingsTrouble
-from .base.text import Text, counted, text
+from ..base import errors
+from ..base.cancel import Cancel
+from ..base.errors import BadAnswer, ServerTrouble, SettingsTrouble
+from ..base.text import Text, counted, text
 
 MEGABYTE = 1024 * 1024
 CHUNK = 64 * 1024

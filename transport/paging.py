@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
-from .base.cancel import Cancel
+from ..base.cancel import Cancel
 
 Item = TypeVar('Item')
 
