@@ -24,7 +24,7 @@ from .base.redaction import Secret
 from .base.reporter import Reporter
 from .base.settings import Settings
 from .base.text import text
-from .records import (
+from .rules.records import (
     COMPLETED_LIST,
     LAST_READ_AT,
     PRIVATE_ID_SPACES,

@@ -20,10 +20,10 @@ from .base.reporter import Reporter
 from .base.settings import USER_AGENT, Settings
 from .base.text import Text, counted, text
 from .hardcover_answers import parse_slug
-from .hardcover_records import SourceMatch
-from .isbn import Codes, asin, codes_of, isbns_in, make_codes
-from .records import CalibreBook, parse_id
-from .titles import nothing_in_common, words
+from .rules.hardcover_records import SourceMatch
+from .rules.isbn import Codes, asin, codes_of, isbns_in, make_codes
+from .rules.records import CalibreBook, parse_id
+from .rules.titles import nothing_in_common, words
 from .transport.client import HttpClient, Limits, Request, Response, checked_address, shown_address
 from .transport.paging import each
 

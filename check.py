@@ -36,8 +36,8 @@ from .booklore import try_connection
 from .hardcover_account import TokenCheck, check_token
 from .hardcover_operations import SCOPES
 from .library import ColumnInfo, Library
-from .plan import SyncRules
-from .records import IDENTIFIER, FetchedLibrary, ReadingRecord, parse_id
+from .rules.records import IDENTIFIER, FetchedLibrary, ReadingRecord, parse_id
+from .rules.sync_plan import SyncRules
 from .steps import OpenLibrary, http_client, rules_for, untold_columns, usable_columns
 from .survey import (
     Asked,

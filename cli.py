@@ -30,7 +30,7 @@ from .base.redaction import redact
 from .base.settings import PLUGIN_NAME, VERSION, make_private
 from .base.text import Text
 from .library import Library, opened
-from .plan import Change, Value
+from .rules.sync_plan import Change, Value
 from .steps import SyncJob, SyncOutcome, undo_last
 
 logger = logging.getLogger(__name__)

@@ -16,8 +16,8 @@ from .base.settings import Settings
 from .base.text import Text, text
 from .bookfusion import Account
 from .library import Library
-from .plan import STATUS_COMPLETED, STATUS_PLANNED, STATUS_READING
-from .records import IDENTIFIER
+from .rules.records import IDENTIFIER
+from .rules.sync_plan import STATUS_COMPLETED, STATUS_PLANNED, STATUS_READING
 from .steps import rules_for, usable_columns
 
 

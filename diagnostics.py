@@ -19,7 +19,7 @@ from .base.errors import BackSyncError
 from .base.redaction import Secret, redact
 from .base.settings import COLUMN_KEYS, PLUGIN_NAME, VERSION, Settings
 from .library import Library
-from .records import IDENTIFIER
+from .rules.records import IDENTIFIER
 
 LOG_LINES = 200
 # No secrets, but nobody's business either.

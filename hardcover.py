@@ -47,7 +47,7 @@ from .hardcover_answers import (
 )
 from .hardcover_operations import MOST_FIELDS, Kind, Operation
 from .hardcover_pace import Pace, shared_pace
-from .hardcover_records import (
+from .rules.hardcover_records import (
     READ_STATUS,
     Account,
     Candidate,
@@ -57,7 +57,7 @@ from .hardcover_records import (
     ShelfEntry,
     WriteResult,
 )
-from .isbn import Codes
+from .rules.isbn import Codes
 from .transport.client import HttpClient, Limits, Request, Response, checked_address, same_service
 
 logger = logging.getLogger(__name__)

@@ -21,7 +21,7 @@ from .base.reporter import Reporter
 from .base.settings import USER_AGENT, Settings, clean_token, plugin_folder, save
 from .hardcover import LIMITS, SERVICE, Hardcover
 from .hardcover_pace import Pace
-from .hardcover_records import Account
+from .rules.hardcover_records import Account
 from .transport.client import HttpClient
 
 TOKEN_FILE = 'hardcover.token'

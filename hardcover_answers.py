@@ -14,7 +14,7 @@ from datetime import date, datetime, timedelta, timezone
 from .base import errors
 from .base.redaction import redact
 from .base.text import text
-from .hardcover_records import Candidate, Edition, HardcoverBook, ShelfEntry, WriteResult
+from .rules.hardcover_records import Candidate, Edition, HardcoverBook, ShelfEntry, WriteResult
 
 LONGEST_TEXT, LONGEST_REASON = 1000, 200
 LARGEST_ID = 2**31 - 1

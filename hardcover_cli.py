@@ -17,8 +17,8 @@ from .base.settings import load
 from .booklore import source_from
 from .cli import DONE, Commands, TerminalReporter, add_command, library_opener, print_json
 from .hardcover_push import plan_ratings, preview_outcome, push_ratings, shown_stars
-from .hardcover_records import IdsOutcome, PlannedPush, RatingsOutcome
 from .hardcover_steps import fetch_ids
+from .rules.hardcover_records import IdsOutcome, PlannedPush, RatingsOutcome
 
 logger = logging.getLogger(__name__)
 

@@ -23,8 +23,13 @@ from .booklore import source_from
 from .hardcover_links import change_match, find_candidates, unlink_match
 from .hardcover_pace import Pace, shared_pace
 from .hardcover_push import plan_ratings, push_ratings, undo_push
-from .hardcover_ratings import cost_of
-from .hardcover_records import (
+from .hardcover_steps import fetch_ids
+from .job_dialog import ANOTHER_JOB, JobDialog, ResultRow
+from .jobs import Jobs
+from .library import Library
+from .picker import Picker
+from .push_preview import PushPreview, spoken_stars, what_happens
+from .rules.hardcover_records import (
     Action,
     Candidate,
     Cost,
@@ -36,13 +41,8 @@ from .hardcover_records import (
     Reason,
     Verdict,
 )
-from .hardcover_steps import fetch_ids
-from .job_dialog import ANOTHER_JOB, JobDialog, ResultRow
-from .jobs import Jobs
-from .library import Library
-from .picker import Picker
-from .push_preview import PushPreview, spoken_stars, what_happens
-from .records import CalibreBook
+from .rules.rating_plan import cost_of
+from .rules.records import CalibreBook
 from .steps import OpenLibrary
 from .sync_worker import Job
 

@@ -17,14 +17,14 @@ from .base.settings import USER_AGENT, load, plugin_folder
 from .base.text import Text, text
 from .hardcover import Covers
 from .hardcover_account import connected
-from .hardcover_matching import EDITION_KEY, ID_KEY, SLUG_KEY, to_store
 from .hardcover_memory import UNLINKED, Memory
 from .hardcover_pace import Pace
-from .hardcover_records import Candidate, HardcoverBook, Match, Question
 from .hardcover_search import OpenBook, Searches
-from .isbn import codes_of
 from .library import Library
-from .records import CalibreBook
+from .rules.hardcover_matching import EDITION_KEY, ID_KEY, SLUG_KEY, to_store
+from .rules.hardcover_records import Candidate, HardcoverBook, Match, Question
+from .rules.isbn import codes_of
+from .rules.records import CalibreBook
 from .steps import OpenLibrary
 
 SEARCHING = text('Searching on Hardcover...')

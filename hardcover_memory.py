@@ -21,8 +21,8 @@ from typing import Any
 from .base import errors
 from .base.errors import LibraryTrouble
 from .base.private_files import write_privately
-from .hardcover_records import Action, RatingChange
-from .records import CalibreBook
+from .rules.hardcover_records import Action, RatingChange
+from .rules.records import CalibreBook
 
 logger = logging.getLogger(__name__)
 

@@ -21,22 +21,12 @@ from .base.text import Text, counted, text
 from .hardcover import BATCH, Hardcover, in_batches
 from .hardcover_account import connected
 from .hardcover_links import our_identifiers, relink
-from .hardcover_matching import EDITION_KEY, ID_KEY, OTHER_ID_KEY, titles_agree
 from .hardcover_memory import UNLINKED, Memory, Push
 from .hardcover_operations import MOST_FIELDS
 from .hardcover_pace import Pace
-from .hardcover_ratings import (
-    NOT_ON_SHELF,
-    RatedBooks,
-    RatingRules,
-    books_to_look_up,
-    cost_of,
-    newest_entries,
-    plan_difference,
-    plan_undo,
-    same_stars,
-)
-from .hardcover_records import (
+from .library import Library, local_day
+from .rules.hardcover_matching import EDITION_KEY, ID_KEY, OTHER_ID_KEY, titles_agree
+from .rules.hardcover_records import (
     Account,
     Action,
     HardcoverBook,
@@ -49,8 +39,18 @@ from .hardcover_records import (
     ShelfEntry,
     WriteResult,
 )
-from .library import Library, local_day
-from .records import CalibreBook
+from .rules.rating_plan import (
+    NOT_ON_SHELF,
+    RatedBooks,
+    RatingRules,
+    books_to_look_up,
+    cost_of,
+    newest_entries,
+    plan_difference,
+    plan_undo,
+    same_stars,
+)
+from .rules.records import CalibreBook
 from .steps import OpenLibrary
 
 Key = TypeVar('Key', int, str)

@@ -14,10 +14,10 @@ from calibre.ebooks.metadata.book.base import NULL_VALUES
 
 from .base.cancel import Cancel
 from .hardcover import Covers, Hardcover
-from .hardcover_matching import Clue, rank, search_query
-from .hardcover_records import Candidate, HardcoverBook
-from .isbn import Codes
-from .records import CalibreBook
+from .rules.hardcover_matching import Clue, rank, search_query
+from .rules.hardcover_records import Candidate, HardcoverBook
+from .rules.isbn import Codes
+from .rules.records import CalibreBook
 
 # How many searches may run ahead of the user: each costs a unit, and Stop makes them vain.
 AHEAD = 4

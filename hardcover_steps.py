@@ -20,7 +20,10 @@ from .base.text import Text, counted, text
 from .hardcover import Covers, Hardcover, in_batches
 from .hardcover_account import connected
 from .hardcover_links import CHOSEN, Store
-from .hardcover_matching import (
+from .hardcover_memory import NOT_FOUND, SKIPPED, UNLINKED, Memory
+from .hardcover_pace import Pace
+from .hardcover_search import OpenBook, Searches, unknown_authors
+from .rules.hardcover_matching import (
     ID_KEY,
     Clue,
     Look,
@@ -30,9 +33,7 @@ from .hardcover_matching import (
     titles_agree,
     verify_editions,
 )
-from .hardcover_memory import NOT_FOUND, SKIPPED, UNLINKED, Memory
-from .hardcover_pace import Pace
-from .hardcover_records import (
+from .rules.hardcover_records import (
     Candidate,
     Choose,
     FirstSource,
@@ -43,9 +44,8 @@ from .hardcover_records import (
     Reason,
     Verdict,
 )
-from .hardcover_search import OpenBook, Searches, unknown_authors
-from .isbn import codes_of
-from .records import CalibreBook
+from .rules.isbn import codes_of
+from .rules.records import CalibreBook
 from .steps import OpenLibrary
 
 # Merges of merges are followed this far.

@@ -20,8 +20,8 @@ from calibre.utils.icu import lower as icu_lower
 
 from .base import errors
 from .base.errors import BackSyncError, LibraryTrouble, NoLibrary
-from .plan import Value
-from .records import CalibreBook
+from .rules.records import CalibreBook
+from .rules.sync_plan import Value
 
 logger = logging.getLogger(__name__)
 

@@ -37,7 +37,7 @@ from qt.core import (
 )
 
 from .library import Library
-from .plan import Change, Value
+from .rules.sync_plan import Change, Value
 from .steps import PreparedSync
 from .widgets import column_label, plain_tip
 

@@ -31,7 +31,7 @@ from qt.core import (
 )
 
 from .hardcover_push import MANY_FOR_A_FEED
-from .hardcover_records import Action, Cost, PlannedPush, RatingChange
+from .rules.hardcover_records import Action, Cost, PlannedPush, RatingChange
 from .widgets import Notice, plain_tip, push_button
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ from .base.settings import USER_AGENT, Loaded, Settings, ensure_device, load, pl
 from .base.text import Text, counted, text
 from .bookfusion import AUTHENTICATING, SERVICE, Account, connect, fetch_library
 from .library import Cell, ColumnInfo, Library, Recording, Written, local_day
-from .plan import Change, Column, Skip, Snapshot, SyncPlan, SyncRules, log_line, make_plan, summary_lines
-from .records import IDENTIFIER, FetchedLibrary
+from .rules.records import IDENTIFIER, FetchedLibrary
+from .rules.sync_plan import Change, Column, Skip, Snapshot, SyncPlan, SyncRules, log_line, make_plan, summary_lines
 from .transport.client import HttpClient, Limits
 from .undo import UndoOutcome, UndoRecords
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from .bookfusion import parse_moment
-from .records import ReadingRecord, Unreadable, parse_id
-from .titles import nothing_in_common, words
+from .rules.records import ReadingRecord, Unreadable, parse_id
+from .rules.titles import nothing_in_common, words
 
 # Objects and lists of BookFusion's that are looked into; whatever else is nested stays closed.
 CONTAINERS = frozenset({'reading_position', 'source', 'authors', 'series', 'bookshelves'})

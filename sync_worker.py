@@ -20,7 +20,7 @@ from .base.errors import BackSyncError, Cancelled
 from .base.redaction import redact
 from .base.reporter import Reporter
 from .base.text import Text
-from .plan import Change
+from .rules.sync_plan import Change
 from .steps import OpenLibrary, PreparedSync, SyncJob, SyncOutcome
 
 logger = logging.getLogger(__name__)

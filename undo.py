@@ -19,7 +19,7 @@ from .base import errors
 from .base.errors import LibraryTrouble
 from .base.private_files import write_privately
 from .library import Cell, Library, Written
-from .plan import Value
+from .rules.sync_plan import Value
 
 logger = logging.getLogger(__name__)
 

@@ -39,7 +39,7 @@ from calibre_plugins.bookfusionbacksync.bookfusion import (
     parse_user_record,
     shown,
 )
-from calibre_plugins.bookfusionbacksync.records import FetchedLibrary, ReadingRecord, Unreadable, parse_id
+from calibre_plugins.bookfusionbacksync.rules.records import FetchedLibrary, ReadingRecord, Unreadable, parse_id
 from calibre_plugins.bookfusionbacksync.transport.client import Response
 from harness.network import (
     SOON,

@@ -36,11 +36,11 @@ from calibre_plugins.bookfusionbacksync.booklore import (
     try_connection,
     worth_asking,
 )
-from calibre_plugins.bookfusionbacksync.hardcover_records import SourceMatch
 from calibre_plugins.bookfusionbacksync.hardcover_steps import fetch_ids
-from calibre_plugins.bookfusionbacksync.isbn import Codes, codes_of, isbns_in, make_codes
-from calibre_plugins.bookfusionbacksync.records import CalibreBook
-from calibre_plugins.bookfusionbacksync.titles import nothing_in_common
+from calibre_plugins.bookfusionbacksync.rules.hardcover_records import SourceMatch
+from calibre_plugins.bookfusionbacksync.rules.isbn import Codes, codes_of, isbns_in, make_codes
+from calibre_plugins.bookfusionbacksync.rules.records import CalibreBook
+from calibre_plugins.bookfusionbacksync.rules.titles import nothing_in_common
 from calibre_plugins.bookfusionbacksync.transport.client import Limits
 from harness.hardcover import hardcover_service, opener
 from harness.secrets import TEST_BOOKLORE_PASSWORD, TEST_BOOKLORE_TOKEN

@@ -25,8 +25,8 @@ from calibre_plugins.bookfusionbacksync.base.redaction import Secret
 from calibre_plugins.bookfusionbacksync.hardcover import Covers, Hardcover
 from calibre_plugins.bookfusionbacksync.hardcover_operations import SCOPES
 from calibre_plugins.bookfusionbacksync.hardcover_pace import BURST, LEGACY_BURST, Pace, is_legacy, shared_pace
-from calibre_plugins.bookfusionbacksync.hardcover_records import Account, NewEntry
-from calibre_plugins.bookfusionbacksync.isbn import make_codes
+from calibre_plugins.bookfusionbacksync.rules.hardcover_records import Account, NewEntry
+from calibre_plugins.bookfusionbacksync.rules.isbn import make_codes
 from calibre_plugins.bookfusionbacksync.transport.client import HttpClient
 from harness.hardcover import Service, hardcover_service, small_catalogue
 from harness.network import QUICK, USER_AGENT

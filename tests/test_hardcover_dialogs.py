@@ -32,7 +32,13 @@ from calibre_plugins.bookfusionbacksync.hardcover_jobs import (
 from calibre_plugins.bookfusionbacksync.hardcover_links import CHOSEN
 from calibre_plugins.bookfusionbacksync.hardcover_memory import Memory
 from calibre_plugins.bookfusionbacksync.hardcover_operations import NEW_KEY_PAGE
-from calibre_plugins.bookfusionbacksync.hardcover_records import (
+from calibre_plugins.bookfusionbacksync.hardcover_steps import BY_CODE, BY_KEY, FROM_BOOKLORE
+from calibre_plugins.bookfusionbacksync.job_dialog import JobDialog, ResultPage, ResultRow
+from calibre_plugins.bookfusionbacksync.jobs import Jobs
+from calibre_plugins.bookfusionbacksync.library import Library
+from calibre_plugins.bookfusionbacksync.picker import CANDIDATE_COVER, CandidateDelegate, Picker, thumbnail
+from calibre_plugins.bookfusionbacksync.push_preview import PushPreview, spoken_stars
+from calibre_plugins.bookfusionbacksync.rules.hardcover_records import (
     Candidate,
     HardcoverBook,
     IdsOutcome,
@@ -40,12 +46,6 @@ from calibre_plugins.bookfusionbacksync.hardcover_records import (
     RatingChange,
     Verdict,
 )
-from calibre_plugins.bookfusionbacksync.hardcover_steps import BY_CODE, BY_KEY, FROM_BOOKLORE
-from calibre_plugins.bookfusionbacksync.job_dialog import JobDialog, ResultPage, ResultRow
-from calibre_plugins.bookfusionbacksync.jobs import Jobs
-from calibre_plugins.bookfusionbacksync.library import Library
-from calibre_plugins.bookfusionbacksync.picker import CANDIDATE_COVER, CandidateDelegate, Picker, thumbnail
-from calibre_plugins.bookfusionbacksync.push_preview import PushPreview, spoken_stars
 from calibre_plugins.bookfusionbacksync.sync_worker import Worker
 from harness.dialogs import (
     BOOK,

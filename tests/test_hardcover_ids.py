@@ -29,15 +29,15 @@ from calibre_plugins.bookfusionbacksync.hardcover_links import (
     skipped_books,
     unlink_match,
 )
-from calibre_plugins.bookfusionbacksync.hardcover_records import (
+from calibre_plugins.bookfusionbacksync.hardcover_steps import fetch_ids
+from calibre_plugins.bookfusionbacksync.library import Library
+from calibre_plugins.bookfusionbacksync.rules.hardcover_records import (
     Candidate,
     Question,
     SourceMatch,
     Verdict,
 )
-from calibre_plugins.bookfusionbacksync.hardcover_steps import fetch_ids
-from calibre_plugins.bookfusionbacksync.library import Library
-from calibre_plugins.bookfusionbacksync.records import CalibreBook
+from calibre_plugins.bookfusionbacksync.rules.records import CalibreBook
 from harness.hardcover import PATIENT, MakeLibrary, MakeShelf, OpenLibrary, first, shelves, skip, small_catalogue
 from standins.faults import CloseWithoutAnswer, Hang, Html, Status
 from standins.hardcover import Printing, Work, generate_catalogue, isbn10, isbn13

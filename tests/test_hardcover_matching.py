@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from calibre_plugins.bookfusionbacksync.base.text import text
-from calibre_plugins.bookfusionbacksync.hardcover_matching import (
+from calibre_plugins.bookfusionbacksync.rules.hardcover_matching import (
     Clue,
     Look,
     best_edition,
@@ -23,9 +23,9 @@ from calibre_plugins.bookfusionbacksync.hardcover_matching import (
     to_store,
     verify_editions,
 )
-from calibre_plugins.bookfusionbacksync.hardcover_records import Candidate, Edition, HardcoverBook, Match
-from calibre_plugins.bookfusionbacksync.isbn import Codes, codes_of, make_codes
-from calibre_plugins.bookfusionbacksync.records import CalibreBook
+from calibre_plugins.bookfusionbacksync.rules.hardcover_records import Candidate, Edition, HardcoverBook, Match
+from calibre_plugins.bookfusionbacksync.rules.isbn import Codes, codes_of, make_codes
+from calibre_plugins.bookfusionbacksync.rules.records import CalibreBook
 from hypothesis import given
 from hypothesis import strategies as st
 from standins.hardcover import isbn10, isbn13

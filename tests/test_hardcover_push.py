@@ -21,7 +21,7 @@ from calibre_plugins.bookfusionbacksync.base.errors import (
 from calibre_plugins.bookfusionbacksync.base.settings import plugin_folder, save
 from calibre_plugins.bookfusionbacksync.hardcover_links import change_match, unlink_match
 from calibre_plugins.bookfusionbacksync.hardcover_push import MANY_FOR_A_FEED, preview_outcome, push_to_undo
-from calibre_plugins.bookfusionbacksync.hardcover_records import Action, Candidate, RatingsOutcome
+from calibre_plugins.bookfusionbacksync.rules.hardcover_records import Action, Candidate, RatingsOutcome
 from harness.hardcover import PATIENT, MakeLibrary, MakeShelf, OpenLibrary, Shelf, shelves, small_catalogue
 from standins.faults import CloseWithoutAnswer, Html, Reset, Status
 from standins.hardcover import Catalogue, Printing, ShelfRow, Work, generate_catalogue, isbn13

@@ -7,7 +7,8 @@ from datetime import date, datetime, timezone
 from typing import Any
 
 import pytest
-from calibre_plugins.bookfusionbacksync.hardcover_ratings import (
+from calibre_plugins.bookfusionbacksync.rules.hardcover_records import Action, RatingChange, RatingPlan, ShelfEntry
+from calibre_plugins.bookfusionbacksync.rules.rating_plan import (
     CHANGED_SINCE,
     GONE_SINCE,
     NO_ID,
@@ -25,8 +26,7 @@ from calibre_plugins.bookfusionbacksync.hardcover_ratings import (
     same_stars,
     stars_of,
 )
-from calibre_plugins.bookfusionbacksync.hardcover_records import Action, RatingChange, RatingPlan, ShelfEntry
-from calibre_plugins.bookfusionbacksync.records import CalibreBook
+from calibre_plugins.bookfusionbacksync.rules.records import CalibreBook
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -13,7 +13,15 @@ from typing import Any
 
 import pytest
 from calibre_plugins.bookfusionbacksync.bookfusion import parse_private_record, parse_user_record
-from calibre_plugins.bookfusionbacksync.plan import (
+from calibre_plugins.bookfusionbacksync.rules.records import (
+    PRIVATE_ID_SPACES,
+    USER_ID_SPACES,
+    FetchedLibrary,
+    ReadingRecord,
+    Unreadable,
+    parse_id,
+)
+from calibre_plugins.bookfusionbacksync.rules.sync_plan import (
     NOT_ON_BOOKFUSION,
     NOTHING_READ,
     TITLES_CONTRADICT,
@@ -31,15 +39,7 @@ from calibre_plugins.bookfusionbacksync.plan import (
     plain,
     summary_lines,
 )
-from calibre_plugins.bookfusionbacksync.records import (
-    PRIVATE_ID_SPACES,
-    USER_ID_SPACES,
-    FetchedLibrary,
-    ReadingRecord,
-    Unreadable,
-    parse_id,
-)
-from calibre_plugins.bookfusionbacksync.titles import nothing_in_common
+from calibre_plugins.bookfusionbacksync.rules.titles import nothing_in_common
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from calibre_plugins.bookfusionbacksync.library import Library
-from calibre_plugins.bookfusionbacksync.plan import Change
 from calibre_plugins.bookfusionbacksync.preview import (
     BOOK,
     COLUMN,
@@ -20,6 +19,7 @@ from calibre_plugins.bookfusionbacksync.preview import (
     PlanModel,
     ValueFormat,
 )
+from calibre_plugins.bookfusionbacksync.rules.sync_plan import Change
 from calibre_plugins.bookfusionbacksync.sync_worker import Worker
 from qt.core import QLabel, QPersistentModelIndex, Qt, QWidget
 from standins.bookfusion import LibraryRecord

@@ -21,8 +21,8 @@ from calibre.utils.config import config_dir
 from calibre_plugins.bookfusionbacksync import cli
 from calibre_plugins.bookfusionbacksync.base.errors import LibraryTrouble
 from calibre_plugins.bookfusionbacksync.library import Cell, Library, Written
-from calibre_plugins.bookfusionbacksync.plan import Column, SyncRules, Value, make_plan
-from calibre_plugins.bookfusionbacksync.records import FetchedLibrary, ReadingRecord
+from calibre_plugins.bookfusionbacksync.rules.records import FetchedLibrary, ReadingRecord
+from calibre_plugins.bookfusionbacksync.rules.sync_plan import Column, SyncRules, Value, make_plan
 from calibre_plugins.bookfusionbacksync.steps import take_snapshot, undo_sentences
 from calibre_plugins.bookfusionbacksync.undo import RECORDS_KEPT, UndoRecords
 from harness.commands import calibre_environment, executable, write_settings

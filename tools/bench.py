@@ -150,7 +150,7 @@ def measure_library(count: int, library: Path) -> dict[str, float]:
     """Snapshot, plan and write of a first sync, a second one with nothing changed, and book after book."""
     from calibre.library import db as open_database
     from calibre_plugins.bookfusionbacksync.library import Library
-    from calibre_plugins.bookfusionbacksync.plan import Column, SyncRules, make_plan
+    from calibre_plugins.bookfusionbacksync.rules.sync_plan import Column, SyncRules, make_plan
     from calibre_plugins.bookfusionbacksync.steps import take_snapshot
 
     with stand_in(count, {}) as process:

@@ -13,8 +13,11 @@ from calibre_plugins.bookfusionbacksync.hardcover_account import TokenCheck
 from calibre_plugins.bookfusionbacksync.hardcover_account_dialog import AccountDialog
 from calibre_plugins.bookfusionbacksync.hardcover_jobs import ChangeDialog, FetchDialog, PushDialog
 from calibre_plugins.bookfusionbacksync.hardcover_push import FEED_WARNING, MANY_FOR_A_FEED
-from calibre_plugins.bookfusionbacksync.hardcover_ratings import cost_of
-from calibre_plugins.bookfusionbacksync.hardcover_records import (
+from calibre_plugins.bookfusionbacksync.hardcover_steps import BY_CODE, FROM_BOOKLORE
+from calibre_plugins.bookfusionbacksync.job_dialog import JobDialog
+from calibre_plugins.bookfusionbacksync.jobs import Jobs
+from calibre_plugins.bookfusionbacksync.push_preview import PushPreview
+from calibre_plugins.bookfusionbacksync.rules.hardcover_records import (
     Account,
     Action,
     Candidate,
@@ -29,11 +32,8 @@ from calibre_plugins.bookfusionbacksync.hardcover_records import (
     RatingsOutcome,
     Reason,
 )
-from calibre_plugins.bookfusionbacksync.hardcover_steps import BY_CODE, FROM_BOOKLORE
-from calibre_plugins.bookfusionbacksync.job_dialog import JobDialog
-from calibre_plugins.bookfusionbacksync.jobs import Jobs
-from calibre_plugins.bookfusionbacksync.push_preview import PushPreview
-from calibre_plugins.bookfusionbacksync.records import CalibreBook
+from calibre_plugins.bookfusionbacksync.rules.rating_plan import cost_of
+from calibre_plugins.bookfusionbacksync.rules.records import CalibreBook
 from calibre_plugins.bookfusionbacksync.scope_dialog import ScopeDialog
 from qt.core import QBuffer, QColor, QImage, QIODevice, QPainter, QRect, Qt, QWidget
 

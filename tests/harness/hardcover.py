@@ -17,7 +17,9 @@ from calibre_plugins.bookfusionbacksync.base.text import Text
 from calibre_plugins.bookfusionbacksync.hardcover import Hardcover
 from calibre_plugins.bookfusionbacksync.hardcover_pace import Pace
 from calibre_plugins.bookfusionbacksync.hardcover_push import plan_ratings, push_ratings, undo_push
-from calibre_plugins.bookfusionbacksync.hardcover_records import (
+from calibre_plugins.bookfusionbacksync.hardcover_steps import fetch_ids
+from calibre_plugins.bookfusionbacksync.library import Library
+from calibre_plugins.bookfusionbacksync.rules.hardcover_records import (
     Candidate,
     IdsOutcome,
     PlannedPush,
@@ -25,8 +27,6 @@ from calibre_plugins.bookfusionbacksync.hardcover_records import (
     RatingsOutcome,
     Verdict,
 )
-from calibre_plugins.bookfusionbacksync.hardcover_steps import fetch_ids
-from calibre_plugins.bookfusionbacksync.library import Library
 from calibre_plugins.bookfusionbacksync.transport.client import HttpClient, Limits
 from harness.network import USER_AGENT
 from harness.secrets import TEST_HARDCOVER_TOKEN

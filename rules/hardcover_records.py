@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Union
 
-from .base.cancel import Cancel
-from .base.errors import BackSyncError
-from .base.text import Text, counted, text
+from ..base.cancel import Cancel
+from ..base.errors import BackSyncError
+from ..base.text import Text, counted, text
 from .records import CalibreBook
 
 READ_STATUS = 3

@@ -12,7 +12,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from .base.text import Text, counted, text
+from ..base.text import Text, counted, text
 from .hardcover_records import Candidate, Edition, HardcoverBook, Match
 from .isbn import Codes
 from .records import CalibreBook
