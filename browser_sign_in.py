@@ -20,7 +20,7 @@ from .base.errors import ApiGone, BadAnswer, Cancelled, ServerTrouble, SignInRef
 from .base.redaction import Secret
 from .base.settings import USER_AGENT, Settings, load, save
 from .base.text import Text, counted, text
-from .bookfusion import GONE, SERVICE, SIGN_IN_REFUSED, USER_API_ACCEPT, Account, UserApi
+from .services.bookfusion import GONE, SERVICE, SIGN_IN_REFUSED, USER_API_ACCEPT, Account, UserApi
 from .transport.client import (
     LONGEST_RETRY_AFTER,
     HttpClient,

@@ -20,7 +20,11 @@ from .base.errors import BackSyncError, Cancelled, LibraryTrouble, SettingsTroub
 from .base.reporter import Reporter
 from .base.settings import PLUGIN_NAME, VERSION, Settings, ensure_device, load
 from .base.text import Text, counted, text
-from .bookfusion import (
+from .hardcover_account import TokenCheck, check_token
+from .library import ColumnInfo, Library
+from .rules.records import IDENTIFIER, FetchedLibrary, ReadingRecord, parse_id
+from .rules.sync_plan import SyncRules
+from .services.bookfusion import (
     NOT_A_RECORD,
     SERVICE,
     USER_API_MOST_PER_PAGE,
@@ -32,14 +36,7 @@ from .bookfusion import (
     read_from_either,
     worth_a_request,
 )
-from .booklore import try_connection
-from .hardcover_account import TokenCheck, check_token
-from .hardcover_operations import SCOPES
-from .library import ColumnInfo, Library
-from .rules.records import IDENTIFIER, FetchedLibrary, ReadingRecord, parse_id
-from .rules.sync_plan import SyncRules
-from .steps import OpenLibrary, http_client, rules_for, untold_columns, usable_columns
-from .survey import (
+from .services.bookfusion_survey import (
     Asked,
     IdSpace,
     PageSizes,
@@ -50,6 +47,9 @@ from .survey import (
     positions_of,
     unreadable_dates,
 )
+from .services.booklore import try_connection
+from .services.hardcover_operations import SCOPES
+from .steps import OpenLibrary, http_client, rules_for, untold_columns, usable_columns
 from .transport.client import HttpClient, Limits
 
 SMALL_PAGE, LARGE_PAGE = 10, 100

@@ -58,7 +58,7 @@ class CheckDialog(JobDialog):
 
     def check_booklore(self) -> None:
         """The BookLore server alone."""
-        from .booklore import try_connection
+        from .services.booklore import try_connection
 
         settings = self._settings
         self.run(

@@ -14,10 +14,10 @@ from .base import settings
 from .base.errors import SettingsTrouble
 from .base.settings import Settings
 from .base.text import Text, text
-from .bookfusion import Account
 from .library import Library
 from .rules.records import IDENTIFIER
 from .rules.sync_plan import STATUS_COMPLETED, STATUS_PLANNED, STATUS_READING
+from .services.bookfusion import Account
 from .steps import rules_for, usable_columns
 
 

@@ -21,8 +21,8 @@ from .base.redaction import Secret
 from .base.settings import load
 from .base.text import Text
 from .hardcover_account import TokenCheck, check_token, load_token_file, save_token, token_from_text, token_path
-from .hardcover_operations import NEW_KEY_PAGE
 from .jobs import Jobs
+from .services.hardcover_operations import NEW_KEY_PAGE
 from .sync_worker import Worker
 from .widgets import Notice, plain_tip, push_button
 

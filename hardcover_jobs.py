@@ -19,9 +19,7 @@ from .base.errors import BackSyncError, Cancelled, LibraryTrouble
 from .base.reporter import Reporter
 from .base.settings import load
 from .base.text import Text, text
-from .booklore import source_from
 from .hardcover_links import change_match, find_candidates, unlink_match
-from .hardcover_pace import Pace, shared_pace
 from .hardcover_push import plan_ratings, push_ratings, undo_push
 from .hardcover_steps import fetch_ids
 from .job_dialog import ANOTHER_JOB, JobDialog, ResultRow
@@ -43,6 +41,8 @@ from .rules.hardcover_records import (
 )
 from .rules.rating_plan import cost_of
 from .rules.records import CalibreBook
+from .services.booklore import source_from
+from .services.hardcover_quota import Pace, shared_pace
 from .steps import OpenLibrary
 from .sync_worker import Job
 

@@ -15,16 +15,16 @@ from .base.errors import LibraryTrouble
 from .base.reporter import Reporter
 from .base.settings import USER_AGENT, load, plugin_folder
 from .base.text import Text, text
-from .hardcover import Covers
 from .hardcover_account import connected
 from .hardcover_memory import UNLINKED, Memory
-from .hardcover_pace import Pace
 from .hardcover_search import OpenBook, Searches
 from .library import Library
 from .rules.hardcover_matching import EDITION_KEY, ID_KEY, SLUG_KEY, to_store
 from .rules.hardcover_records import Candidate, HardcoverBook, Match, Question
 from .rules.isbn import codes_of
 from .rules.records import CalibreBook
+from .services.hardcover_client import Covers
+from .services.hardcover_quota import Pace
 from .steps import OpenLibrary
 
 SEARCHING = text('Searching on Hardcover...')

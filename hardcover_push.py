@@ -18,12 +18,9 @@ from .base.errors import BackSyncError, Cancelled, QuotaSpent, ServerTrouble, Se
 from .base.reporter import Reporter
 from .base.settings import Settings, load, plugin_folder
 from .base.text import Text, counted, text
-from .hardcover import BATCH, Hardcover, in_batches
 from .hardcover_account import connected
 from .hardcover_links import our_identifiers, relink
 from .hardcover_memory import UNLINKED, Memory, Push
-from .hardcover_operations import MOST_FIELDS
-from .hardcover_pace import Pace
 from .library import Library, local_day
 from .rules.hardcover_matching import EDITION_KEY, ID_KEY, OTHER_ID_KEY, titles_agree
 from .rules.hardcover_records import (
@@ -51,6 +48,9 @@ from .rules.rating_plan import (
     same_stars,
 )
 from .rules.records import CalibreBook
+from .services.hardcover_client import BATCH, Hardcover, in_batches
+from .services.hardcover_operations import MOST_FIELDS
+from .services.hardcover_quota import Pace
 from .steps import OpenLibrary
 
 Key = TypeVar('Key', int, str)

@@ -17,11 +17,9 @@ from .base.errors import BackSyncError, Cancelled, OnlyThisFailed, QuotaSpent
 from .base.reporter import Reporter
 from .base.settings import USER_AGENT, Settings, load, plugin_folder
 from .base.text import Text, counted, text
-from .hardcover import Covers, Hardcover, in_batches
 from .hardcover_account import connected
 from .hardcover_links import CHOSEN, Store
 from .hardcover_memory import NOT_FOUND, SKIPPED, UNLINKED, Memory
-from .hardcover_pace import Pace
 from .hardcover_search import OpenBook, Searches, unknown_authors
 from .rules.hardcover_matching import (
     ID_KEY,
@@ -46,6 +44,8 @@ from .rules.hardcover_records import (
 )
 from .rules.isbn import codes_of
 from .rules.records import CalibreBook
+from .services.hardcover_client import Covers, Hardcover, in_batches
+from .services.hardcover_quota import Pace
 from .steps import OpenLibrary
 
 # Merges of merges are followed this far.

@@ -20,10 +20,10 @@ from .base.errors import SettingsTrouble
 from .base.reporter import Reporter
 from .base.settings import USER_AGENT, Loaded, Settings, ensure_device, load, plugin_folder
 from .base.text import Text, counted, text
-from .bookfusion import AUTHENTICATING, SERVICE, Account, connect, fetch_library
 from .library import Cell, ColumnInfo, Library, Recording, Written, local_day
 from .rules.records import IDENTIFIER, FetchedLibrary
 from .rules.sync_plan import Change, Column, Skip, Snapshot, SyncPlan, SyncRules, log_line, make_plan, summary_lines
+from .services.bookfusion import AUTHENTICATING, SERVICE, Account, connect, fetch_library
 from .transport.client import HttpClient, Limits
 from .undo import UndoOutcome, UndoRecords
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timezone
 
 from ..base.text import Text, text
-from ..hardcover_operations import MOST_FIELDS
+from ..services.hardcover_operations import MOST_FIELDS
 from .hardcover_matching import EDITION_KEY, number_id, stored_id, stored_slug
 from .hardcover_records import Action, Cost, RatingChange, RatingPlan, ShelfEntry
 from .records import CalibreBook

@@ -25,7 +25,8 @@ from calibre_plugins.bookfusionbacksync.base.errors import (
 )
 from calibre_plugins.bookfusionbacksync.base.redaction import Secret
 from calibre_plugins.bookfusionbacksync.base.settings import Settings
-from calibre_plugins.bookfusionbacksync.bookfusion import (
+from calibre_plugins.bookfusionbacksync.rules.records import FetchedLibrary, ReadingRecord, Unreadable, parse_id
+from calibre_plugins.bookfusionbacksync.services.bookfusion import (
     EARLIEST,
     LATEST,
     SWITCHED_NOTE,
@@ -39,7 +40,6 @@ from calibre_plugins.bookfusionbacksync.bookfusion import (
     parse_user_record,
     shown,
 )
-from calibre_plugins.bookfusionbacksync.rules.records import FetchedLibrary, ReadingRecord, Unreadable, parse_id
 from calibre_plugins.bookfusionbacksync.transport.client import Response
 from harness.network import (
     SOON,

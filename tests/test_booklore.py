@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from calibre_plugins.bookfusionbacksync import booklore
 from calibre_plugins.bookfusionbacksync.base import errors
 from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
 from calibre_plugins.bookfusionbacksync.base.errors import (
@@ -26,7 +25,13 @@ from calibre_plugins.bookfusionbacksync.base.errors import (
 from calibre_plugins.bookfusionbacksync.base.redaction import Secret
 from calibre_plugins.bookfusionbacksync.base.settings import Settings
 from calibre_plugins.bookfusionbacksync.base.text import Text
-from calibre_plugins.bookfusionbacksync.booklore import (
+from calibre_plugins.bookfusionbacksync.hardcover_steps import fetch_ids
+from calibre_plugins.bookfusionbacksync.rules.hardcover_records import SourceMatch
+from calibre_plugins.bookfusionbacksync.rules.isbn import Codes, codes_of, isbns_in, make_codes
+from calibre_plugins.bookfusionbacksync.rules.records import CalibreBook
+from calibre_plugins.bookfusionbacksync.rules.titles import nothing_in_common
+from calibre_plugins.bookfusionbacksync.services import booklore
+from calibre_plugins.bookfusionbacksync.services.booklore import (
     MOST_SINGLES,
     BookLoreBook,
     BookLoreSource,
@@ -36,11 +41,6 @@ from calibre_plugins.bookfusionbacksync.booklore import (
     try_connection,
     worth_asking,
 )
-from calibre_plugins.bookfusionbacksync.hardcover_steps import fetch_ids
-from calibre_plugins.bookfusionbacksync.rules.hardcover_records import SourceMatch
-from calibre_plugins.bookfusionbacksync.rules.isbn import Codes, codes_of, isbns_in, make_codes
-from calibre_plugins.bookfusionbacksync.rules.records import CalibreBook
-from calibre_plugins.bookfusionbacksync.rules.titles import nothing_in_common
 from calibre_plugins.bookfusionbacksync.transport.client import Limits
 from harness.hardcover import hardcover_service, opener
 from harness.secrets import TEST_BOOKLORE_PASSWORD, TEST_BOOKLORE_TOKEN

@@ -26,7 +26,13 @@ from calibre_plugins.bookfusionbacksync.base.errors import (
 from calibre_plugins.bookfusionbacksync.base.text import Text
 from calibre_plugins.bookfusionbacksync.check import CheckReport, check
 from calibre_plugins.bookfusionbacksync.library import Library, opened
-from calibre_plugins.bookfusionbacksync.survey import FIELD_NAME, Asked, PageSizes, fields_of, judge_page_sizes
+from calibre_plugins.bookfusionbacksync.services.bookfusion_survey import (
+    FIELD_NAME,
+    Asked,
+    PageSizes,
+    fields_of,
+    judge_page_sizes,
+)
 from calibre_plugins.bookfusionbacksync.transport.client import Limits
 from harness.secrets import (
     ALL,

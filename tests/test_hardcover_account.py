@@ -17,7 +17,7 @@ from calibre_plugins.bookfusionbacksync.hardcover_account import (
     token_from_text,
     token_path,
 )
-from calibre_plugins.bookfusionbacksync.hardcover_operations import NEW_KEY_PAGE, SCOPES
+from calibre_plugins.bookfusionbacksync.services.hardcover_operations import NEW_KEY_PAGE, SCOPES
 from harness.hardcover import Service, hardcover_service, small_catalogue
 from harness.secrets import TEST_HARDCOVER_TOKEN
 from hypothesis import given

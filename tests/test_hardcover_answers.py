@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
 from calibre_plugins.bookfusionbacksync.base.errors import QuotaSpent
-from calibre_plugins.bookfusionbacksync.hardcover_answers import (
+from calibre_plugins.bookfusionbacksync.services.hardcover_answers import (
     LARGEST_ID,
     error_messages,
     keyed_read,
@@ -28,7 +28,7 @@ from calibre_plugins.bookfusionbacksync.hardcover_answers import (
     parse_write_result,
     plain_reason,
 )
-from calibre_plugins.bookfusionbacksync.hardcover_pace import Pace, parse_limits
+from calibre_plugins.bookfusionbacksync.services.hardcover_quota import Pace, parse_limits
 from harness.hardcover import StillClock
 from hypothesis import example, given
 from hypothesis import strategies as st

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from calibre.db.legacy import LibraryDatabase
-from calibre_plugins.bookfusionbacksync import cli, hardcover_pace
+from calibre_plugins.bookfusionbacksync import cli
 from calibre_plugins.bookfusionbacksync.base.settings import save
+from calibre_plugins.bookfusionbacksync.services import hardcover_quota
 from harness.hardcover import small_catalogue
 from harness.secrets import TEST_HARDCOVER_TOKEN
 from standins.hardcover import HardcoverStandIn, isbn13
@@ -26,7 +27,7 @@ BOOKS = [
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[HardcoverStandIn]:
     """A stand-in whose quota needs no waiting; each test counts it from the start."""
-    monkeypatch.setattr(hardcover_pace, '_shared', {})
+    monkeypatch.setattr(hardcover_quota, '_shared', {})
     with HardcoverStandIn(small_catalogue(), token=TEST_HARDCOVER_TOKEN, burst=500, per_minute=60_000) as running:
         yield running
         assert running.violations == []

@@ -22,11 +22,17 @@ from calibre_plugins.bookfusionbacksync.base.errors import (
     TimedOut,
 )
 from calibre_plugins.bookfusionbacksync.base.redaction import Secret
-from calibre_plugins.bookfusionbacksync.hardcover import Covers, Hardcover
-from calibre_plugins.bookfusionbacksync.hardcover_operations import SCOPES
-from calibre_plugins.bookfusionbacksync.hardcover_pace import BURST, LEGACY_BURST, Pace, is_legacy, shared_pace
 from calibre_plugins.bookfusionbacksync.rules.hardcover_records import Account, NewEntry
 from calibre_plugins.bookfusionbacksync.rules.isbn import make_codes
+from calibre_plugins.bookfusionbacksync.services.hardcover_client import Covers, Hardcover
+from calibre_plugins.bookfusionbacksync.services.hardcover_operations import SCOPES
+from calibre_plugins.bookfusionbacksync.services.hardcover_quota import (
+    BURST,
+    LEGACY_BURST,
+    Pace,
+    is_legacy,
+    shared_pace,
+)
 from calibre_plugins.bookfusionbacksync.transport.client import HttpClient
 from harness.hardcover import Service, hardcover_service, small_catalogue
 from harness.network import QUICK, USER_AGENT

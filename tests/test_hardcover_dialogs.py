@@ -14,7 +14,7 @@ import pytest
 from calibre.db.legacy import LibraryDatabase
 from calibre.gui2 import Application
 from calibre.gui2.dialogs.message_box import MessageBox
-from calibre_plugins.bookfusionbacksync import hardcover_account, hardcover_jobs, hardcover_pace
+from calibre_plugins.bookfusionbacksync import hardcover_account, hardcover_jobs
 from calibre_plugins.bookfusionbacksync.base import settings
 from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
 from calibre_plugins.bookfusionbacksync.base.errors import Cancelled
@@ -31,7 +31,6 @@ from calibre_plugins.bookfusionbacksync.hardcover_jobs import (
 )
 from calibre_plugins.bookfusionbacksync.hardcover_links import CHOSEN
 from calibre_plugins.bookfusionbacksync.hardcover_memory import Memory
-from calibre_plugins.bookfusionbacksync.hardcover_operations import NEW_KEY_PAGE
 from calibre_plugins.bookfusionbacksync.hardcover_steps import BY_CODE, BY_KEY, FROM_BOOKLORE
 from calibre_plugins.bookfusionbacksync.job_dialog import JobDialog, ResultPage, ResultRow
 from calibre_plugins.bookfusionbacksync.jobs import Jobs
@@ -46,6 +45,8 @@ from calibre_plugins.bookfusionbacksync.rules.hardcover_records import (
     RatingChange,
     Verdict,
 )
+from calibre_plugins.bookfusionbacksync.services import hardcover_quota
+from calibre_plugins.bookfusionbacksync.services.hardcover_operations import NEW_KEY_PAGE
 from calibre_plugins.bookfusionbacksync.sync_worker import Worker
 from harness.dialogs import (
     BOOK,
@@ -152,7 +153,7 @@ def make_desk(
     with hardcover_service(small_catalogue()) as service:
 
         def make(books: Sequence[dict[str, Any]] = (), **settings: Any) -> Desk:
-            monkeypatch.setattr(hardcover_pace, '_shared', {Secret(service.server.token): service.pace})
+            monkeypatch.setattr(hardcover_quota, '_shared', {Secret(service.server.token): service.pace})
             service.set_up(**settings)
             window = Window(open_library(make_library(books)))
             desks.append(Desk(qtbot, window, Jobs(window), service))

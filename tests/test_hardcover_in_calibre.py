@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from calibre_plugins.bookfusionbacksync.hardcover_pace import BURST
+from calibre_plugins.bookfusionbacksync.services.hardcover_quota import BURST
 from harness.hardcover import small_catalogue
 from harness.secrets import TEST_HARDCOVER_TOKEN
 from harness.whole_gui import SCRIPTS

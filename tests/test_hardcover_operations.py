@@ -6,7 +6,7 @@ from pathlib import Path
 
 import graphql
 import pytest
-from calibre_plugins.bookfusionbacksync.hardcover_operations import ALL, MOST_FIELDS, SCOPES, Kind, Operation
+from calibre_plugins.bookfusionbacksync.services.hardcover_operations import ALL, MOST_FIELDS, SCOPES, Kind, Operation
 from graphql.language import FieldNode, OperationDefinitionNode, OperationType
 from harness.start import ROOT
 from standins.hardcover import DEEPEST, SCHEMA_FILE, depth

@@ -23,7 +23,7 @@ import pytest
 from calibre_plugins.bookfusionbacksync.base import log_file, redaction
 from calibre_plugins.bookfusionbacksync.base.redaction import HIDDEN, Secret, redact, remember
 from calibre_plugins.bookfusionbacksync.base.settings import Settings
-from calibre_plugins.bookfusionbacksync.bookfusion import Account
+from calibre_plugins.bookfusionbacksync.services.bookfusion import Account
 from harness import secrets
 from hypothesis import given
 from hypothesis import strategies as st

@@ -85,7 +85,7 @@ def our_settings(ready: Mapping[str, Any]) -> Any:
 def fetch_ours(ready: Mapping[str, Any]) -> Any:
     """All records through the plugin's own code; the FetchedLibrary and the number of requests."""
     from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
-    from calibre_plugins.bookfusionbacksync.bookfusion import Account, fetch_library
+    from calibre_plugins.bookfusionbacksync.services.bookfusion import Account, fetch_library
     from calibre_plugins.bookfusionbacksync.steps import http_client
 
     settings = our_settings(ready)

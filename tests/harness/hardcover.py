@@ -14,8 +14,6 @@ from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
 from calibre_plugins.bookfusionbacksync.base.redaction import Secret
 from calibre_plugins.bookfusionbacksync.base.settings import save
 from calibre_plugins.bookfusionbacksync.base.text import Text
-from calibre_plugins.bookfusionbacksync.hardcover import Hardcover
-from calibre_plugins.bookfusionbacksync.hardcover_pace import Pace
 from calibre_plugins.bookfusionbacksync.hardcover_push import plan_ratings, push_ratings, undo_push
 from calibre_plugins.bookfusionbacksync.hardcover_steps import fetch_ids
 from calibre_plugins.bookfusionbacksync.library import Library
@@ -27,6 +25,8 @@ from calibre_plugins.bookfusionbacksync.rules.hardcover_records import (
     RatingsOutcome,
     Verdict,
 )
+from calibre_plugins.bookfusionbacksync.services.hardcover_client import Hardcover
+from calibre_plugins.bookfusionbacksync.services.hardcover_quota import Pace
 from calibre_plugins.bookfusionbacksync.transport.client import HttpClient, Limits
 from harness.network import USER_AGENT
 from harness.secrets import TEST_HARDCOVER_TOKEN

@@ -17,14 +17,14 @@ from urllib.parse import urlencode
 
 from calibre.utils.iso8601 import parse_iso8601
 
-from .base import errors
-from .base.cancel import Cancel
-from .base.errors import ApiGone, BackSyncError, BadAnswer, ServerTrouble, SignInRefused
-from .base.redaction import Secret
-from .base.reporter import Reporter
-from .base.settings import Settings
-from .base.text import text
-from .rules.records import (
+from ..base import errors
+from ..base.cancel import Cancel
+from ..base.errors import ApiGone, BackSyncError, BadAnswer, ServerTrouble, SignInRefused
+from ..base.redaction import Secret
+from ..base.reporter import Reporter
+from ..base.settings import Settings
+from ..base.text import text
+from ..rules.records import (
     COMPLETED_LIST,
     LAST_READ_AT,
     PRIVATE_ID_SPACES,
@@ -36,8 +36,8 @@ from .rules.records import (
     Unreadable,
     parse_id,
 )
-from .transport.client import HttpClient, Request, Response, checked_address
-from .transport.paging import MOST_IN_FLIGHT, Page, each, walk
+from ..transport.client import HttpClient, Request, Response, checked_address
+from ..transport.paging import MOST_IN_FLIGHT, Page, each, walk
 
 Result = TypeVar('Result')
 

@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Protocol
 
-from .base.cancel import Cancel
-from .base.errors import QuotaSpent
-from .base.redaction import Secret
-from .base.text import counted
-from .transport.client import LONGEST_RETRY_AFTER, parse_retry_after
+from ..base.cancel import Cancel
+from ..base.errors import QuotaSpent
+from ..base.redaction import Secret
+from ..base.text import counted
+from ..transport.client import LONGEST_RETRY_AFTER, parse_retry_after
 
 # Until an answer says otherwise: the smallest quota that Hardcover gives to a key, and to one of the old kind.
 BURST, LEGACY_BURST = 10.0, 5.0

@@ -14,9 +14,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from ..rules.records import ReadingRecord, Unreadable, parse_id
+from ..rules.titles import nothing_in_common, words
 from .bookfusion import parse_moment
-from .rules.records import ReadingRecord, Unreadable, parse_id
-from .rules.titles import nothing_in_common, words
 
 # Objects and lists of BookFusion's that are looked into; whatever else is nested stays closed.
 CONTAINERS = frozenset({'reading_position', 'source', 'authors', 'series', 'bookshelves'})

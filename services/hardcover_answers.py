@@ -11,10 +11,10 @@ import re
 from collections.abc import Hashable, Mapping
 from datetime import date, datetime, timedelta, timezone
 
-from .base import errors
-from .base.redaction import redact
-from .base.text import text
-from .rules.hardcover_records import Candidate, Edition, HardcoverBook, ShelfEntry, WriteResult
+from ..base import errors
+from ..base.redaction import redact
+from ..base.text import text
+from ..rules.hardcover_records import Candidate, Edition, HardcoverBook, ShelfEntry, WriteResult
 
 LONGEST_TEXT, LONGEST_REASON = 1000, 200
 LARGEST_ID = 2**31 - 1

@@ -15,10 +15,9 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import TypeVar
 
-from . import hardcover_operations as operations
-from .base import errors
-from .base.cancel import Cancel
-from .base.errors import (
+from ..base import errors
+from ..base.cancel import Cancel
+from ..base.errors import (
     BackSyncError,
     BadAnswer,
     OnlyThisFailed,
@@ -28,8 +27,21 @@ from .base.errors import (
     SignInRefused,
     TimedOut,
 )
-from .base.redaction import Secret
-from .base.text import Text, text
+from ..base.redaction import Secret
+from ..base.text import Text, text
+from ..rules.hardcover_records import (
+    READ_STATUS,
+    Account,
+    Candidate,
+    Edition,
+    HardcoverBook,
+    NewEntry,
+    ShelfEntry,
+    WriteResult,
+)
+from ..rules.isbn import Codes
+from ..transport.client import HttpClient, Limits, Request, Response, checked_address, same_service
+from . import hardcover_operations as operations
 from .hardcover_answers import (
     error_messages,
     keyed_edition,
@@ -46,19 +58,7 @@ from .hardcover_answers import (
     plain_reason,
 )
 from .hardcover_operations import MOST_FIELDS, Kind, Operation
-from .hardcover_pace import Pace, shared_pace
-from .rules.hardcover_records import (
-    READ_STATUS,
-    Account,
-    Candidate,
-    Edition,
-    HardcoverBook,
-    NewEntry,
-    ShelfEntry,
-    WriteResult,
-)
-from .rules.isbn import Codes
-from .transport.client import HttpClient, Limits, Request, Response, checked_address, same_service
+from .hardcover_quota import Pace, shared_pace
 
 logger = logging.getLogger(__name__)
 Row = TypeVar('Row')
