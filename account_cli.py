@@ -27,7 +27,7 @@ from .browser_sign_in import (
 )
 from .check import check
 from .cli import DONE, Commands, TerminalReporter, add_command, library_opener, on_signals, print_json
-from .library import Library
+from .library.calibre_library import Library
 from .transport.client import duration
 
 logger = logging.getLogger(__name__)

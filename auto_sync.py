@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from qt.core import QObject, QTimer, pyqtSignal
 
-from . import last_sync
 from .base import log_file, settings
 from .base.errors import BackSyncError, Cancelled
 from .columns import count_identifiers
 from .jobs import Jobs
+from .library import last_sync
 from .steps import SyncOutcome
 from .sync_worker import SyncWorker
 

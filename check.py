@@ -21,7 +21,7 @@ from .base.reporter import Reporter
 from .base.settings import PLUGIN_NAME, VERSION, Settings, ensure_device, load
 from .base.text import Text, counted, text
 from .hardcover_account import TokenCheck, check_token
-from .library import ColumnInfo, Library
+from .library.calibre_library import ColumnInfo, Library
 from .rules.records import IDENTIFIER, FetchedLibrary, ReadingRecord, parse_id
 from .rules.sync_plan import SyncRules
 from .services.bookfusion import (

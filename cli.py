@@ -22,14 +22,14 @@ from typing import NoReturn, TypeAlias
 
 from calibre.utils.config import prefs
 
-from . import old_log
 from .base import errors, log_file
 from .base.cancel import Cancel
 from .base.errors import BackSyncError, NoLibrary, WrongUsage
 from .base.redaction import redact
 from .base.settings import PLUGIN_NAME, VERSION, make_private
 from .base.text import Text
-from .library import Library, opened
+from .library import old_log
+from .library.calibre_library import Library, opened
 from .rules.sync_plan import Change, Value
 from .steps import SyncJob, SyncOutcome, undo_last
 

@@ -14,7 +14,7 @@ from .base import settings
 from .base.errors import SettingsTrouble
 from .base.settings import Settings
 from .base.text import Text, text
-from .library import Library
+from .library.calibre_library import Library
 from .rules.records import IDENTIFIER
 from .rules.sync_plan import STATUS_COMPLETED, STATUS_PLANNED, STATUS_READING
 from .services.bookfusion import Account

@@ -31,7 +31,7 @@ from .base import settings
 from .base.errors import BackSyncError
 from .base.redaction import Secret
 from .base.settings import PLUGIN_NAME, Settings
-from .library import ColumnInfo, Library
+from .library.calibre_library import ColumnInfo, Library
 from .steps import usable_columns
 from .transport.client import checked_address, is_loopback
 from .widgets import (

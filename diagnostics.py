@@ -18,7 +18,7 @@ from .base import log_file, settings
 from .base.errors import BackSyncError
 from .base.redaction import Secret, redact
 from .base.settings import COLUMN_KEYS, PLUGIN_NAME, VERSION, Settings
-from .library import Library
+from .library.calibre_library import Library
 from .rules.records import IDENTIFIER
 
 LOG_LINES = 200

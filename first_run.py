@@ -37,7 +37,7 @@ from .columns import (
     plan_columns,
     what_is_missing,
 )
-from .library import Library
+from .library.calibre_library import Library
 from .steps import usable_columns
 from .widgets import Notice, PasswordEdit, add_row, check_box, column_label, line_edit, plain_label, push_button
 

@@ -24,7 +24,7 @@ from .hardcover_push import plan_ratings, push_ratings, undo_push
 from .hardcover_steps import fetch_ids
 from .job_dialog import ANOTHER_JOB, JobDialog, ResultRow
 from .jobs import Jobs
-from .library import Library
+from .library.calibre_library import Library
 from .picker import Picker
 from .push_preview import PushPreview, spoken_stars, what_happens
 from .rules.hardcover_records import (

@@ -16,9 +16,9 @@ from .base.reporter import Reporter
 from .base.settings import USER_AGENT, load, plugin_folder
 from .base.text import Text, text
 from .hardcover_account import connected
-from .hardcover_memory import UNLINKED, Memory
 from .hardcover_search import OpenBook, Searches
-from .library import Library
+from .library.calibre_library import Library
+from .library.hardcover_memory import UNLINKED, Memory
 from .rules.hardcover_matching import EDITION_KEY, ID_KEY, SLUG_KEY, to_store
 from .rules.hardcover_records import Candidate, HardcoverBook, Match, Question
 from .rules.isbn import codes_of

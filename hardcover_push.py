@@ -20,8 +20,8 @@ from .base.settings import Settings, load, plugin_folder
 from .base.text import Text, counted, text
 from .hardcover_account import connected
 from .hardcover_links import our_identifiers, relink
-from .hardcover_memory import UNLINKED, Memory, Push
-from .library import Library, local_day
+from .library.calibre_library import Library, local_day
+from .library.hardcover_memory import UNLINKED, Memory, Push
 from .rules.hardcover_matching import EDITION_KEY, ID_KEY, OTHER_ID_KEY, titles_agree
 from .rules.hardcover_records import (
     Account,

@@ -19,8 +19,8 @@ from .base.settings import USER_AGENT, Settings, load, plugin_folder
 from .base.text import Text, counted, text
 from .hardcover_account import connected
 from .hardcover_links import CHOSEN, Store
-from .hardcover_memory import NOT_FOUND, SKIPPED, UNLINKED, Memory
 from .hardcover_search import OpenBook, Searches, unknown_authors
+from .library.hardcover_memory import NOT_FOUND, SKIPPED, UNLINKED, Memory
 from .rules.hardcover_matching import (
     ID_KEY,
     Clue,

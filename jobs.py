@@ -13,7 +13,7 @@ from typing import Any
 
 from qt.core import QObject, pyqtSignal
 
-from .library import Library
+from .library.calibre_library import Library
 from .steps import SyncOutcome
 from .sync_worker import Worker
 

@@ -26,7 +26,6 @@ from qt.core import (
     QWidget,
 )
 
-from . import old_log
 from .base import log_file
 from .base.cancel import Cancel
 from .base.errors import PASSWORD_MISSING, SIGN_IN_REFUSED, BackSyncError, Cancelled, SettingsTrouble, SignInRefused
@@ -36,12 +35,13 @@ from .base.text import Text
 from .book_list import BookList
 from .first_run import FirstRunPage
 from .jobs import Jobs
-from .library import Library
+from .library import old_log
+from .library.calibre_library import Library
+from .library.undo import UndoOutcome
 from .log_view import LogView
 from .result_bar import ResultBar
 from .steps import DONE, PreparedSync, SyncOutcome, check_account, undo_last, undo_sentences
 from .sync_worker import ApplyWorker, SyncWorker, Worker
-from .undo import UndoOutcome
 from .widgets import check_box, menu_button, plain_label, push_button
 
 if TYPE_CHECKING:

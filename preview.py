@@ -36,7 +36,7 @@ from qt.core import (
     pyqtSignal,
 )
 
-from .library import Library
+from .library.calibre_library import Library
 from .rules.sync_plan import Change, Value
 from .steps import PreparedSync
 from .widgets import column_label, plain_tip

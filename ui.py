@@ -104,7 +104,7 @@ class BackSyncAction(InterfaceAction):
         """Says in the button's tooltip when the last sync of this library was, and what it did."""
         from calibre.utils.date import as_local_time, format_date
 
-        from .last_sync import recall
+        from .library.last_sync import recall
 
         if self.gui.shutting_down:
             return

@@ -14,7 +14,7 @@ from calibre_plugins.bookfusionbacksync.base import settings
 from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
 from calibre_plugins.bookfusionbacksync.base.errors import ApiGone, BackSyncError, SignInRefused
 from calibre_plugins.bookfusionbacksync.base.text import Text
-from calibre_plugins.bookfusionbacksync.library import Library, opened
+from calibre_plugins.bookfusionbacksync.library.calibre_library import Library, opened
 from calibre_plugins.bookfusionbacksync.rules.sync_plan import Change, SyncPlan
 from calibre_plugins.bookfusionbacksync.steps import PreparedSync, SyncJob
 from calibre_plugins.bookfusionbacksync.transport.client import Limits

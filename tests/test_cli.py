@@ -667,9 +667,9 @@ find_plugin('BookFusion Back Sync').cli_main(['BookFusion Back Sync'] + sys.argv
 INTERRUPTING = """
 import os, signal, sys
 from calibre_plugins.bookfusionbacksync import cli
-from calibre_plugins.bookfusionbacksync import library
+from calibre_plugins.bookfusionbacksync.library import calibre_library
 
-set_fields = library.Library._set_fields
+set_fields = calibre_library.Library._set_fields
 
 def interrupted(self, fields):
     set_field = self.api.set_field
@@ -679,7 +679,7 @@ def interrupted(self, fields):
     self.api.set_field = slowly
     return set_fields(self, fields)
 
-library.Library._set_fields = interrupted
+calibre_library.Library._set_fields = interrupted
 sys.exit(cli.main(sys.argv[1:]))
 """
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from calibre.db.legacy import LibraryDatabase
-from calibre_plugins.bookfusionbacksync.old_log import FILE_NAME as OLD_LOG
+from calibre_plugins.bookfusionbacksync.library.old_log import FILE_NAME as OLD_LOG
 from harness.commands import calibre_environment, executable, run, settings_path
 from harness.secrets import TEST_PASSWORD, TEST_TOKEN
 from harness.start import PLUGIN_NAME

@@ -12,7 +12,7 @@ from calibre_plugins.bookfusionbacksync.base import settings
 from calibre_plugins.bookfusionbacksync.base.errors import LibraryTrouble
 from calibre_plugins.bookfusionbacksync.base.text import text
 from calibre_plugins.bookfusionbacksync.columns import NEEDED_KEYS, NEW_COLUMNS, create_columns, plan_columns
-from calibre_plugins.bookfusionbacksync.library import Library
+from calibre_plugins.bookfusionbacksync.library.calibre_library import Library
 from calibre_plugins.bookfusionbacksync.steps import rules_for
 from harness.secrets import TEST_PASSWORD, TEST_USER_TOKEN
 from standins.bookfusion import SIGN_IN, LibraryRecord

@@ -30,11 +30,11 @@ from calibre_plugins.bookfusionbacksync.hardcover_jobs import (
     UndoPushDialog,
 )
 from calibre_plugins.bookfusionbacksync.hardcover_links import CHOSEN
-from calibre_plugins.bookfusionbacksync.hardcover_memory import Memory
 from calibre_plugins.bookfusionbacksync.hardcover_steps import BY_CODE, BY_KEY, FROM_BOOKLORE
 from calibre_plugins.bookfusionbacksync.job_dialog import JobDialog, ResultPage, ResultRow
 from calibre_plugins.bookfusionbacksync.jobs import Jobs
-from calibre_plugins.bookfusionbacksync.library import Library
+from calibre_plugins.bookfusionbacksync.library.calibre_library import Library
+from calibre_plugins.bookfusionbacksync.library.hardcover_memory import Memory
 from calibre_plugins.bookfusionbacksync.picker import CANDIDATE_COVER, CandidateDelegate, Picker, thumbnail
 from calibre_plugins.bookfusionbacksync.push_preview import PushPreview, spoken_stars
 from calibre_plugins.bookfusionbacksync.rules.hardcover_records import (

@@ -30,7 +30,7 @@ from calibre_plugins.bookfusionbacksync.hardcover_links import (
     unlink_match,
 )
 from calibre_plugins.bookfusionbacksync.hardcover_steps import fetch_ids
-from calibre_plugins.bookfusionbacksync.library import Library
+from calibre_plugins.bookfusionbacksync.library.calibre_library import Library
 from calibre_plugins.bookfusionbacksync.rules.hardcover_records import (
     Candidate,
     Question,

@@ -506,7 +506,7 @@ def test_without_a_record_nothing_is_sent(make_shelf: MakeShelf, monkeypatch: py
     def full(path: object, data: bytes) -> None:
         raise OSError(28, 'No space left on device')
 
-    monkeypatch.setattr('calibre_plugins.bookfusionbacksync.hardcover_memory.write_privately', full)
+    monkeypatch.setattr('calibre_plugins.bookfusionbacksync.library.hardcover_memory.write_privately', full)
     with pytest.raises(LibraryTrouble, match='No space left'):
         shelf.push()
     assert shelf.service.server.writes == []

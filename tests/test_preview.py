@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
-from calibre_plugins.bookfusionbacksync.library import Library
+from calibre_plugins.bookfusionbacksync.library.calibre_library import Library
 from calibre_plugins.bookfusionbacksync.preview import (
     BOOK,
     COLUMN,

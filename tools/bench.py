@@ -149,7 +149,7 @@ def measure_fetch(count: int, ours: bool) -> dict[str, float]:
 def measure_library(count: int, library: Path) -> dict[str, float]:
     """Snapshot, plan and write of a first sync, a second one with nothing changed, and book after book."""
     from calibre.library import db as open_database
-    from calibre_plugins.bookfusionbacksync.library import Library
+    from calibre_plugins.bookfusionbacksync.library.calibre_library import Library
     from calibre_plugins.bookfusionbacksync.rules.sync_plan import Column, SyncRules, make_plan
     from calibre_plugins.bookfusionbacksync.steps import take_snapshot
 
@@ -261,7 +261,7 @@ from qt.core import QTimer
 
 def drive(gui, helpers):
     from calibre_plugins.bookfusionbacksync import jobs
-    from calibre_plugins.bookfusionbacksync import library
+    from calibre_plugins.bookfusionbacksync.library import calibre_library
     spans = []
     def timed(owner, name):
         original = getattr(owner, name)
@@ -272,7 +272,7 @@ def drive(gui, helpers):
             finally:
                 spans.append((name, started, time.perf_counter()))
         setattr(owner, name, wrapped)
-    timed(library.Library, '_set_fields')
+    timed(calibre_library.Library, '_set_fields')
     timed(jobs.Jobs, 'refresh_books')
     import gc
     begun = [0.0]

@@ -268,7 +268,7 @@ class Stage:
 
     def _pause_before_writing(self) -> Pause:
         """The status line says that it writes, but nothing is recorded or written yet."""
-        return self._pause_call(plugin_module('library').Library, 'write')
+        return self._pause_call(plugin_module('library.calibre_library').Library, 'write')
 
     def _pause_writing(self) -> Pause:
         """One column is written, the next one is not: the library is locked."""

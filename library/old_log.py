@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .base.settings import LIBRARY_NAMESPACE, keep_in_library
-from .library import Library
+from ..base.settings import LIBRARY_NAMESPACE, keep_in_library
+from .calibre_library import Library
 
 FILE_NAME = 'bookfusionbacksync.log'
 NAMED = 'old_log_named'

@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from .base.private_files import write_privately
-from .base.settings import plugin_folder
+from ..base.private_files import write_privately
+from ..base.settings import plugin_folder
 
 logger = logging.getLogger(__name__)
 

@@ -18,10 +18,10 @@ import apsw
 from calibre.utils.date import as_local_time, is_date_undefined, utc_tz
 from calibre.utils.icu import lower as icu_lower
 
-from .base import errors
-from .base.errors import BackSyncError, LibraryTrouble, NoLibrary
-from .rules.records import CalibreBook
-from .rules.sync_plan import Value
+from ..base import errors
+from ..base.errors import BackSyncError, LibraryTrouble, NoLibrary
+from ..rules.records import CalibreBook
+from ..rules.sync_plan import Value
 
 logger = logging.getLogger(__name__)
 

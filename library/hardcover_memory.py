@@ -18,11 +18,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from .base import errors
-from .base.errors import LibraryTrouble
-from .base.private_files import write_privately
-from .rules.hardcover_records import Action, RatingChange
-from .rules.records import CalibreBook
+from ..base import errors
+from ..base.errors import LibraryTrouble
+from ..base.private_files import write_privately
+from ..rules.hardcover_records import Action, RatingChange
+from ..rules.records import CalibreBook
 
 logger = logging.getLogger(__name__)
 

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from .base import errors
-from .base.errors import LibraryTrouble
-from .base.private_files import write_privately
-from .library import Cell, Library, Written
-from .rules.sync_plan import Value
+from ..base import errors
+from ..base.errors import LibraryTrouble
+from ..base.private_files import write_privately
+from ..rules.sync_plan import Value
+from .calibre_library import Cell, Library, Written
 
 logger = logging.getLogger(__name__)
 
