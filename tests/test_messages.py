@@ -35,7 +35,7 @@ def test_every_sentence_that_a_module_keeps_is_among_them() -> None:
     found = messages.of_all_modules(ROOT)
     kept = [
         value
-        for module in (errors, columns, hardcover_ratings)
+        for module in (errors, columns, rating_plan)
         for value in vars(module).values()
         if isinstance(value, Text)
     ]

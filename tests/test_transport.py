@@ -29,7 +29,7 @@ from calibre_plugins.bookfusionbacksync.base.errors import (
     SettingsTrouble,
 )
 from calibre_plugins.bookfusionbacksync.base.text import Text
-from calibre_plugins.bookfusionbacksync.transport import client
+from calibre_plugins.bookfusionbacksync.transport import client as http_client
 from calibre_plugins.bookfusionbacksync.transport.client import (
     TRANSIENT_STATUSES,
     HttpClient,
@@ -440,7 +440,7 @@ def test_too_much_is_refused(server: Echo, content_length: bool) -> None:
 
 def test_a_gzip_bomb_is_refused(server: Echo) -> None:
     server.fail(faults.GzipBomb(30))
-    with make_client(replace(QUICK, body=2 * client.MEGABYTE)) as client:
+    with make_client(replace(QUICK, body=2 * http_client.MEGABYTE)) as client:
         assert 'more than 2 MB' in str(failure(client, get(server)))
     assert server.count() == 1
 
@@ -700,7 +700,7 @@ def test_odd_redirects_are_followed(server: Echo, client: HttpClient, location: 
 def test_a_redirect_in_a_circle(server: Echo, client: HttpClient) -> None:
     server.fail(faults.Redirect('{target}'), times=None)
     assert 'too many redirects' in str(failure(client, get(server)))
-    assert server.count() == client.MOST_REDIRECTS + 1
+    assert server.count() == http_client.MOST_REDIRECTS + 1
 
 
 def test_a_redirect_without_a_location_is_a_status(server: Echo, client: HttpClient) -> None:
@@ -851,13 +851,13 @@ def test_a_proxy_without_a_port_is_where_other_programs_look_for_it(
     monkeypatch: pytest.MonkeyPatch, given: str, port: int
 ) -> None:
     monkeypatch.setenv('https_proxy', given)
-    proxy = client._proxy_for(('https', 'books.example', 443))
+    proxy = http_client._proxy_for(('https', 'books.example', 443))
     assert proxy is not None
     assert (proxy.host, proxy.port) == ('proxy.example', port)
 
 
 def test_a_proxy_does_not_show_its_password() -> None:
-    proxy = client._Proxy('proxy.example', 8080, {'Proxy-Authorization': f'Basic {TOKEN}'})
+    proxy = http_client._Proxy('proxy.example', 8080, {'Proxy-Authorization': f'Basic {TOKEN}'})
     assert TOKEN not in f'{proxy!r}{proxy}'
 
 
@@ -1098,8 +1098,8 @@ def test_no_error_tells_a_url_a_header_or_a_body(server: Echo, name: str) -> Non
 
 def test_nothing_of_a_request_or_an_answer_shows() -> None:
     request = Request('POST', f'https://books.example/?token={TOKEN}', {'X-Token': TOKEN}, {'password': TOKEN})
-    response = client.Response(200, {'set-cookie': TOKEN}, {'token': TOKEN})
-    raw = client._RawAnswer(200, {'set-cookie': TOKEN}, TOKEN.encode())
+    response = http_client.Response(200, {'set-cookie': TOKEN}, {'token': TOKEN})
+    raw = http_client._RawAnswer(200, {'set-cookie': TOKEN}, TOKEN.encode())
     assert TOKEN not in f'{request!r}{response!r}{raw!r}{request}{response}{raw}'
 
 

@@ -60,7 +60,7 @@ def library(make_library: Any, open_library: OpenLibrary) -> Library:
 
 @pytest.fixture
 def records(folder: Path, library: Library) -> UndoRecords:
-    return UndoRecords(folder, calibre_library.library_id)
+    return UndoRecords(folder, library.library_id)
 
 
 def files_of(folder: Path) -> list[Path]:
@@ -68,13 +68,13 @@ def files_of(folder: Path) -> list[Path]:
 
 
 def held(library: Library, column: str = '#dateread') -> dict[int, Value]:
-    return calibre_library.values(column, sorted(calibre_library.api.all_book_ids()))
+    return library.values(column, sorted(library.api.all_book_ids()))
 
 
 def sync(library: Library, records: UndoRecords, values: dict[int, Value], column: str = '#dateread') -> Written:
     """Writes {book id: value} as a sync does."""
-    now = calibre_library.values(column, list(values))
-    return calibre_library.write([Cell(book, column, now[book], new) for book, new in values.items()], records.keeping)
+    now = library.values(column, list(values))
+    return library.write([Cell(book, column, now[book], new) for book, new in values.items()], records.keeping)
 
 
 def spoken(outcome: Any) -> list[str]:
@@ -103,25 +103,25 @@ class TestPuttingBack:
         self, library: Library, records: UndoRecords, open_library: OpenLibrary, column: str, old: Value, new: Value
     ) -> None:
         if old is not None:
-            calibre_library.api.set_field(column, {1: old})
+            library.api.set_field(column, {1: old})
         sync(library, records, {1: new}, column)
         assert held(library, column)[1] == new
         outcome = records.undo_last(library)
         assert [cell.book_id for cell in outcome.put_back] == [1]
         assert held(library, column) == {1: old, 2: None, 3: None}
-        path = Path(calibre_library.api.backend.library_path)
-        calibre_library.api.close()
+        path = Path(library.api.backend.library_path)
+        library.api.close()
         again = held(Library(open_library(path).new_api), column)[1]
         assert again == old
         assert type(again) is type(old)
 
     def test_exactly_the_cells_that_still_hold_what_was_written(self, library: Library, records: UndoRecords) -> None:
-        calibre_library.api.set_field('#completed', {1: False, 2: False})
+        library.api.set_field('#completed', {1: False, 2: False})
         cells = [Cell(book, '#dateread', None, DAYS[book]) for book in (1, 2, 3)]
-        calibre_library.write([*cells, Cell(1, '#completed', False, True)], records.keeping)
-        calibre_library.api.set_field('#dateread', {2: DAYS[20]})
-        calibre_library.api.set_field('#completed', {2: True})
-        calibre_library.api.remove_books([3])
+        library.write([*cells, Cell(1, '#completed', False, True)], records.keeping)
+        library.api.set_field('#dateread', {2: DAYS[20]})
+        library.api.set_field('#completed', {2: True})
+        library.api.remove_books([3])
         outcome = records.undo_last(library)
         assert {(cell.book_id, cell.column) for cell in outcome.put_back} == {(1, '#dateread'), (1, '#completed')}
         assert (outcome.changed_since, outcome.gone) == (1, 1)
@@ -135,9 +135,9 @@ class TestPuttingBack:
         ]
 
     def test_a_cell_that_the_user_emptied_stays_empty(self, library: Library, records: UndoRecords) -> None:
-        calibre_library.api.set_field('#dateread', {1: DAYS[0]})
+        library.api.set_field('#dateread', {1: DAYS[0]})
         sync(library, records, {1: DAYS[1], 2: DAYS[1]})
-        calibre_library.api.set_field('#dateread', {1: None})
+        library.api.set_field('#dateread', {1: None})
         outcome = records.undo_last(library)
         assert held(library) == {1: None, 2: None, 3: None}
         assert (len(outcome.put_back), outcome.changed_since) == (1, 1)
@@ -147,7 +147,7 @@ class TestPuttingBack:
     ) -> None:
         sync(library, records, {1: DAYS[1]})
         sync(library, records, {2: DAYS[2]})
-        calibre_library.api.set_field('#dateread', {2: None})
+        library.api.set_field('#dateread', {2: None})
         outcome = records.undo_last(library)
         assert (outcome.put_back, outcome.changed_since) == ((), 1)
         assert held(library)[1] == DAYS[1]
@@ -163,13 +163,13 @@ class TestPuttingBack:
 
         def broken_off() -> None:
             with records.keeping([cell]):
-                calibre_library.write([cell] if came_to_write else [])
+                library.write([cell] if came_to_write else [])
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
             broken_off()
         if changed_by_user:
-            calibre_library.api.set_field('#dateread', {2: DAYS[9]})
+            library.api.set_field('#dateread', {2: DAYS[9]})
         records.undo_last(library)
         older_undone = not came_to_write and not changed_by_user
         assert held(library)[1] == (None if older_undone else DAYS[1])
@@ -190,13 +190,13 @@ class TestPuttingBack:
     ) -> None:
         sync(library, records, {1: DAYS[1]})
         sync(library, records, {1: DAYS[1]})
-        calibre_library.write([], records.keeping)
+        library.write([], records.keeping)
         assert len(files_of(folder)) == 1
 
     def test_only_what_was_really_written(self, library: Library, records: UndoRecords) -> None:
         """A cell edited before the sync came to it is neither written nor put back."""
-        calibre_library.api.set_field('#dateread', {2: DAYS[9]})
-        calibre_library.write(
+        library.api.set_field('#dateread', {2: DAYS[9]})
+        library.write(
             [Cell(1, '#dateread', None, DAYS[1]), Cell(2, '#dateread', None, DAYS[1])], records.keeping
         )
         outcome = records.undo_last(library)
@@ -204,7 +204,7 @@ class TestPuttingBack:
         assert held(library) == {1: None, 2: DAYS[9], 3: None}
 
     def test_a_text_that_calibre_spelled_in_its_own_way(self, library: Library, records: UndoRecords) -> None:
-        calibre_library.api.set_field('#text', {1: 'completed', 2: 'on the shelf'})
+        library.api.set_field('#text', {1: 'completed', 2: 'on the shelf'})
         sync(library, records, {2: 'Completed'}, '#text')
         outcome = records.undo_last(library)
         assert outcome.changed_since == 0
@@ -212,17 +212,17 @@ class TestPuttingBack:
 
     def test_an_old_value_that_the_enumeration_no_longer_has(self, library: Library, records: UndoRecords) -> None:
         """Calibre would drop it silently; it is counted as changed by the user, who changed the column."""
-        calibre_library.api.set_field('#state', {1: 'Reading'})
+        library.api.set_field('#state', {1: 'Reading'})
         sync(library, records, {1: 'Read', 2: 'Read'}, '#state')
-        calibre_library.api.field_metadata['#state']['display']['enum_values'] = ['Read']
+        library.api.field_metadata['#state']['display']['enum_values'] = ['Read']
         outcome = records.undo_last(library)
         assert (len(outcome.put_back), outcome.changed_since) == (1, 1)
         assert held(library, '#state') == {1: 'Read', 2: None, 3: None}
 
     def test_a_column_that_is_gone(self, library: Library, records: UndoRecords, open_library: OpenLibrary) -> None:
-        calibre_library.write([Cell(1, '#dateread', None, DAYS[1]), Cell(1, '#whole', None, 4)], records.keeping)
-        path = Path(calibre_library.api.backend.library_path)
-        calibre_library.api.close()
+        library.write([Cell(1, '#dateread', None, DAYS[1]), Cell(1, '#whole', None, 4)], records.keeping)
+        path = Path(library.api.backend.library_path)
+        library.api.close()
         database = open_library(path)
         database.delete_custom_column('whole')
         database.close()
@@ -231,9 +231,9 @@ class TestPuttingBack:
 
     def test_libraries_do_not_mix(self, library: Library, folder: Path, make_library: Any, open_library: Any) -> None:
         other = Library(open_library(make_library([{'title': 'A'}])).new_api)
-        sync(library, UndoRecords(folder, calibre_library.library_id), {1: DAYS[1]})
+        sync(library, UndoRecords(folder, library.library_id), {1: DAYS[1]})
         sync(other, UndoRecords(folder, other.library_id), {1: DAYS[2]})
-        assert UndoRecords(folder, calibre_library.library_id).undo_last(library).put_back
+        assert UndoRecords(folder, library.library_id).undo_last(library).put_back
         assert held(library)[1] is None
         assert held(other)[1] == DAYS[2]
 
@@ -255,15 +255,15 @@ class TestKeeping:
         for day in DAYS[:10]:
             sync(library, records, {1: day})
         before = files_of(folder)
-        calibre_library.api.backend.execute(
-            f'create trigger broken before insert on custom_column_{calibre_library.api.field_metadata["#dateread"]["colnum"]} '
+        library.api.backend.execute(
+            f'create trigger broken before insert on custom_column_{library.api.field_metadata["#dateread"]["colnum"]} '
             "begin select raise(abort, 'no'); end"
         )
         for _ in range(12):
             with pytest.raises(LibraryTrouble):
                 sync(library, records, {1: DAYS[20]})
         assert files_of(folder) == before
-        calibre_library.api.backend.execute('drop trigger broken')
+        library.api.backend.execute('drop trigger broken')
         records.undo_last(library)
         assert held(library)[1] == DAYS[8]
 
@@ -278,9 +278,9 @@ class TestKeeping:
             assert held(library)[1] == expected
 
     def test_after_a_restart(self, library: Library, folder: Path, open_library: OpenLibrary) -> None:
-        sync(library, UndoRecords(folder, calibre_library.library_id), {1: DAYS[1]})
-        path = Path(calibre_library.api.backend.library_path)
-        calibre_library.api.close()
+        sync(library, UndoRecords(folder, library.library_id), {1: DAYS[1]})
+        path = Path(library.api.backend.library_path)
+        library.api.close()
         again = Library(open_library(path).new_api)
         assert len(UndoRecords(folder, again.library_id).undo_last(again).put_back) == 1
         assert held(again)[1] is None
@@ -300,31 +300,31 @@ class TestKeeping:
         self, library: Library, records: UndoRecords, folder: Path
     ) -> None:
         seen: list[int] = []
-        set_field = calibre_library.api.set_field
+        set_field = library.api.set_field
 
         def watched(*arguments: Any, **more: Any) -> Any:
             seen.append(len(files_of(folder)))
             return set_field(*arguments, **more)
 
-        calibre_library.api.set_field = watched
+        library.api.set_field = watched
         sync(library, records, {1: DAYS[1]})
         assert seen == [1]
 
     def test_an_undo_that_fails_can_be_tried_again(self, library: Library, records: UndoRecords) -> None:
         sync(library, records, {1: DAYS[1]})
-        calibre_library.api.backend.execute('pragma query_only = 1')
+        library.api.backend.execute('pragma query_only = 1')
         with pytest.raises(LibraryTrouble):
             records.undo_last(library)
-        calibre_library.api.backend.execute('pragma query_only = 0')
+        library.api.backend.execute('pragma query_only = 0')
         assert held(library)[1] == DAYS[1]
         assert len(records.undo_last(library).put_back) == 1
 
     def test_an_undo_in_a_library_that_was_switched_away(self, library: Library, records: UndoRecords) -> None:
         sync(library, records, {1: DAYS[1]})
-        calibre_library.retire()
+        library.retire()
         with pytest.raises(LibraryTrouble, match='switched'):
             records.undo_last(library)
-        assert len(records.undo_last(Library(calibre_library.api)).put_back) == 1
+        assert len(records.undo_last(Library(library.api)).put_back) == 1
 
 
 GOOD_CELL = [1, '#dateread', None, {'date': '2024-11-02T22:30:15+00:00'}]
@@ -426,7 +426,7 @@ class TestRecordThatCannotBeWritten:
         """Nothing was changed, and the sentence says so."""
         with pytest.raises(LibraryTrouble) as caught:
             sync(library, records, {1: DAYS[1]})
-        where = folder / 'undo' / calibre_library.library_id
+        where = folder / 'undo' / library.library_id
         assert str(caught.value) == (
             f'The undo record could not be saved ({reason}), so nothing was changed. '
             f'Check the free space and the permissions of {where}.'
@@ -453,7 +453,7 @@ class TestRecordThatCannotBeWritten:
     def test_a_file_where_the_folder_should_be(
         self, library: Library, records: UndoRecords, folder: Path, place: str
     ) -> None:
-        path = folder / place.format(library=calibre_library.library_id)
+        path = folder / place.format(library=library.library_id)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text('in the way')
         with pytest.raises(LibraryTrouble, match='so nothing was changed'):
@@ -655,7 +655,7 @@ def test_a_library_holds_what_was_planned_and_undo_gives_back_what_it_held(
     database = open_library(make_library(books, columns=COLUMNS))
     database.backend.execute('pragma synchronous=off')
     library = Library(database.new_api)
-    records = UndoRecords(folder, calibre_library.library_id)
+    records = UndoRecords(folder, library.library_id)
 
     @given(
         st.lists(reading, max_size=4),
@@ -666,13 +666,13 @@ def test_a_library_holds_what_was_planned_and_undo_gives_back_what_it_held(
     def check(fetched: list[ReadingRecord], values: dict[str, tuple[Value, ...]], rules: SyncRules) -> None:
         for column, given_values in values.items():
             # Emptied first, so that a text comes in with the spelling asked for.
-            calibre_library.api.set_field(column, dict.fromkeys((1, 2, 3)))
-            calibre_library.api.set_field(column, dict(enumerate(given_values, 1)))
+            library.api.set_field(column, dict.fromkeys((1, 2, 3)))
+            library.api.set_field(column, dict(enumerate(given_values, 1)))
         before = {column: held(library, column) for column in COLUMNS}
         account = FetchedLibrary(tuple(fetched), ('id',), 'test')
         plan = make_plan(account, take_snapshot(library, rules), rules)
         cells = [Cell(change.book_id, change.column, change.old, change.new) for change in plan.changes]
-        written = calibre_library.write(cells, records.keeping)
+        written = library.write(cells, records.keeping)
         assert {(cell.book_id, cell.column) for cell in written.cells} == {
             (cell.book_id, cell.column) for cell in cells
         }
