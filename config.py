@@ -31,10 +31,7 @@ from .base import settings
 from .base.errors import BackSyncError
 from .base.redaction import Secret
 from .base.settings import PLUGIN_NAME, Settings
-from .library.calibre_library import ColumnInfo, Library
-from .steps import usable_columns
-from .transport.client import checked_address, is_loopback
-from .widgets import (
+from .gui.widgets import (
     Notice,
     PasswordEdit,
     add_row,
@@ -45,11 +42,14 @@ from .widgets import (
     plain_tip,
     push_button,
 )
+from .library.calibre_library import ColumnInfo, Library
+from .steps import usable_columns
+from .transport.client import checked_address, is_loopback
 
 if TYPE_CHECKING:
     from calibre_builtins import _, load_translations, ngettext
 
-    from .jobs import Jobs
+    from .gui.job_runner import Jobs
 
 load_translations()
 
@@ -410,7 +410,7 @@ class ConfigWidget(QWidget):
             self.hardcover_account.say(_('No Hardcover account is set up yet.'), 'dialog_information.png')
 
     def _sign_in(self) -> None:
-        from .sign_in_dialog import sign_in
+        from .gui.sign_in_dialog import sign_in
 
         if sign_in(self) and not self._stored().password:
             # The reader has agreed that the stored password is erased; the form must not bring it back.
@@ -418,13 +418,13 @@ class ConfigWidget(QWidget):
         self._show_accounts()
 
     def _sign_out(self) -> None:
-        from .sign_in_dialog import sign_out
+        from .gui.sign_in_dialog import sign_out
 
         sign_out(self)
         self._show_accounts()
 
     def _configure_hardcover(self) -> None:
-        from .hardcover_account_dialog import AccountDialog
+        from .gui.hardcover_account_dialog import AccountDialog
 
         assert self.jobs is not None
         dialog = AccountDialog(self.window(), self.jobs)
@@ -434,7 +434,7 @@ class ConfigWidget(QWidget):
         self._show_accounts()
 
     def _test(self, what: str) -> None:
-        from .check_dialog import run_check
+        from .gui.check_dialog import run_check
 
         assert self.jobs is not None
         run_check(self.window(), self.jobs, self.current_settings(), what)

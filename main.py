@@ -32,22 +32,22 @@ from .base.errors import PASSWORD_MISSING, SIGN_IN_REFUSED, BackSyncError, Cance
 from .base.reporter import Reporter
 from .base.settings import plugin_folder
 from .base.text import Text
-from .book_list import BookList
-from .first_run import FirstRunPage
-from .jobs import Jobs
+from .gui.book_list import BookList
+from .gui.first_run import FirstRunPage
+from .gui.job_runner import Jobs
+from .gui.log_view import LogView
+from .gui.result_bar import ResultBar
+from .gui.widgets import check_box, menu_button, plain_label, push_button
 from .library import old_log
 from .library.calibre_library import Library
 from .library.undo import UndoOutcome
-from .log_view import LogView
-from .result_bar import ResultBar
 from .steps import DONE, PreparedSync, SyncOutcome, check_account, undo_last, undo_sentences
 from .sync_worker import ApplyWorker, SyncWorker, Worker
-from .widgets import check_box, menu_button, plain_label, push_button
 
 if TYPE_CHECKING:
     from calibre_builtins import _, load_translations, ngettext
 
-    from .preview import PreviewDialog
+    from .gui.sync_preview import PreviewDialog
 
 load_translations()
 
@@ -325,7 +325,7 @@ class MainDialog(Dialog):
         if not prepared.plan.changes:
             self._apply(worker, prepared, ())
             return
-        from .preview import PreviewDialog
+        from .gui.sync_preview import PreviewDialog
 
         self.status.setText(_('Nothing is written yet. Choose what to write.'))
         dialog = self._preview_dialog = PreviewDialog(self, prepared, self.jobs.library())
@@ -390,7 +390,7 @@ class MainDialog(Dialog):
             self._worker.cancel.set()
 
     def _sign_in(self) -> None:
-        from .sign_in_dialog import sign_in
+        from .gui.sign_in_dialog import sign_in
 
         if sign_in(self):
             self.sign_in.hide()
@@ -439,7 +439,7 @@ class MainDialog(Dialog):
         QTimer.singleShot(0, self._offer_to_delete_old_log)
 
     def copy_diagnostics(self) -> None:
-        from .diagnostics import diagnostics
+        from .gui.diagnostics import diagnostics
 
         Application.instance().clipboard().setText(diagnostics(self._open_library()))
         self.status.setText(_('The diagnostics are in the clipboard. There are no passwords or tokens in them.'))

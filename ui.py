@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from calibre.gui2.actions import InterfaceAction
 from qt.core import QMenu, QTimer, QToolButton
 
-from .hardcover_menu import build_hardcover_menu
+from .gui.hardcover_menu import build_hardcover_menu
 
 if TYPE_CHECKING:
     from calibre_builtins import _, get_icons, load_translations, ngettext
 
-    from .auto_sync import AutoSync
-    from .jobs import Jobs
+    from .gui.auto_sync import AutoSync
+    from .gui.job_runner import Jobs
     from .main import MainDialog
 
 load_translations()
@@ -72,7 +72,7 @@ class BackSyncAction(InterfaceAction):
     def jobs(self) -> Jobs:
         """Made when it is first needed, with all that it imports."""
         if self._jobs is None:
-            from .jobs import Jobs
+            from .gui.job_runner import Jobs
 
             self._jobs = Jobs(self.gui)
             self._jobs.busy_changed.connect(self._forget_closed_dialog)
@@ -86,7 +86,7 @@ class BackSyncAction(InterfaceAction):
         """What can wait until Calibre has started: the automatic sync, and what the last sync did."""
         if self.gui.shutting_down or self._auto_sync is not None:
             return
-        from .auto_sync import AutoSync
+        from .gui.auto_sync import AutoSync
 
         self._auto_sync = AutoSync(self.gui, self.jobs)
         self._auto_sync.ended.connect(self.show_last_sync)
@@ -178,7 +178,7 @@ class BackSyncAction(InterfaceAction):
         self.interface_action_base_plugin.do_user_config(self._window_in_front())
 
     def show_help(self) -> None:
-        from .help_dialog import HelpDialog
+        from .gui.help_dialog import HelpDialog
 
         dialog = HelpDialog(self._window_in_front())
         dialog.exec()

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 from calibre.gui2.init import StatusBar
-from calibre_plugins.bookfusionbacksync import auto_sync, steps
-from calibre_plugins.bookfusionbacksync.auto_sync import AutoSync
+from calibre_plugins.bookfusionbacksync import steps
 from calibre_plugins.bookfusionbacksync.base import settings
 from calibre_plugins.bookfusionbacksync.base.errors import LIBRARY_SWITCHED, Cancelled, LibraryTrouble
+from calibre_plugins.bookfusionbacksync.gui import auto_sync
+from calibre_plugins.bookfusionbacksync.gui.auto_sync import AutoSync
 from calibre_plugins.bookfusionbacksync.library import last_sync
 from calibre_plugins.bookfusionbacksync.sync_worker import SyncWorker, Worker
 from harness.desk import CountingJobs, LibraryWindow

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 from calibre.customize.ui import find_plugin
-from calibre_plugins.bookfusionbacksync import config, sign_in_dialog
+from calibre_plugins.bookfusionbacksync import config
 from calibre_plugins.bookfusionbacksync.base import settings
 from calibre_plugins.bookfusionbacksync.base.settings import Settings
 from calibre_plugins.bookfusionbacksync.config import ConfigWidget
+from calibre_plugins.bookfusionbacksync.gui import sign_in_dialog
 from calibre_plugins.bookfusionbacksync.library.calibre_library import Library
 from harness.desk import CountingJobs, LibraryWindow
 from harness.secrets import TEST_BOOKLORE_PASSWORD, TEST_HARDCOVER_TOKEN, TEST_PASSWORD, TEST_USER_TOKEN, leaks

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from calibre_plugins.bookfusionbacksync import diagnostics
 from calibre_plugins.bookfusionbacksync.base import log_file, settings
 from calibre_plugins.bookfusionbacksync.base.errors import SettingsTrouble
+from calibre_plugins.bookfusionbacksync.gui import diagnostics
 from harness.secrets import TEST_PASSWORD
 
 PRIVATE = {

@@ -14,29 +14,30 @@ import pytest
 from calibre.db.legacy import LibraryDatabase
 from calibre.gui2 import Application
 from calibre.gui2.dialogs.message_box import MessageBox
-from calibre_plugins.bookfusionbacksync import hardcover_account, hardcover_jobs
+from calibre_plugins.bookfusionbacksync import hardcover_account
 from calibre_plugins.bookfusionbacksync.base import settings
 from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
 from calibre_plugins.bookfusionbacksync.base.errors import Cancelled
 from calibre_plugins.bookfusionbacksync.base.redaction import Secret
 from calibre_plugins.bookfusionbacksync.base.text import text
-from calibre_plugins.bookfusionbacksync.hardcover_account import token_path
-from calibre_plugins.bookfusionbacksync.hardcover_account_dialog import AccountDialog
-from calibre_plugins.bookfusionbacksync.hardcover_jobs import (
+from calibre_plugins.bookfusionbacksync.gui import hardcover_dialogs
+from calibre_plugins.bookfusionbacksync.gui.hardcover_account_dialog import AccountDialog
+from calibre_plugins.bookfusionbacksync.gui.hardcover_dialogs import (
     ChangeDialog,
     Chooser,
     FetchDialog,
     PushDialog,
     UndoPushDialog,
 )
+from calibre_plugins.bookfusionbacksync.gui.job_dialog import JobDialog, ResultPage, ResultRow
+from calibre_plugins.bookfusionbacksync.gui.job_runner import Jobs
+from calibre_plugins.bookfusionbacksync.gui.match_picker import CANDIDATE_COVER, CandidateDelegate, Picker, thumbnail
+from calibre_plugins.bookfusionbacksync.gui.rating_preview import PushPreview, spoken_stars
+from calibre_plugins.bookfusionbacksync.hardcover_account import token_path
 from calibre_plugins.bookfusionbacksync.hardcover_links import CHOSEN
 from calibre_plugins.bookfusionbacksync.hardcover_steps import BY_CODE, BY_KEY, FROM_BOOKLORE
-from calibre_plugins.bookfusionbacksync.job_dialog import JobDialog, ResultPage, ResultRow
-from calibre_plugins.bookfusionbacksync.jobs import Jobs
 from calibre_plugins.bookfusionbacksync.library.calibre_library import Library
 from calibre_plugins.bookfusionbacksync.library.hardcover_memory import Memory
-from calibre_plugins.bookfusionbacksync.picker import CANDIDATE_COVER, CandidateDelegate, Picker, thumbnail
-from calibre_plugins.bookfusionbacksync.push_preview import PushPreview, spoken_stars
 from calibre_plugins.bookfusionbacksync.rules.hardcover_records import (
     Candidate,
     HardcoverBook,
@@ -504,10 +505,10 @@ def shown_by_qt(tooltip: str) -> str:
 
 
 def test_how_a_match_was_found_is_told_in_the_language_of_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hardcover_jobs, '_', lambda words: f'<{words}>', raising=False)
+    monkeypatch.setattr(hardcover_dialogs, '_', lambda words: f'<{words}>', raising=False)
     by_key = BY_KEY.with_values(key='hardcover-book')
     matches = tuple(Match(BOOK, HardcoverBook(11), how) for how in (BY_CODE, FROM_BOOKLORE, CHOSEN, by_key))
-    told = [row.details for row in hardcover_jobs.ids_rows(IdsOutcome(stored=matches))]
+    told = [row.details for row in hardcover_dialogs.ids_rows(IdsOutcome(stored=matches))]
     assert told == [
         '11 (<by its ISBN or ASIN>)',
         '11 (<from BookLore>)',

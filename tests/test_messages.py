@@ -34,10 +34,7 @@ def test_finds_what_is_marked_and_nothing_else() -> None:
 def test_every_sentence_that_a_module_keeps_is_among_them() -> None:
     found = messages.of_all_modules(ROOT)
     kept = [
-        value
-        for module in (errors, columns, rating_plan)
-        for value in vars(module).values()
-        if isinstance(value, Text)
+        value for module in (errors, columns, rating_plan) for value in vars(module).values() if isinstance(value, Text)
     ]
     assert len(kept) > 50
     for sentence in kept:

@@ -8,8 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
-from calibre_plugins.bookfusionbacksync.library.calibre_library import Library
-from calibre_plugins.bookfusionbacksync.preview import (
+from calibre_plugins.bookfusionbacksync.gui.sync_preview import (
     BOOK,
     COLUMN,
     NOW,
@@ -19,6 +18,7 @@ from calibre_plugins.bookfusionbacksync.preview import (
     PlanModel,
     ValueFormat,
 )
+from calibre_plugins.bookfusionbacksync.library.calibre_library import Library
 from calibre_plugins.bookfusionbacksync.rules.sync_plan import Change
 from calibre_plugins.bookfusionbacksync.sync_worker import Worker
 from qt.core import QLabel, QPersistentModelIndex, Qt, QWidget

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 from calibre.gui2.dialogs.message_box import MessageBox
-from calibre_plugins.bookfusionbacksync import sign_in_dialog
 from calibre_plugins.bookfusionbacksync.base import settings
-from calibre_plugins.bookfusionbacksync.sign_in_dialog import SignInDialog
+from calibre_plugins.bookfusionbacksync.gui import sign_in_dialog
+from calibre_plugins.bookfusionbacksync.gui.sign_in_dialog import SignInDialog
 from harness.secrets import TEST_PASSWORD, TEST_USER_TOKEN
 from harness.whole_gui import SCRIPTS, book
 from qt.core import (

@@ -196,9 +196,7 @@ class TestPuttingBack:
     def test_only_what_was_really_written(self, library: Library, records: UndoRecords) -> None:
         """A cell edited before the sync came to it is neither written nor put back."""
         library.api.set_field('#dateread', {2: DAYS[9]})
-        library.write(
-            [Cell(1, '#dateread', None, DAYS[1]), Cell(2, '#dateread', None, DAYS[1])], records.keeping
-        )
+        library.write([Cell(1, '#dateread', None, DAYS[1]), Cell(2, '#dateread', None, DAYS[1])], records.keeping)
         outcome = records.undo_last(library)
         assert (len(outcome.put_back), outcome.changed_since) == (1, 0)
         assert held(library) == {1: None, 2: DAYS[9], 3: None}

@@ -198,7 +198,7 @@ def read_one_by_one(api: Any) -> None:
 def measure_log(count: int) -> dict[str, float]:
     """Showing that many lines in the dialog's log, in the worker's bundles; and a list that scrolls line by line."""
     from calibre.gui2 import Application
-    from calibre_plugins.bookfusionbacksync.log_view import LogView
+    from calibre_plugins.bookfusionbacksync.gui.log_view import LogView
     from calibre_plugins.bookfusionbacksync.sync_worker import LINES_A_BUNDLE
     from qt.core import QListWidget, QWidget
 
@@ -260,7 +260,7 @@ import time
 from qt.core import QTimer
 
 def drive(gui, helpers):
-    from calibre_plugins.bookfusionbacksync import jobs
+    from calibre_plugins.bookfusionbacksync.gui import job_runner
     from calibre_plugins.bookfusionbacksync.library import calibre_library
     spans = []
     def timed(owner, name):
@@ -273,7 +273,7 @@ def drive(gui, helpers):
                 spans.append((name, started, time.perf_counter()))
         setattr(owner, name, wrapped)
     timed(calibre_library.Library, '_set_fields')
-    timed(jobs.Jobs, 'refresh_books')
+    timed(job_runner.Jobs, 'refresh_books')
     import gc
     begun = [0.0]
     def collecting(phase, info):

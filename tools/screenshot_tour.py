@@ -204,7 +204,7 @@ def the_form(tour: Tour) -> Steps:
 
 
 def sign_in_pictures(tour: Tour) -> Steps:
-    from calibre_plugins.bookfusionbacksync import sign_in_dialog
+    from calibre_plugins.bookfusionbacksync.gui import sign_in_dialog
 
     # Nobody's browser shall open.
     setattr(sign_in_dialog, 'open_url', lambda _address: True)  # noqa: B010 - it is Calibre's, not that module's own

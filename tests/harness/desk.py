@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from calibre.db.legacy import LibraryDatabase
-from calibre_plugins.bookfusionbacksync.jobs import Jobs
+from calibre_plugins.bookfusionbacksync.gui.job_runner import Jobs
 from qt.core import QApplication, QTimer, QWidget
 
 

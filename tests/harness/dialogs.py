@@ -9,14 +9,15 @@ from typing import Any
 
 from calibre_plugins.bookfusionbacksync.base.errors import BackSyncError
 from calibre_plugins.bookfusionbacksync.base.text import text
+from calibre_plugins.bookfusionbacksync.gui.hardcover_account_dialog import AccountDialog
+from calibre_plugins.bookfusionbacksync.gui.hardcover_dialogs import ChangeDialog, FetchDialog, PushDialog
+from calibre_plugins.bookfusionbacksync.gui.job_dialog import JobDialog
+from calibre_plugins.bookfusionbacksync.gui.job_runner import Jobs
+from calibre_plugins.bookfusionbacksync.gui.rating_preview import PushPreview
+from calibre_plugins.bookfusionbacksync.gui.scope_dialog import ScopeDialog
 from calibre_plugins.bookfusionbacksync.hardcover_account import TokenCheck
-from calibre_plugins.bookfusionbacksync.hardcover_account_dialog import AccountDialog
-from calibre_plugins.bookfusionbacksync.hardcover_jobs import ChangeDialog, FetchDialog, PushDialog
 from calibre_plugins.bookfusionbacksync.hardcover_push import FEED_WARNING, MANY_FOR_A_FEED
 from calibre_plugins.bookfusionbacksync.hardcover_steps import BY_CODE, FROM_BOOKLORE
-from calibre_plugins.bookfusionbacksync.job_dialog import JobDialog
-from calibre_plugins.bookfusionbacksync.jobs import Jobs
-from calibre_plugins.bookfusionbacksync.push_preview import PushPreview
 from calibre_plugins.bookfusionbacksync.rules.hardcover_records import (
     Account,
     Action,
@@ -34,7 +35,6 @@ from calibre_plugins.bookfusionbacksync.rules.hardcover_records import (
 )
 from calibre_plugins.bookfusionbacksync.rules.rating_plan import cost_of
 from calibre_plugins.bookfusionbacksync.rules.records import CalibreBook
-from calibre_plugins.bookfusionbacksync.scope_dialog import ScopeDialog
 from qt.core import QBuffer, QColor, QImage, QIODevice, QPainter, QRect, Qt, QWidget
 
 BOOK = CalibreBook(

@@ -15,15 +15,15 @@ from calibre.gui2 import Application, choose_files, error_dialog, open_local_fil
 from calibre.gui2.widgets2 import Dialog
 from qt.core import QDialogButtonBox, QHBoxLayout, QLabel, QSize, Qt, QUrl, QVBoxLayout, QWidget
 
-from .base import errors, log_file
-from .base.errors import BackSyncError
-from .base.redaction import Secret
-from .base.settings import load
-from .base.text import Text
-from .hardcover_account import TokenCheck, check_token, load_token_file, save_token, token_from_text, token_path
-from .jobs import Jobs
-from .services.hardcover_operations import NEW_KEY_PAGE
-from .sync_worker import Worker
+from ..base import errors, log_file
+from ..base.errors import BackSyncError
+from ..base.redaction import Secret
+from ..base.settings import load
+from ..base.text import Text
+from ..hardcover_account import TokenCheck, check_token, load_token_file, save_token, token_from_text, token_path
+from ..services.hardcover_operations import NEW_KEY_PAGE
+from ..sync_worker import Worker
+from .job_runner import Jobs
 from .widgets import Notice, plain_tip, push_button
 
 if TYPE_CHECKING:

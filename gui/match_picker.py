@@ -48,10 +48,10 @@ from qt.core import (
     pyqtSignal,
 )
 
-from .rules.hardcover_matching import stored_id
-from .rules.hardcover_records import Candidate, Question, Verdict
-from .rules.isbn import codes_of
-from .rules.records import CalibreBook
+from ..rules.hardcover_matching import stored_id
+from ..rules.hardcover_records import Candidate, Question, Verdict
+from ..rules.isbn import codes_of
+from ..rules.records import CalibreBook
 from .widgets import push_button
 
 if TYPE_CHECKING:

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 from calibre.gui2 import Application
 from qt.core import QPlainTextEdit, QSize, QVBoxLayout, QWidget
 
-from .base.settings import Settings
-from .base.text import Text
+from ..base.settings import Settings
+from ..base.text import Text
 from .job_dialog import JobDialog
-from .jobs import Jobs
+from .job_runner import Jobs
 
 if TYPE_CHECKING:
     from calibre_builtins import _, load_translations, ngettext
 
-    from .check import CheckReport
+    from ..check import CheckReport
 
 load_translations()
 
@@ -48,7 +48,7 @@ class CheckDialog(JobDialog):
 
     def check_everything(self) -> None:
         """The library, BookFusion and whatever else is set up."""
-        from .check import check
+        from ..check import check
 
         settings = self._settings
         self.run(
@@ -58,7 +58,7 @@ class CheckDialog(JobDialog):
 
     def check_booklore(self) -> None:
         """The BookLore server alone."""
-        from .services.booklore import try_connection
+        from ..services.booklore import try_connection
 
         settings = self._settings
         self.run(

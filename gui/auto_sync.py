@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from qt.core import QObject, QTimer, pyqtSignal
 
-from .base import log_file, settings
-from .base.errors import BackSyncError, Cancelled
-from .columns import count_identifiers
-from .jobs import Jobs
-from .library import last_sync
-from .steps import SyncOutcome
-from .sync_worker import SyncWorker
+from ..base import log_file, settings
+from ..base.errors import BackSyncError, Cancelled
+from ..columns import count_identifiers
+from ..library import last_sync
+from ..steps import SyncOutcome
+from ..sync_worker import SyncWorker
+from .job_runner import Jobs
 
 if TYPE_CHECKING:
     from calibre_builtins import _, load_translations, ngettext

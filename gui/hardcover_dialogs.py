@@ -14,20 +14,16 @@ from typing import TYPE_CHECKING, Any
 from calibre.gui2 import warning_dialog
 from qt.core import QObject, pyqtSignal
 
-from .base.cancel import Cancel
-from .base.errors import BackSyncError, Cancelled, LibraryTrouble
-from .base.reporter import Reporter
-from .base.settings import load
-from .base.text import Text, text
-from .hardcover_links import change_match, find_candidates, unlink_match
-from .hardcover_push import plan_ratings, push_ratings, undo_push
-from .hardcover_steps import fetch_ids
-from .job_dialog import ANOTHER_JOB, JobDialog, ResultRow
-from .jobs import Jobs
-from .library.calibre_library import Library
-from .picker import Picker
-from .push_preview import PushPreview, spoken_stars, what_happens
-from .rules.hardcover_records import (
+from ..base.cancel import Cancel
+from ..base.errors import BackSyncError, Cancelled, LibraryTrouble
+from ..base.reporter import Reporter
+from ..base.settings import load
+from ..base.text import Text, text
+from ..hardcover_links import change_match, find_candidates, unlink_match
+from ..hardcover_push import plan_ratings, push_ratings, undo_push
+from ..hardcover_steps import fetch_ids
+from ..library.calibre_library import Library
+from ..rules.hardcover_records import (
     Action,
     Candidate,
     Cost,
@@ -39,12 +35,16 @@ from .rules.hardcover_records import (
     Reason,
     Verdict,
 )
-from .rules.rating_plan import cost_of
-from .rules.records import CalibreBook
-from .services.booklore import source_from
-from .services.hardcover_quota import Pace, shared_pace
-from .steps import OpenLibrary
-from .sync_worker import Job
+from ..rules.rating_plan import cost_of
+from ..rules.records import CalibreBook
+from ..services.booklore import source_from
+from ..services.hardcover_quota import Pace, shared_pace
+from ..steps import OpenLibrary
+from ..sync_worker import Job
+from .job_dialog import ANOTHER_JOB, JobDialog, ResultRow
+from .job_runner import Jobs
+from .match_picker import Picker
+from .rating_preview import PushPreview, spoken_stars, what_happens
 
 if TYPE_CHECKING:
     from calibre_builtins import _, load_translations, ngettext

@@ -13,9 +13,9 @@ from typing import Any
 
 from qt.core import QObject, pyqtSignal
 
-from .library.calibre_library import Library
-from .steps import SyncOutcome
-from .sync_worker import Worker
+from ..library.calibre_library import Library
+from ..steps import SyncOutcome
+from ..sync_worker import Worker
 
 logger = logging.getLogger(__name__)
 

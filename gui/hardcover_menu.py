@@ -14,8 +14,8 @@ from qt.core import QIcon, QMenu
 if TYPE_CHECKING:
     from calibre_builtins import _, load_translations, ngettext
 
-    from .base.errors import BackSyncError
-    from .jobs import Jobs
+    from ..base.errors import BackSyncError
+    from .job_runner import Jobs
 
 load_translations()
 
@@ -103,7 +103,7 @@ class HardcoverMenu:
             return
         go_on, ids = self._ask_scope(_('Fetch Hardcover Book IDs'), _('Look up Hardcover ids of:'))
         if go_on:
-            from .hardcover_jobs import FetchDialog
+            from .hardcover_dialogs import FetchDialog
 
             self._open(lambda: FetchDialog(self._gui, self._jobs, ids))
 
@@ -117,7 +117,7 @@ class HardcoverMenu:
             return
         book = self._jobs.library().books(selected).get(selected[0])
         if book is not None:
-            from .hardcover_jobs import ChangeDialog
+            from .hardcover_dialogs import ChangeDialog
 
             self._open(lambda: ChangeDialog(self._gui, self._jobs, book))
 
@@ -127,7 +127,7 @@ class HardcoverMenu:
     def _ask_again(self) -> None:
         from calibre.gui2 import question_dialog
 
-        from .hardcover_links import ask_again, skipped_books
+        from ..hardcover_links import ask_again, skipped_books
 
         opener = self._jobs.library_opener()
         count = len(skipped_books(opener))
@@ -153,7 +153,7 @@ class HardcoverMenu:
             return
         go_on, ids = self._ask_scope(_('Push ratings'), _('Compare with Hardcover the ratings of:'))
         if go_on:
-            from .hardcover_jobs import PushDialog
+            from .hardcover_dialogs import PushDialog
 
             self._open(lambda: PushDialog(self._gui, self._jobs, ids))
 
@@ -164,7 +164,7 @@ class HardcoverMenu:
         from calibre.gui2 import question_dialog
         from calibre.utils.date import format_date
 
-        from .hardcover_push import push_to_undo
+        from ..hardcover_push import push_to_undo
 
         push = push_to_undo(self._jobs.library_opener())
         if push is None:
@@ -180,7 +180,7 @@ class HardcoverMenu:
                 count,
             ).format(count=count, moment=format_date(push.when, 'dd MMM yyyy hh:mm')),
         ):
-            from .hardcover_jobs import UndoPushDialog
+            from .hardcover_dialogs import UndoPushDialog
 
             self._open(lambda: UndoPushDialog(self._gui, self._jobs))
 
@@ -205,7 +205,7 @@ class HardcoverMenu:
         """Whether there is a key for Hardcover; otherwise offers to load one."""
         from calibre.gui2 import question_dialog
 
-        from .base.settings import load
+        from ..base.settings import load
 
         if load().settings.hardcover_token:
             return True
@@ -242,7 +242,7 @@ class HardcoverMenu:
         info_dialog(self._gui, title, words, show=True, show_copy_button=False)
 
     def _showing_errors(self, do: Callable[[], None]) -> None:
-        from .base.errors import BackSyncError
+        from ..base.errors import BackSyncError
 
         try:
             do()

@@ -30,14 +30,14 @@ from qt.core import (
     pyqtSignal,
 )
 
-from . import browser_sign_in
-from .base import settings
-from .base.cancel import Cancel
-from .base.errors import BackSyncError
-from .base.reporter import Reporter
-from .base.text import Text
-from .browser_sign_in import DeviceCode, SignedIn
-from .sync_worker import Worker
+from .. import browser_sign_in
+from ..base import settings
+from ..base.cancel import Cancel
+from ..base.errors import BackSyncError
+from ..base.reporter import Reporter
+from ..base.text import Text
+from ..browser_sign_in import DeviceCode, SignedIn
+from ..sync_worker import Worker
 
 if TYPE_CHECKING:
     from calibre_builtins import _, load_translations, ngettext

@@ -29,11 +29,11 @@ from qt.core import (
     QWidget,
 )
 
-from .base import errors, log_file
-from .base.errors import BackSyncError, Cancelled, LibraryTrouble
-from .base.text import Text, text
-from .jobs import Jobs
-from .sync_worker import Job, Worker
+from ..base import errors, log_file
+from ..base.errors import BackSyncError, Cancelled, LibraryTrouble
+from ..base.text import Text, text
+from ..sync_worker import Job, Worker
+from .job_runner import Jobs
 from .widgets import Notice, plain_tip, push_button
 
 if TYPE_CHECKING:

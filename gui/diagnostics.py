@@ -14,12 +14,12 @@ from pathlib import Path
 from calibre.constants import __version__ as calibre_version
 from qt.core import PYQT_VERSION_STR, qVersion
 
-from .base import log_file, settings
-from .base.errors import BackSyncError
-from .base.redaction import Secret, redact
-from .base.settings import COLUMN_KEYS, PLUGIN_NAME, VERSION, Settings
-from .library.calibre_library import Library
-from .rules.records import IDENTIFIER
+from ..base import log_file, settings
+from ..base.errors import BackSyncError
+from ..base.redaction import Secret, redact
+from ..base.settings import COLUMN_KEYS, PLUGIN_NAME, VERSION, Settings
+from ..library.calibre_library import Library
+from ..rules.records import IDENTIFIER
 
 LOG_LINES = 200
 # No secrets, but nobody's business either.
