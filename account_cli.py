@@ -17,7 +17,8 @@ from .base.errors import Cancelled
 from .base.redaction import redact
 from .base.settings import load
 from .base.text import text
-from .browser_sign_in import (
+from .cli import DONE, Commands, TerminalReporter, add_command, library_opener, on_signals, print_json
+from .jobs.browser_sign_in import (
     NOT_SIGNED_IN_BEFORE,
     SIGNED_OUT,
     DeviceCode,
@@ -25,8 +26,7 @@ from .browser_sign_in import (
     sign_in,
     sign_out,
 )
-from .check import check
-from .cli import DONE, Commands, TerminalReporter, add_command, library_opener, on_signals, print_json
+from .jobs.check import check
 from .library.calibre_library import Library
 from .transport.client import duration
 

@@ -28,10 +28,10 @@ from .base.errors import BackSyncError, NoLibrary, WrongUsage
 from .base.redaction import redact
 from .base.settings import PLUGIN_NAME, VERSION, make_private
 from .base.text import Text
+from .jobs.sync import SyncJob, SyncOutcome, undo_last
 from .library import old_log
 from .library.calibre_library import Library, opened
 from .rules.sync_plan import Change, Value
-from .steps import SyncJob, SyncOutcome, undo_last
 
 logger = logging.getLogger(__name__)
 

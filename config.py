@@ -42,8 +42,8 @@ from .gui.widgets import (
     plain_tip,
     push_button,
 )
+from .jobs.sync import usable_columns
 from .library.calibre_library import ColumnInfo, Library
-from .steps import usable_columns
 from .transport.client import checked_address, is_loopback
 
 if TYPE_CHECKING:

@@ -38,10 +38,10 @@ from .gui.job_runner import Jobs
 from .gui.log_view import LogView
 from .gui.result_bar import ResultBar
 from .gui.widgets import check_box, menu_button, plain_label, push_button
+from .jobs.sync import DONE, PreparedSync, SyncOutcome, check_account, undo_last, undo_sentences
 from .library import old_log
 from .library.calibre_library import Library
 from .library.undo import UndoOutcome
-from .steps import DONE, PreparedSync, SyncOutcome, check_account, undo_last, undo_sentences
 from .sync_worker import ApplyWorker, SyncWorker, Worker
 
 if TYPE_CHECKING:

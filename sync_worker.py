@@ -20,8 +20,8 @@ from .base.errors import BackSyncError, Cancelled
 from .base.redaction import redact
 from .base.reporter import Reporter
 from .base.text import Text
+from .jobs.sync import OpenLibrary, PreparedSync, SyncJob, SyncOutcome
 from .rules.sync_plan import Change
-from .steps import OpenLibrary, PreparedSync, SyncJob, SyncOutcome
 
 logger = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ from qt.core import QObject, QTimer, pyqtSignal
 
 from ..base import log_file, settings
 from ..base.errors import BackSyncError, Cancelled
-from ..columns import count_identifiers
+from ..jobs.columns import count_identifiers
+from ..jobs.sync import SyncOutcome
 from ..library import last_sync
-from ..steps import SyncOutcome
 from ..sync_worker import SyncWorker
 from .job_runner import Jobs
 

@@ -19,7 +19,7 @@ from .job_runner import Jobs
 if TYPE_CHECKING:
     from calibre_builtins import _, load_translations, ngettext
 
-    from ..check import CheckReport
+    from ..jobs.check import CheckReport
 
 load_translations()
 
@@ -48,7 +48,7 @@ class CheckDialog(JobDialog):
 
     def check_everything(self) -> None:
         """The library, BookFusion and whatever else is set up."""
-        from ..check import check
+        from ..jobs.check import check
 
         settings = self._settings
         self.run(

@@ -27,7 +27,7 @@ from qt.core import (
 from ..base import settings
 from ..base.errors import BackSyncError
 from ..base.settings import Settings
-from ..columns import (
+from ..jobs.columns import (
     NEEDED_KEYS,
     RESTART_FIRST,
     Missing,
@@ -37,8 +37,8 @@ from ..columns import (
     plan_columns,
     what_is_missing,
 )
+from ..jobs.sync import usable_columns
 from ..library.calibre_library import Library
-from ..steps import usable_columns
 from .widgets import Notice, PasswordEdit, add_row, check_box, column_label, line_edit, plain_label, push_button
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from ..base.errors import BackSyncError
 from ..base.redaction import Secret
 from ..base.settings import load
 from ..base.text import Text
-from ..hardcover_account import TokenCheck, check_token, load_token_file, save_token, token_from_text, token_path
+from ..jobs.hardcover_account import TokenCheck, check_token, load_token_file, save_token, token_from_text, token_path
 from ..services.hardcover_operations import NEW_KEY_PAGE
 from ..sync_worker import Worker
 from .job_runner import Jobs

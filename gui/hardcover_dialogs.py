@@ -19,9 +19,10 @@ from ..base.errors import BackSyncError, Cancelled, LibraryTrouble
 from ..base.reporter import Reporter
 from ..base.settings import load
 from ..base.text import Text, text
-from ..hardcover_links import change_match, find_candidates, unlink_match
-from ..hardcover_push import plan_ratings, push_ratings, undo_push
-from ..hardcover_steps import fetch_ids
+from ..jobs.change_match import change_match, find_candidates, unlink_match
+from ..jobs.fetch_ids import fetch_ids
+from ..jobs.push_ratings import plan_ratings, push_ratings, undo_push
+from ..jobs.sync import OpenLibrary
 from ..library.calibre_library import Library
 from ..rules.hardcover_records import (
     Action,
@@ -39,7 +40,6 @@ from ..rules.rating_plan import cost_of
 from ..rules.records import CalibreBook
 from ..services.booklore import source_from
 from ..services.hardcover_quota import Pace, shared_pace
-from ..steps import OpenLibrary
 from ..sync_worker import Job
 from .job_dialog import ANOTHER_JOB, JobDialog, ResultRow
 from .job_runner import Jobs

@@ -13,8 +13,8 @@ from typing import Any
 
 from qt.core import QObject, pyqtSignal
 
+from ..jobs.sync import SyncOutcome
 from ..library.calibre_library import Library
-from ..steps import SyncOutcome
 from ..sync_worker import Worker
 
 logger = logging.getLogger(__name__)

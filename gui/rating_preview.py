@@ -30,7 +30,7 @@ from qt.core import (
     pyqtSignal,
 )
 
-from ..hardcover_push import MANY_FOR_A_FEED
+from ..jobs.push_ratings import MANY_FOR_A_FEED
 from ..rules.hardcover_records import Action, Cost, PlannedPush, RatingChange
 from .widgets import Notice, plain_tip, push_button
 

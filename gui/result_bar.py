@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from qt.core import QHBoxLayout, QIcon, QMenu, QWidget, pyqtSignal
 
 from ..base.redaction import redact
+from ..jobs.sync import SyncOutcome
 from ..library.calibre_library import local_day
 from ..rules.sync_plan import NOT_ON_BOOKFUSION, NOTHING_READ, TITLES_CONTRADICT, UNREADABLE_DATE, Skip, log_line
-from ..steps import SyncOutcome
 from .book_list import BookList
 from .widgets import menu_button, push_button
 

@@ -30,13 +30,13 @@ from qt.core import (
     pyqtSignal,
 )
 
-from .. import browser_sign_in
 from ..base import settings
 from ..base.cancel import Cancel
 from ..base.errors import BackSyncError
 from ..base.reporter import Reporter
 from ..base.text import Text
-from ..browser_sign_in import DeviceCode, SignedIn
+from ..jobs import browser_sign_in
+from ..jobs.browser_sign_in import DeviceCode, SignedIn
 from ..sync_worker import Worker
 
 if TYPE_CHECKING:

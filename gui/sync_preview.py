@@ -36,9 +36,9 @@ from qt.core import (
     pyqtSignal,
 )
 
+from ..jobs.sync import PreparedSync
 from ..library.calibre_library import Library
 from ..rules.sync_plan import Change, Value
-from ..steps import PreparedSync
 from .widgets import column_label, plain_tip
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from calibre.gui2.init import StatusBar
-from calibre_plugins.bookfusionbacksync import steps
 from calibre_plugins.bookfusionbacksync.base import settings
 from calibre_plugins.bookfusionbacksync.base.errors import LIBRARY_SWITCHED, Cancelled, LibraryTrouble
 from calibre_plugins.bookfusionbacksync.gui import auto_sync
 from calibre_plugins.bookfusionbacksync.gui.auto_sync import AutoSync
+from calibre_plugins.bookfusionbacksync.jobs import sync
 from calibre_plugins.bookfusionbacksync.library import last_sync
 from calibre_plugins.bookfusionbacksync.sync_worker import SyncWorker, Worker
 from harness.desk import CountingJobs, LibraryWindow
@@ -294,14 +294,14 @@ def test_a_sync_that_a_switch_cuts_off_is_no_failure_and_goes_to_the_next_librar
 ) -> None:
     """Whatever the library that is being closed answers to a sync that is still reading it."""
     begun, released = threading.Event(), threading.Event()
-    take_snapshot = steps.take_snapshot
+    take_snapshot = sync.take_snapshot
 
     def wait(*_arguments: Any) -> Any:
         begun.set()
         released.wait(20)
         raise Cancelled() if read else LibraryTrouble(LIBRARY_SWITCHED)
 
-    monkeypatch.setattr(steps, 'take_snapshot', wait)
+    monkeypatch.setattr(sync, 'take_snapshot', wait)
     house.auto.start()
     house.qtbot.waitUntil(begun.is_set, timeout=10_000)
     before = house.api.library_id
@@ -312,5 +312,5 @@ def test_a_sync_that_a_switch_cuts_off_is_no_failure_and_goes_to_the_next_librar
     house.idle()
     assert house.said == []
     assert last_sync.recall(before).failures == 0
-    monkeypatch.setattr(steps, 'take_snapshot', take_snapshot)
+    monkeypatch.setattr(sync, 'take_snapshot', take_snapshot)
     assert house.look()

@@ -25,7 +25,7 @@ from calibre_plugins.bookfusionbacksync.base.errors import (
 from calibre_plugins.bookfusionbacksync.base.redaction import Secret
 from calibre_plugins.bookfusionbacksync.base.settings import Settings
 from calibre_plugins.bookfusionbacksync.base.text import Text
-from calibre_plugins.bookfusionbacksync.hardcover_steps import fetch_ids
+from calibre_plugins.bookfusionbacksync.jobs.fetch_ids import fetch_ids
 from calibre_plugins.bookfusionbacksync.rules.hardcover_records import SourceMatch
 from calibre_plugins.bookfusionbacksync.rules.isbn import Codes, codes_of, isbns_in, make_codes
 from calibre_plugins.bookfusionbacksync.rules.records import CalibreBook

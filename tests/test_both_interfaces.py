@@ -14,9 +14,9 @@ from calibre_plugins.bookfusionbacksync.base import settings
 from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
 from calibre_plugins.bookfusionbacksync.base.errors import ApiGone, BackSyncError, SignInRefused
 from calibre_plugins.bookfusionbacksync.base.text import Text
+from calibre_plugins.bookfusionbacksync.jobs.sync import PreparedSync, SyncJob
 from calibre_plugins.bookfusionbacksync.library.calibre_library import Library, opened
 from calibre_plugins.bookfusionbacksync.rules.sync_plan import Change, SyncPlan
-from calibre_plugins.bookfusionbacksync.steps import PreparedSync, SyncJob
 from calibre_plugins.bookfusionbacksync.transport.client import Limits
 from harness.secrets import TEST_PASSWORD, TEST_USER_TOKEN
 from hypothesis import HealthCheck, given

@@ -18,7 +18,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from calibre_plugins.bookfusionbacksync import browser_sign_in
 from calibre_plugins.bookfusionbacksync.base import settings
 from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
 from calibre_plugins.bookfusionbacksync.base.errors import (
@@ -31,7 +30,8 @@ from calibre_plugins.bookfusionbacksync.base.errors import (
     SignInRefused,
 )
 from calibre_plugins.bookfusionbacksync.base.text import Text
-from calibre_plugins.bookfusionbacksync.browser_sign_in import (
+from calibre_plugins.bookfusionbacksync.jobs import browser_sign_in
+from calibre_plugins.bookfusionbacksync.jobs.browser_sign_in import (
     CLIENT_ID,
     FALLBACK_PAGE,
     BrowserSignIn,

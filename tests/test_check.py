@@ -24,7 +24,7 @@ from calibre_plugins.bookfusionbacksync.base.errors import (
     SignInRefused,
 )
 from calibre_plugins.bookfusionbacksync.base.text import Text
-from calibre_plugins.bookfusionbacksync.check import CheckReport, check
+from calibre_plugins.bookfusionbacksync.jobs.check import CheckReport, check
 from calibre_plugins.bookfusionbacksync.library.calibre_library import Library, opened
 from calibre_plugins.bookfusionbacksync.services.bookfusion_survey import (
     FIELD_NAME,

@@ -23,8 +23,8 @@ from calibre_plugins.bookfusionbacksync.base import errors, log_file
 from calibre_plugins.bookfusionbacksync.base.errors import BackSyncError
 from calibre_plugins.bookfusionbacksync.base.settings import plugin_folder
 from calibre_plugins.bookfusionbacksync.base.text import Text
+from calibre_plugins.bookfusionbacksync.jobs.sync import SyncJob, SyncOutcome
 from calibre_plugins.bookfusionbacksync.library.calibre_library import Library
-from calibre_plugins.bookfusionbacksync.steps import SyncJob, SyncOutcome
 from calibre_plugins.bookfusionbacksync.transport.client import Limits
 from harness.commands import write_settings
 from harness.libraries import Book, LibraryMaker

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 from calibre.db.legacy import LibraryDatabase
-from calibre_plugins.bookfusionbacksync import columns
 from calibre_plugins.bookfusionbacksync.base import settings
 from calibre_plugins.bookfusionbacksync.base.errors import LibraryTrouble
 from calibre_plugins.bookfusionbacksync.base.text import text
-from calibre_plugins.bookfusionbacksync.columns import NEEDED_KEYS, NEW_COLUMNS, create_columns, plan_columns
 from calibre_plugins.bookfusionbacksync.gui import sign_in_dialog
+from calibre_plugins.bookfusionbacksync.jobs import columns
+from calibre_plugins.bookfusionbacksync.jobs.columns import NEEDED_KEYS, NEW_COLUMNS, create_columns, plan_columns
+from calibre_plugins.bookfusionbacksync.jobs.sync import rules_for
 from calibre_plugins.bookfusionbacksync.library.calibre_library import Library
-from calibre_plugins.bookfusionbacksync.steps import rules_for
 from harness.secrets import TEST_PASSWORD, TEST_USER_TOKEN
 from standins.bookfusion import SIGN_IN, LibraryRecord
 from standins.faults import Status

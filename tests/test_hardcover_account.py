@@ -10,7 +10,7 @@ import pytest
 from calibre_plugins.bookfusionbacksync.base.errors import ScopeMissing, SettingsTrouble, SignInRefused
 from calibre_plugins.bookfusionbacksync.base.redaction import Secret
 from calibre_plugins.bookfusionbacksync.base.settings import load, plugin_folder, settings_path
-from calibre_plugins.bookfusionbacksync.hardcover_account import (
+from calibre_plugins.bookfusionbacksync.jobs.hardcover_account import (
     check_token,
     load_token_file,
     save_token,

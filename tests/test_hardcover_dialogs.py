@@ -14,7 +14,6 @@ import pytest
 from calibre.db.legacy import LibraryDatabase
 from calibre.gui2 import Application
 from calibre.gui2.dialogs.message_box import MessageBox
-from calibre_plugins.bookfusionbacksync import hardcover_account
 from calibre_plugins.bookfusionbacksync.base import settings
 from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
 from calibre_plugins.bookfusionbacksync.base.errors import Cancelled
@@ -33,9 +32,10 @@ from calibre_plugins.bookfusionbacksync.gui.job_dialog import JobDialog, ResultP
 from calibre_plugins.bookfusionbacksync.gui.job_runner import Jobs
 from calibre_plugins.bookfusionbacksync.gui.match_picker import CANDIDATE_COVER, CandidateDelegate, Picker, thumbnail
 from calibre_plugins.bookfusionbacksync.gui.rating_preview import PushPreview, spoken_stars
-from calibre_plugins.bookfusionbacksync.hardcover_account import token_path
-from calibre_plugins.bookfusionbacksync.hardcover_links import CHOSEN
-from calibre_plugins.bookfusionbacksync.hardcover_steps import BY_CODE, BY_KEY, FROM_BOOKLORE
+from calibre_plugins.bookfusionbacksync.jobs import hardcover_account
+from calibre_plugins.bookfusionbacksync.jobs.change_match import CHOSEN
+from calibre_plugins.bookfusionbacksync.jobs.fetch_ids import BY_CODE, BY_KEY, FROM_BOOKLORE
+from calibre_plugins.bookfusionbacksync.jobs.hardcover_account import token_path
 from calibre_plugins.bookfusionbacksync.library.calibre_library import Library
 from calibre_plugins.bookfusionbacksync.library.hardcover_memory import Memory
 from calibre_plugins.bookfusionbacksync.rules.hardcover_records import (

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from calibre_plugins.bookfusionbacksync import hardcover_account
 from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
 from calibre_plugins.bookfusionbacksync.base.errors import (
     SIGN_IN_REFUSED,
@@ -22,14 +21,15 @@ from calibre_plugins.bookfusionbacksync.base.errors import (
     SignInRefused,
 )
 from calibre_plugins.bookfusionbacksync.base.settings import plugin_folder, save
-from calibre_plugins.bookfusionbacksync.hardcover_links import (
+from calibre_plugins.bookfusionbacksync.jobs import hardcover_account
+from calibre_plugins.bookfusionbacksync.jobs.change_match import (
     ask_again,
     change_match,
     find_candidates,
     skipped_books,
     unlink_match,
 )
-from calibre_plugins.bookfusionbacksync.hardcover_steps import fetch_ids
+from calibre_plugins.bookfusionbacksync.jobs.fetch_ids import fetch_ids
 from calibre_plugins.bookfusionbacksync.library.calibre_library import Library
 from calibre_plugins.bookfusionbacksync.rules.hardcover_records import (
     Candidate,

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from calibre_plugins.bookfusionbacksync import hardcover_account
 from calibre_plugins.bookfusionbacksync.base.errors import (
     Cancelled,
     LibraryTrouble,
@@ -19,8 +18,9 @@ from calibre_plugins.bookfusionbacksync.base.errors import (
     SettingsTrouble,
 )
 from calibre_plugins.bookfusionbacksync.base.settings import plugin_folder, save
-from calibre_plugins.bookfusionbacksync.hardcover_links import change_match, unlink_match
-from calibre_plugins.bookfusionbacksync.hardcover_push import MANY_FOR_A_FEED, preview_outcome, push_to_undo
+from calibre_plugins.bookfusionbacksync.jobs import hardcover_account
+from calibre_plugins.bookfusionbacksync.jobs.change_match import change_match, unlink_match
+from calibre_plugins.bookfusionbacksync.jobs.push_ratings import MANY_FOR_A_FEED, preview_outcome, push_to_undo
 from calibre_plugins.bookfusionbacksync.rules.hardcover_records import Action, Candidate, RatingsOutcome
 from harness.hardcover import PATIENT, MakeLibrary, MakeShelf, OpenLibrary, Shelf, shelves, small_catalogue
 from standins.faults import CloseWithoutAnswer, Html, Reset, Status

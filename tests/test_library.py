@@ -25,9 +25,9 @@ from calibre_plugins.bookfusionbacksync.base.errors import (
     LibraryTrouble,
     NoLibrary,
 )
+from calibre_plugins.bookfusionbacksync.jobs.sync import take_snapshot
 from calibre_plugins.bookfusionbacksync.library.calibre_library import Cell, Library, local_day, opened
 from calibre_plugins.bookfusionbacksync.rules.sync_plan import Column, SyncRules
-from calibre_plugins.bookfusionbacksync.steps import take_snapshot
 from harness.commands import calibre_environment, executable, run
 
 OpenLibrary = Callable[[Path], LibraryDatabase]

@@ -14,10 +14,10 @@ from calibre.constants import numeric_version
 from calibre.gui2 import Application
 from calibre_plugins.bookfusionbacksync.base import settings
 from calibre_plugins.bookfusionbacksync.base.redaction import Secret
-from calibre_plugins.bookfusionbacksync.browser_sign_in import SIGNED_OUT
 from calibre_plugins.bookfusionbacksync.gui.check_dialog import CheckDialog
 from calibre_plugins.bookfusionbacksync.gui.help_dialog import HelpDialog
 from calibre_plugins.bookfusionbacksync.gui.log_view import LogView
+from calibre_plugins.bookfusionbacksync.jobs.browser_sign_in import SIGNED_OUT
 from calibre_plugins.bookfusionbacksync.library import last_sync, old_log
 from calibre_plugins.bookfusionbacksync.main import MainDialog
 from calibre_plugins.bookfusionbacksync.sync_worker import Worker

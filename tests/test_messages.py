@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import messages
-from calibre_plugins.bookfusionbacksync import columns
 from calibre_plugins.bookfusionbacksync.base import errors
 from calibre_plugins.bookfusionbacksync.base.text import Text
+from calibre_plugins.bookfusionbacksync.jobs import columns
 from calibre_plugins.bookfusionbacksync.rules import rating_plan
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -42,7 +42,7 @@ from calibre_plugins.bookfusionbacksync.services.bookfusion import parse_private
 from calibre_plugins.bookfusionbacksync.library.calibre_library import Cell, Library, local_day
 from calibre_plugins.bookfusionbacksync.rules.sync_plan import Column, SyncRules, log_line, make_plan
 from calibre_plugins.bookfusionbacksync.rules.records import PRIVATE_ID_SPACES, FetchedLibrary
-from calibre_plugins.bookfusionbacksync.steps import take_snapshot
+from calibre_plugins.bookfusionbacksync.jobs.sync import take_snapshot
 
 folder, answer = sys.argv[1:3]
 moments = json.loads(sys.argv[3])

@@ -20,11 +20,11 @@ from calibre.db.legacy import LibraryDatabase
 from calibre.utils.config import config_dir
 from calibre_plugins.bookfusionbacksync import cli
 from calibre_plugins.bookfusionbacksync.base.errors import LibraryTrouble
+from calibre_plugins.bookfusionbacksync.jobs.sync import take_snapshot, undo_sentences
 from calibre_plugins.bookfusionbacksync.library.calibre_library import Cell, Library, Written
 from calibre_plugins.bookfusionbacksync.library.undo import RECORDS_KEPT, UndoRecords
 from calibre_plugins.bookfusionbacksync.rules.records import FetchedLibrary, ReadingRecord
 from calibre_plugins.bookfusionbacksync.rules.sync_plan import Column, SyncRules, Value, make_plan
-from calibre_plugins.bookfusionbacksync.steps import take_snapshot, undo_sentences
 from harness.commands import calibre_environment, executable, write_settings
 from harness.secrets import TEST_PASSWORD
 from harness.start import IMPORT_NAME

@@ -85,8 +85,8 @@ def our_settings(ready: Mapping[str, Any]) -> Any:
 def fetch_ours(ready: Mapping[str, Any]) -> Any:
     """All records through the plugin's own code; the FetchedLibrary and the number of requests."""
     from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
+    from calibre_plugins.bookfusionbacksync.jobs.sync import http_client
     from calibre_plugins.bookfusionbacksync.services.bookfusion import Account, fetch_library
-    from calibre_plugins.bookfusionbacksync.steps import http_client
 
     settings = our_settings(ready)
     with http_client('BookFusion', settings, Quiet()) as client:
@@ -149,9 +149,9 @@ def measure_fetch(count: int, ours: bool) -> dict[str, float]:
 def measure_library(count: int, library: Path) -> dict[str, float]:
     """Snapshot, plan and write of a first sync, a second one with nothing changed, and book after book."""
     from calibre.library import db as open_database
+    from calibre_plugins.bookfusionbacksync.jobs.sync import take_snapshot
     from calibre_plugins.bookfusionbacksync.library.calibre_library import Library
     from calibre_plugins.bookfusionbacksync.rules.sync_plan import Column, SyncRules, make_plan
-    from calibre_plugins.bookfusionbacksync.steps import take_snapshot
 
     with stand_in(count, {}) as process:
         fetched, _requests = fetch_ours(process.ready)
@@ -169,7 +169,7 @@ def measure_library(count: int, library: Path) -> dict[str, float]:
         state['plan'] = make_plan(fetched, state['snapshot'], rules)
 
     def write() -> None:
-        from calibre_plugins.bookfusionbacksync.steps import _cell
+        from calibre_plugins.bookfusionbacksync.jobs.sync import _cell
 
         state['written'] = mine.write([_cell(change) for change in state['plan'].changes])
 
@@ -351,8 +351,8 @@ def measure_hardcover(count: int, changed: int) -> dict[str, float]:
     seconds are those that the quota imposes.
     """
     from calibre.library import db as open_database
-    from calibre_plugins.bookfusionbacksync.hardcover_push import plan_ratings, push_ratings
-    from calibre_plugins.bookfusionbacksync.hardcover_steps import fetch_ids
+    from calibre_plugins.bookfusionbacksync.jobs.fetch_ids import fetch_ids
+    from calibre_plugins.bookfusionbacksync.jobs.push_ratings import plan_ratings, push_ratings
     from harness.hardcover import hardcover_service, opener
     from harness.libraries import LibraryMaker
     from standins.hardcover import generate_catalogue, isbn13

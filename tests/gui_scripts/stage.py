@@ -244,15 +244,15 @@ class Stage:
 
     def _pause_scanning(self) -> Pause:
         """Before Calibre's side is read."""
-        return self._pause_call(plugin_module('steps'), 'take_snapshot')
+        return self._pause_call(plugin_module('jobs.sync'), 'take_snapshot')
 
     def _pause_planning(self) -> Pause:
         """After Calibre's side has been read."""
-        return self._pause_call(plugin_module('steps'), 'make_plan')
+        return self._pause_call(plugin_module('jobs.sync'), 'make_plan')
 
     def _pause_planned(self) -> Pause:
         """A preview has succeeded, too late to be stopped, but its thread has not ended."""
-        job = plugin_module('steps').SyncJob
+        job = plugin_module('jobs.sync').SyncJob
         original = job.run_to_preview
         arrived, released = threading.Event(), threading.Event()
 

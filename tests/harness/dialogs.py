@@ -15,9 +15,9 @@ from calibre_plugins.bookfusionbacksync.gui.job_dialog import JobDialog
 from calibre_plugins.bookfusionbacksync.gui.job_runner import Jobs
 from calibre_plugins.bookfusionbacksync.gui.rating_preview import PushPreview
 from calibre_plugins.bookfusionbacksync.gui.scope_dialog import ScopeDialog
-from calibre_plugins.bookfusionbacksync.hardcover_account import TokenCheck
-from calibre_plugins.bookfusionbacksync.hardcover_push import FEED_WARNING, MANY_FOR_A_FEED
-from calibre_plugins.bookfusionbacksync.hardcover_steps import BY_CODE, FROM_BOOKLORE
+from calibre_plugins.bookfusionbacksync.jobs.fetch_ids import BY_CODE, FROM_BOOKLORE
+from calibre_plugins.bookfusionbacksync.jobs.hardcover_account import TokenCheck
+from calibre_plugins.bookfusionbacksync.jobs.push_ratings import FEED_WARNING, MANY_FOR_A_FEED
 from calibre_plugins.bookfusionbacksync.rules.hardcover_records import (
     Account,
     Action,

@@ -14,8 +14,8 @@ from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
 from calibre_plugins.bookfusionbacksync.base.redaction import Secret
 from calibre_plugins.bookfusionbacksync.base.settings import save
 from calibre_plugins.bookfusionbacksync.base.text import Text
-from calibre_plugins.bookfusionbacksync.hardcover_push import plan_ratings, push_ratings, undo_push
-from calibre_plugins.bookfusionbacksync.hardcover_steps import fetch_ids
+from calibre_plugins.bookfusionbacksync.jobs.fetch_ids import fetch_ids
+from calibre_plugins.bookfusionbacksync.jobs.push_ratings import plan_ratings, push_ratings, undo_push
 from calibre_plugins.bookfusionbacksync.library.calibre_library import Library
 from calibre_plugins.bookfusionbacksync.rules.hardcover_records import (
     Candidate,

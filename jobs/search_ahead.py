@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 
 from calibre.ebooks.metadata.book.base import NULL_VALUES
 
-from .base.cancel import Cancel
-from .rules.hardcover_matching import Clue, rank, search_query
-from .rules.hardcover_records import Candidate, HardcoverBook
-from .rules.isbn import Codes
-from .rules.records import CalibreBook
-from .services.hardcover_client import Covers, Hardcover
+from ..base.cancel import Cancel
+from ..rules.hardcover_matching import Clue, rank, search_query
+from ..rules.hardcover_records import Candidate, HardcoverBook
+from ..rules.isbn import Codes
+from ..rules.records import CalibreBook
+from ..services.hardcover_client import Covers, Hardcover
 
 # How many searches may run ahead of the user: each costs a unit, and Stop makes them vain.
 AHEAD = 4

@@ -9,23 +9,23 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from .base import errors
-from .base.cancel import Cancel
-from .base.errors import LibraryTrouble
-from .base.reporter import Reporter
-from .base.settings import USER_AGENT, load, plugin_folder
-from .base.text import Text, text
+from ..base import errors
+from ..base.cancel import Cancel
+from ..base.errors import LibraryTrouble
+from ..base.reporter import Reporter
+from ..base.settings import USER_AGENT, load, plugin_folder
+from ..base.text import Text, text
+from ..library.calibre_library import Library
+from ..library.hardcover_memory import UNLINKED, Memory
+from ..rules.hardcover_matching import EDITION_KEY, ID_KEY, SLUG_KEY, to_store
+from ..rules.hardcover_records import Candidate, HardcoverBook, Match, Question
+from ..rules.isbn import codes_of
+from ..rules.records import CalibreBook
+from ..services.hardcover_client import Covers
+from ..services.hardcover_quota import Pace
 from .hardcover_account import connected
-from .hardcover_search import OpenBook, Searches
-from .library.calibre_library import Library
-from .library.hardcover_memory import UNLINKED, Memory
-from .rules.hardcover_matching import EDITION_KEY, ID_KEY, SLUG_KEY, to_store
-from .rules.hardcover_records import Candidate, HardcoverBook, Match, Question
-from .rules.isbn import codes_of
-from .rules.records import CalibreBook
-from .services.hardcover_client import Covers
-from .services.hardcover_quota import Pace
-from .steps import OpenLibrary
+from .search_ahead import OpenBook, Searches
+from .sync import OpenLibrary
 
 SEARCHING = text('Searching on Hardcover...')
 CHANGING = text('You are changing its match.')

@@ -12,17 +12,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from .base import errors
-from .base.cancel import Cancel
-from .base.errors import ScopeMissing, SettingsTrouble
-from .base.redaction import Secret
-from .base.reporter import Reporter
-from .base.settings import USER_AGENT, Settings, clean_token, plugin_folder, save
-from .rules.hardcover_records import Account
-from .services import hardcover_operations as operations
-from .services.hardcover_client import LIMITS, SERVICE, Hardcover
-from .services.hardcover_quota import Pace
-from .transport.client import HttpClient
+from ..base import errors
+from ..base.cancel import Cancel
+from ..base.errors import ScopeMissing, SettingsTrouble
+from ..base.redaction import Secret
+from ..base.reporter import Reporter
+from ..base.settings import USER_AGENT, Settings, clean_token, plugin_folder, save
+from ..rules.hardcover_records import Account
+from ..services import hardcover_operations as operations
+from ..services.hardcover_client import LIMITS, SERVICE, Hardcover
+from ..services.hardcover_quota import Pace
+from ..transport.client import HttpClient
 
 TOKEN_FILE = 'hardcover.token'
 LARGEST_TOKEN_FILE = 64 * 1024

@@ -14,17 +14,16 @@ from dataclasses import dataclass
 
 from calibre.constants import numeric_version
 
-from .base import errors
-from .base.cancel import Cancel
-from .base.errors import BackSyncError, Cancelled, LibraryTrouble, SettingsTrouble, SignInRefused
-from .base.reporter import Reporter
-from .base.settings import PLUGIN_NAME, VERSION, Settings, ensure_device, load
-from .base.text import Text, counted, text
-from .hardcover_account import TokenCheck, check_token
-from .library.calibre_library import ColumnInfo, Library
-from .rules.records import IDENTIFIER, FetchedLibrary, ReadingRecord, parse_id
-from .rules.sync_plan import SyncRules
-from .services.bookfusion import (
+from ..base import errors
+from ..base.cancel import Cancel
+from ..base.errors import BackSyncError, Cancelled, LibraryTrouble, SettingsTrouble, SignInRefused
+from ..base.reporter import Reporter
+from ..base.settings import PLUGIN_NAME, VERSION, Settings, ensure_device, load
+from ..base.text import Text, counted, text
+from ..library.calibre_library import ColumnInfo, Library
+from ..rules.records import IDENTIFIER, FetchedLibrary, ReadingRecord, parse_id
+from ..rules.sync_plan import SyncRules
+from ..services.bookfusion import (
     NOT_A_RECORD,
     SERVICE,
     USER_API_MOST_PER_PAGE,
@@ -36,7 +35,7 @@ from .services.bookfusion import (
     read_from_either,
     worth_a_request,
 )
-from .services.bookfusion_survey import (
+from ..services.bookfusion_survey import (
     Asked,
     IdSpace,
     PageSizes,
@@ -47,10 +46,11 @@ from .services.bookfusion_survey import (
     positions_of,
     unreadable_dates,
 )
-from .services.booklore import try_connection
-from .services.hardcover_operations import SCOPES
-from .steps import OpenLibrary, http_client, rules_for, untold_columns, usable_columns
-from .transport.client import HttpClient, Limits
+from ..services.booklore import try_connection
+from ..services.hardcover_operations import SCOPES
+from ..transport.client import HttpClient, Limits
+from .hardcover_account import TokenCheck, check_token
+from .sync import OpenLibrary, http_client, rules_for, untold_columns, usable_columns
 
 SMALL_PAGE, LARGE_PAGE = 10, 100
 BUILT_IN_RATING = 'rating'

@@ -13,19 +13,19 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 
-from .base import errors
-from .base.cancel import Cancel
-from .base.errors import SettingsTrouble
-from .base.reporter import Reporter
-from .base.settings import USER_AGENT, Loaded, Settings, ensure_device, load, plugin_folder
-from .base.text import Text, counted, text
-from .library import last_sync
-from .library.calibre_library import Cell, ColumnInfo, Library, Recording, Written, local_day
-from .library.undo import UndoOutcome, UndoRecords
-from .rules.records import IDENTIFIER, FetchedLibrary
-from .rules.sync_plan import Change, Column, Skip, Snapshot, SyncPlan, SyncRules, log_line, make_plan, summary_lines
-from .services.bookfusion import AUTHENTICATING, SERVICE, Account, connect, fetch_library
-from .transport.client import HttpClient, Limits
+from ..base import errors
+from ..base.cancel import Cancel
+from ..base.errors import SettingsTrouble
+from ..base.reporter import Reporter
+from ..base.settings import USER_AGENT, Loaded, Settings, ensure_device, load, plugin_folder
+from ..base.text import Text, counted, text
+from ..library import last_sync
+from ..library.calibre_library import Cell, ColumnInfo, Library, Recording, Written, local_day
+from ..library.undo import UndoOutcome, UndoRecords
+from ..rules.records import IDENTIFIER, FetchedLibrary
+from ..rules.sync_plan import Change, Column, Skip, Snapshot, SyncPlan, SyncRules, log_line, make_plan, summary_lines
+from ..services.bookfusion import AUTHENTICATING, SERVICE, Account, connect, fetch_library
+from ..transport.client import HttpClient, Limits
 
 logger = logging.getLogger(__name__)
 

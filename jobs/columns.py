@@ -10,15 +10,15 @@ import itertools
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from .base import settings
-from .base.errors import SettingsTrouble
-from .base.settings import Settings
-from .base.text import Text, text
-from .library.calibre_library import Library
-from .rules.records import IDENTIFIER
-from .rules.sync_plan import STATUS_COMPLETED, STATUS_PLANNED, STATUS_READING
-from .services.bookfusion import Account
-from .steps import rules_for, usable_columns
+from ..base import settings
+from ..base.errors import SettingsTrouble
+from ..base.settings import Settings
+from ..base.text import Text, text
+from ..library.calibre_library import Library
+from ..rules.records import IDENTIFIER
+from ..rules.sync_plan import STATUS_COMPLETED, STATUS_PLANNED, STATUS_READING
+from ..services.bookfusion import Account
+from .sync import rules_for, usable_columns
 
 
 @dataclass(frozen=True)

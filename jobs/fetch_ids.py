@@ -11,17 +11,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from .base import errors
-from .base.cancel import Cancel
-from .base.errors import BackSyncError, Cancelled, OnlyThisFailed, QuotaSpent
-from .base.reporter import Reporter
-from .base.settings import USER_AGENT, Settings, load, plugin_folder
-from .base.text import Text, counted, text
-from .hardcover_account import connected
-from .hardcover_links import CHOSEN, Store
-from .hardcover_search import OpenBook, Searches, unknown_authors
-from .library.hardcover_memory import NOT_FOUND, SKIPPED, UNLINKED, Memory
-from .rules.hardcover_matching import (
+from ..base import errors
+from ..base.cancel import Cancel
+from ..base.errors import BackSyncError, Cancelled, OnlyThisFailed, QuotaSpent
+from ..base.reporter import Reporter
+from ..base.settings import USER_AGENT, Settings, load, plugin_folder
+from ..base.text import Text, counted, text
+from ..library.hardcover_memory import NOT_FOUND, SKIPPED, UNLINKED, Memory
+from ..rules.hardcover_matching import (
     ID_KEY,
     Clue,
     Look,
@@ -31,7 +28,7 @@ from .rules.hardcover_matching import (
     titles_agree,
     verify_editions,
 )
-from .rules.hardcover_records import (
+from ..rules.hardcover_records import (
     Candidate,
     Choose,
     FirstSource,
@@ -42,11 +39,14 @@ from .rules.hardcover_records import (
     Reason,
     Verdict,
 )
-from .rules.isbn import codes_of
-from .rules.records import CalibreBook
-from .services.hardcover_client import Covers, Hardcover, in_batches
-from .services.hardcover_quota import Pace
-from .steps import OpenLibrary
+from ..rules.isbn import codes_of
+from ..rules.records import CalibreBook
+from ..services.hardcover_client import Covers, Hardcover, in_batches
+from ..services.hardcover_quota import Pace
+from .change_match import CHOSEN, Store
+from .hardcover_account import connected
+from .search_ahead import OpenBook, Searches, unknown_authors
+from .sync import OpenLibrary
 
 # Merges of merges are followed this far.
 MOST_MERGES = 5

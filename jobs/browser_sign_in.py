@@ -14,14 +14,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from .base import errors
-from .base.cancel import Cancel
-from .base.errors import ApiGone, BadAnswer, Cancelled, ServerTrouble, SignInRefused
-from .base.redaction import Secret
-from .base.settings import USER_AGENT, Settings, load, save
-from .base.text import Text, counted, text
-from .services.bookfusion import GONE, SERVICE, SIGN_IN_REFUSED, USER_API_ACCEPT, Account, UserApi
-from .transport.client import (
+from ..base import errors
+from ..base.cancel import Cancel
+from ..base.errors import ApiGone, BadAnswer, Cancelled, ServerTrouble, SignInRefused
+from ..base.redaction import Secret
+from ..base.settings import USER_AGENT, Settings, load, save
+from ..base.text import Text, counted, text
+from ..services.bookfusion import GONE, SERVICE, SIGN_IN_REFUSED, USER_API_ACCEPT, Account, UserApi
+from ..transport.client import (
     LONGEST_RETRY_AFTER,
     HttpClient,
     Limits,

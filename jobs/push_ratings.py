@@ -12,18 +12,16 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import TypeVar
 
-from .base import errors
-from .base.cancel import Cancel
-from .base.errors import BackSyncError, Cancelled, QuotaSpent, ServerTrouble, SettingsTrouble
-from .base.reporter import Reporter
-from .base.settings import Settings, load, plugin_folder
-from .base.text import Text, counted, text
-from .hardcover_account import connected
-from .hardcover_links import our_identifiers, relink
-from .library.calibre_library import Library, local_day
-from .library.hardcover_memory import UNLINKED, Memory, Push
-from .rules.hardcover_matching import EDITION_KEY, ID_KEY, OTHER_ID_KEY, titles_agree
-from .rules.hardcover_records import (
+from ..base import errors
+from ..base.cancel import Cancel
+from ..base.errors import BackSyncError, Cancelled, QuotaSpent, ServerTrouble, SettingsTrouble
+from ..base.reporter import Reporter
+from ..base.settings import Settings, load, plugin_folder
+from ..base.text import Text, counted, text
+from ..library.calibre_library import Library, local_day
+from ..library.hardcover_memory import UNLINKED, Memory, Push
+from ..rules.hardcover_matching import EDITION_KEY, ID_KEY, OTHER_ID_KEY, titles_agree
+from ..rules.hardcover_records import (
     Account,
     Action,
     HardcoverBook,
@@ -36,7 +34,7 @@ from .rules.hardcover_records import (
     ShelfEntry,
     WriteResult,
 )
-from .rules.rating_plan import (
+from ..rules.rating_plan import (
     NOT_ON_SHELF,
     RatedBooks,
     RatingRules,
@@ -47,11 +45,13 @@ from .rules.rating_plan import (
     plan_undo,
     same_stars,
 )
-from .rules.records import CalibreBook
-from .services.hardcover_client import BATCH, Hardcover, in_batches
-from .services.hardcover_operations import MOST_FIELDS
-from .services.hardcover_quota import Pace
-from .steps import OpenLibrary
+from ..rules.records import CalibreBook
+from ..services.hardcover_client import BATCH, Hardcover, in_batches
+from ..services.hardcover_operations import MOST_FIELDS
+from ..services.hardcover_quota import Pace
+from .change_match import our_identifiers, relink
+from .hardcover_account import connected
+from .sync import OpenLibrary
 
 Key = TypeVar('Key', int, str)
 
