@@ -47,6 +47,6 @@ class BackSyncPlugin(InterfaceActionBase):
         pressed: list[int] = []
         signal.signal(signal.SIGINT, lambda number, _frame: pressed.append(number))
 
-        from .cli import main
+        from .command_line.program import main
 
         sys.exit(main(argv[1:], pressed))

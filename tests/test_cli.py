@@ -20,8 +20,8 @@ from typing import Any
 import pytest
 from calibre.db.legacy import LibraryDatabase
 from calibre.utils.config import config_dir
-from calibre_plugins.bookfusionbacksync import cli
 from calibre_plugins.bookfusionbacksync.base import redaction
+from calibre_plugins.bookfusionbacksync.command_line import program
 from harness.commands import (
     Finished,
     calibre_environment,
@@ -87,7 +87,7 @@ def quick_cli(
     def run_it(*arguments: str | Path, settings: Mapping[str, Any] | None = None) -> Finished:
         if settings is not None:
             write_settings(Path(config_dir), settings)
-        code = cli.main([str(argument) for argument in arguments])
+        code = program.main([str(argument) for argument in arguments])
         done = Finished(code, *capsys.readouterr())
         evidence.add_output(request.node.nodeid, 'command-stdout', done.stdout)
         evidence.add_output(request.node.nodeid, 'command-stderr', done.stderr)
@@ -311,7 +311,7 @@ class TestJson:
             def astimezone(self, *zone: Any) -> Any:
                 raise OSError(22, 'Invalid argument')
 
-        assert cli.as_json(OnWindows(1950, 1, 2, tzinfo=timezone.utc)) == '1950-01-02T00:00:00+00:00'
+        assert program.as_json(OnWindows(1950, 1, 2, tzinfo=timezone.utc)) == '1950-01-02T00:00:00+00:00'
 
     def test_requests_are_those_that_were_sent(
         self, make_library: Any, service: BookFusionStandIn, quick_cli: Any
@@ -666,7 +666,7 @@ find_plugin('BookFusion Back Sync').cli_main(['BookFusion Back Sync'] + sys.argv
 # Sends Ctrl-C to itself in the middle of the write.
 INTERRUPTING = """
 import os, signal, sys
-from calibre_plugins.bookfusionbacksync import cli
+from calibre_plugins.bookfusionbacksync.command_line import program
 from calibre_plugins.bookfusionbacksync.library import calibre_library
 
 set_fields = calibre_library.Library._set_fields
@@ -680,7 +680,7 @@ def interrupted(self, fields):
     return set_fields(self, fields)
 
 calibre_library.Library._set_fields = interrupted
-sys.exit(cli.main(sys.argv[1:]))
+sys.exit(program.main(sys.argv[1:]))
 """
 
 

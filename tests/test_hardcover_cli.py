@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from calibre.db.legacy import LibraryDatabase
-from calibre_plugins.bookfusionbacksync import cli
 from calibre_plugins.bookfusionbacksync.base.settings import save
+from calibre_plugins.bookfusionbacksync.command_line import program
 from calibre_plugins.bookfusionbacksync.services import hardcover_quota
 from harness.hardcover import small_catalogue
 from harness.secrets import TEST_HARDCOVER_TOKEN
@@ -55,7 +55,7 @@ def command(capsys: pytest.CaptureFixture[str], service: HardcoverStandIn) -> Co
     save(settings(service))
 
     def run(*arguments: str | Path) -> Ended:
-        code = cli.main([str(argument) for argument in arguments])
+        code = program.main([str(argument) for argument in arguments])
         return Ended(code, *capsys.readouterr())
 
     return run

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 from calibre.db.legacy import LibraryDatabase
 from calibre.utils.config import config_dir
-from calibre_plugins.bookfusionbacksync import cli
 from calibre_plugins.bookfusionbacksync.base.errors import LibraryTrouble
+from calibre_plugins.bookfusionbacksync.command_line import program
 from calibre_plugins.bookfusionbacksync.jobs.sync import take_snapshot, undo_sentences
 from calibre_plugins.bookfusionbacksync.library.calibre_library import Cell, Library, Written
 from calibre_plugins.bookfusionbacksync.library.undo import RECORDS_KEPT, UndoRecords
@@ -468,7 +468,7 @@ from pathlib import Path
 def die(*ignored, **more):
     os.kill(os.getpid(), signal.SIGKILL)
 
-from calibre_plugins.bookfusionbacksync import cli
+from calibre_plugins.bookfusionbacksync.command_line import program
 from calibre_plugins.bookfusionbacksync.library import calibre_library
 from calibre_plugins.bookfusionbacksync.library import undo
 
@@ -504,7 +504,7 @@ else:
             self.api.backend.conn.setcommithook(die)
         return set_fields(self, fields)
     calibre_library.Library._set_fields = meanwhile
-sys.exit(cli.main(arguments))
+sys.exit(program.main(arguments))
 """
 
 
@@ -543,7 +543,7 @@ class TestKilled:
         write_settings(Path(config_dir), account)
         books = [{'title': title, 'identifiers': {'bookfusion': number}} for title, number in (('A', 11), ('B', 12))]
         folder = Path(make_library(books))
-        assert cli.main(['sync', '--library', str(folder)]) == 0
+        assert program.main(['sync', '--library', str(folder)]) == 0
         bookfusion.records = [
             LibraryRecord(11, last_read_at='2024-11-02T22:30:15Z', percentage=100),
             LibraryRecord(12, last_read_at='2024-11-03T22:30:15Z'),
@@ -560,7 +560,7 @@ class TestKilled:
     def undo(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> str:
         """What an undo says first."""
         capsys.readouterr()
-        assert cli.main(['undo', '--library', str(folder)]) == 0
+        assert program.main(['undo', '--library', str(folder)]) == 0
         return capsys.readouterr().out.splitlines()[0].partition(' that the sync')[0]
 
     @pytest.mark.parametrize(
@@ -598,7 +598,7 @@ class TestKilled:
     def test_a_sync_can_simply_be_run_again(self, scene: Path, killed: Any, capsys: pytest.CaptureFixture[str]) -> None:
         assert killed('second column', 'sync', '--library', str(scene)) == -signal.SIGKILL
         capsys.readouterr()
-        assert cli.main(['sync', '--library', str(scene)]) == 0
+        assert program.main(['sync', '--library', str(scene)]) == 0
         assert capsys.readouterr().out.splitlines()[-1] == 'Done - 2 updated, 0 skipped.'
         assert self.state(scene) == self.AFTER
         self.undo(scene, capsys)
@@ -610,7 +610,7 @@ class TestKilled:
     def test_in_an_undo(
         self, scene: Path, killed: Any, capsys: pytest.CaptureFixture[str], where: str, undone: bool
     ) -> None:
-        assert cli.main(['sync', '--library', str(scene)]) == 0
+        assert program.main(['sync', '--library', str(scene)]) == 0
         assert killed(where, 'undo', '--library', str(scene)) == -signal.SIGKILL
         assert self.state(scene) == (self.BEFORE if undone else self.AFTER)
         assert self.undo(scene, capsys) == f'Put back {0 if undone else 3} values'

@@ -25,16 +25,14 @@ IMPORT_NAME = 'bookfusionbacksync'
 # fails while one is missing on either side.
 MODULES = (
     '__init__',
-    'account_cli',
-    'cli',
     'config',
-    'hardcover_cli',
     'main',
     'sync_worker',
     'ui',
 )
 PACKAGES: tuple[str, ...] = (
     'base',
+    'command_line',
     'gui',
     'jobs',
     'library',

@@ -12,13 +12,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from .base.cancel import Cancel
-from .base.errors import Cancelled
-from .base.redaction import redact
-from .base.settings import load
-from .base.text import text
-from .cli import DONE, Commands, TerminalReporter, add_command, library_opener, on_signals, print_json
-from .jobs.browser_sign_in import (
+from ..base.cancel import Cancel
+from ..base.errors import Cancelled
+from ..base.redaction import redact
+from ..base.settings import load
+from ..base.text import text
+from ..jobs.browser_sign_in import (
     NOT_SIGNED_IN_BEFORE,
     SIGNED_OUT,
     DeviceCode,
@@ -26,9 +25,10 @@ from .jobs.browser_sign_in import (
     sign_in,
     sign_out,
 )
-from .jobs.check import check
-from .library.calibre_library import Library
-from .transport.client import duration
+from ..jobs.check import check
+from ..library.calibre_library import Library
+from ..transport.client import duration
+from .program import DONE, Commands, TerminalReporter, add_command, library_opener, on_signals, print_json
 
 logger = logging.getLogger(__name__)
 

@@ -22,16 +22,16 @@ from typing import NoReturn, TypeAlias
 
 from calibre.utils.config import prefs
 
-from .base import errors, log_file
-from .base.cancel import Cancel
-from .base.errors import BackSyncError, NoLibrary, WrongUsage
-from .base.redaction import redact
-from .base.settings import PLUGIN_NAME, VERSION, make_private
-from .base.text import Text
-from .jobs.sync import SyncJob, SyncOutcome, undo_last
-from .library import old_log
-from .library.calibre_library import Library, opened
-from .rules.sync_plan import Change, Value
+from ..base import errors, log_file
+from ..base.cancel import Cancel
+from ..base.errors import BackSyncError, NoLibrary, WrongUsage
+from ..base.redaction import redact
+from ..base.settings import PLUGIN_NAME, VERSION, make_private
+from ..base.text import Text
+from ..jobs.sync import SyncJob, SyncOutcome, undo_last
+from ..library import old_log
+from ..library.calibre_library import Library, opened
+from ..rules.sync_plan import Change, Value
 
 logger = logging.getLogger(__name__)
 
@@ -188,8 +188,8 @@ class _Parser(argparse.ArgumentParser):
 
 
 def build_parser() -> argparse.ArgumentParser:
-    from .account_cli import add_account_commands
-    from .hardcover_cli import add_hardcover_commands
+    from .account import add_account_commands
+    from .hardcover_commands import add_hardcover_commands
 
     parser: argparse.ArgumentParser = _Parser(
         prog=f'calibre-debug -r "{PLUGIN_NAME}" --',

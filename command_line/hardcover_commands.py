@@ -10,15 +10,15 @@ import argparse
 import logging
 import sys
 
-from .base.cancel import Cancel
-from .base.errors import BackSyncError, Cancelled
-from .base.redaction import redact
-from .base.settings import load
-from .cli import DONE, Commands, TerminalReporter, add_command, library_opener, print_json
-from .jobs.fetch_ids import fetch_ids
-from .jobs.push_ratings import plan_ratings, preview_outcome, push_ratings, shown_stars
-from .rules.hardcover_records import IdsOutcome, PlannedPush, RatingsOutcome
-from .services.booklore import source_from
+from ..base.cancel import Cancel
+from ..base.errors import BackSyncError, Cancelled
+from ..base.redaction import redact
+from ..base.settings import load
+from ..jobs.fetch_ids import fetch_ids
+from ..jobs.push_ratings import plan_ratings, preview_outcome, push_ratings, shown_stars
+from ..rules.hardcover_records import IdsOutcome, PlannedPush, RatingsOutcome
+from ..services.booklore import source_from
+from .program import DONE, Commands, TerminalReporter, add_command, library_opener, print_json
 
 logger = logging.getLogger(__name__)
 
