@@ -654,7 +654,7 @@ from calibre.customize.ui import find_plugin
 
 plain_import = builtins.__import__
 def interrupted(name, *given):
-    if name.endswith('cli'):
+    if name.endswith('program'):
         builtins.__import__ = plain_import
         os.kill(os.getpid(), signal.SIGINT)
     return plain_import(name, *given)

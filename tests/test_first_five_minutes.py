@@ -64,7 +64,7 @@ def check_set_up(found: dict[str, Any]) -> None:
 
 
 def check_first_sync(found: dict[str, Any]) -> None:
-    assert found['start']['loaded'] == ['hardcover_menu', 'ui']
+    assert found['start']['loaded'] == ['gui', 'gui.hardcover_menu', 'ui']
     assert found['status'] == 'Ready to sync.'
     assert not found['page']
     assert found['preview'] == [

@@ -129,7 +129,7 @@ def fetch_sequentially(ready: Mapping[str, Any]) -> list[Any]:
 def measure_fetch(count: int, ours: bool) -> dict[str, float]:
     """Seconds, requests and memory above what Calibre itself had taken before."""
     if ours:
-        import calibre_plugins.bookfusionbacksync.steps  # noqa: F401  (its memory is not the fetch's)
+        import calibre_plugins.bookfusionbacksync.jobs.sync  # noqa: F401  (its memory is not the fetch's)
     with stand_in(count) as process:
         before = peak_memory()
         kept: list[Any] = []
