@@ -11,7 +11,7 @@ help:  ## this list
 demo: zip  ## sync a small sample library against a local stand-in for BookFusion; GUI=1 opens Calibre on it
 	/usr/bin/python3 tools/demo.py $(if $(GUI),--gui)
 
-# As many at a time as there are processors; one test: make test ARGS="tests/test_plan.py -k newest"
+# As many at a time as there are processors; one test: make test ARGS="tests/rules/test_sync_plan.py -k newest"
 test: setup  ## every test, in a real Calibre
 	$(python) -m pytest -n auto --maxprocesses 4 $(ARGS)
 

@@ -48,7 +48,7 @@ def run_calibre(
 
     `drive` may be a generator: what it yields says when it goes on (see gui_driver.Driver). Its return value, which
     must be fit for JSON, is the result; `argument`, fit for JSON too, is `helpers.argument` there. A script can import
-    what the tests can: harness, standins, gui_scripts. Exit code 0 means that the script ended without an exception, no
+    what the tests can: harness, standins, whole_gui.scripts. Exit code 0 means that the script ended without an exception, no
     exception was left unhandled, and Calibre quit in good order.
     """
     with (

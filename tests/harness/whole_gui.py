@@ -12,7 +12,7 @@ from typing import Any
 from calibre.db.legacy import LibraryDatabase
 from standins.bookfusion import LibraryRecord
 
-SCRIPTS = Path(__file__).parents[1] / 'gui_scripts'
+SCRIPTS = Path(__file__).parents[1] / 'whole_gui' / 'scripts'
 Cells = dict[int, tuple[datetime | None, bool | None]]
 
 

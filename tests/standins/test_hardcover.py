@@ -137,7 +137,7 @@ def test_isbns_are_valid(number: int) -> None:
 
 
 def test_it_serves_by_itself() -> None:
-    script = Path(__file__).parent / 'standins' / 'hardcover.py'
+    script = Path(__file__).parent / 'hardcover.py'
     with StandInProcess(script, '--count', '3', '--token', 'tok', '--daily', '0') as process:
         assert process.ready['api_url'].endswith('/v1/graphql')
         assert process.command('stats')['units'] == 0

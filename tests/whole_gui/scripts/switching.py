@@ -7,7 +7,7 @@ import threading
 import urllib.request
 from typing import Any
 
-from gui_scripts.stage import Stage, Steps, filled_cells, running_threads, seconds_until, start_content_server
+from whole_gui.scripts.stage import Stage, Steps, filled_cells, running_threads, seconds_until, start_content_server
 
 WITHOUT_SERVER = (
     'signing_in',

@@ -5,8 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from calibre.utils.date import as_utc
-from gui_scripts.stage import Repaints, Stage, Steps, filled_cells, rows, running_threads, seconds_until, shown_dates
 from qt.core import QDateTime, Qt
+from whole_gui.scripts.stage import (
+    Repaints,
+    Stage,
+    Steps,
+    filled_cells,
+    rows,
+    running_threads,
+    seconds_until,
+    shown_dates,
+)
 
 BEFORE_WRITING = ('signing_in', 'first_page', 'middle_page', 'retry_wait', 'scanning', 'planning')
 WRITING = ('before_writing', 'writing')

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gui_scripts.stage import Stage, Steps, plugin_module
 from qt.core import QApplication, QDialogButtonBox, QEvent, QLineEdit, QTimer
+from whole_gui.scripts.stage import Stage, Steps, plugin_module
 
 ENTERED = 'entered@example.org'
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gui_scripts.stage import (
+from qt.core import QAction, QApplication, QItemSelectionModel, QMenu, QWidget
+from whole_gui.scripts.stage import (
     Footprints,
     Repaints,
     Stage,
@@ -15,7 +16,6 @@ from gui_scripts.stage import (
     sorted_dates,
     ticked_books,
 )
-from qt.core import QAction, QApplication, QItemSelectionModel, QMenu, QWidget
 
 NAMES = ('email', 'password', 'last_read_column', 'completed_column', 'completed_threshold')
 

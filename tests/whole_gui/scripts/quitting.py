@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from gui_scripts.stage import Stage, Steps, running_threads, start_content_server
+from whole_gui.scripts.stage import Stage, Steps, running_threads, start_content_server
 
 
 def watch_goodbye(helpers: Any, goodbye: Path) -> None:

@@ -22,7 +22,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from standins import faults
 from standins.bookfusion import (
@@ -43,7 +43,7 @@ from standins.common import Action, StandInProcess, http_date, unused_port
 
 DEVICE = '0123456789abcdef'
 ACCEPT = {'Accept': 'application/json; api_version=10'}
-SCRIPT = Path(__file__).parent / 'standins' / 'bookfusion.py'
+SCRIPT = Path(__file__).parent / 'bookfusion.py'
 
 
 class Reply:

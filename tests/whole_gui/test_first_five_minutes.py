@@ -10,7 +10,7 @@ from harness.commands import settings_path, write_settings
 from harness.secrets import TEST_PASSWORD
 from standins.bookfusion import LibraryRecord
 
-SCRIPT = Path(__file__).parent / 'gui_scripts' / 'first_five_minutes.py'
+SCRIPT = Path(__file__).parent / 'scripts' / 'first_five_minutes.py'
 RECORDS = [
     LibraryRecord(id=1, book_id=11, title='Emma', last_read_at='2024-11-03T12:00:00Z', percentage=100),
     LibraryRecord(id=2, book_id=12, title='Middlemarch', last_read_at='2023-05-01T12:00:00Z', percentage=50),

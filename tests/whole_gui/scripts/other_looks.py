@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gui_scripts.stage import Stage, Steps, running_threads
 from qt.core import QApplication, QPalette, Qt, QWidget
+from whole_gui.scripts.stage import Stage, Steps, running_threads
 
 if TYPE_CHECKING:
     from calibre_builtins import _

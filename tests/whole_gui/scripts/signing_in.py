@@ -7,11 +7,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gui_scripts.stage import Stage, Steps, plugin_module, running_threads
 from harness.secrets import TEST_PASSWORD
 from qt.core import QDesktopServices, QDialogButtonBox, QLabel, QLineEdit, QObject, QPushButton, QTimer, QUrl, pyqtSlot
 from standins.bookfusion import DEVICE_TOKEN
 from standins.faults import Hang
+from whole_gui.scripts.stage import Stage, Steps, plugin_module, running_threads
 
 EXPIRED_TOKEN = 'expired-token-0123456789'
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gui_scripts.stage import Footprints, Stage, Steps, plugin_module, running_threads, shown_dates, sorted_dates
 from standins.bookfusion import SIGN_IN
+from whole_gui.scripts.stage import Footprints, Stage, Steps, plugin_module, running_threads, shown_dates, sorted_dates
 
 # What is wrong with the settings of each sync.
 WRONG: dict[str, dict[str, Any]] = {

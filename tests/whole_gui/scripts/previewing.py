@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from gui_scripts.stage import Stage, Steps, filled_cells, running_threads, start_content_server
 from qt.core import QObject, QPushButton, Qt
+from whole_gui.scripts.stage import Stage, Steps, filled_cells, running_threads, start_content_server
 
 
 class CloseOnSuccess(QObject):

@@ -11,7 +11,7 @@ from build_zip import module_files
 from harness.names import Class, Names, check
 from harness.start import ROOT
 
-NAMES = Names(json.loads(Path(__file__).with_name('data').joinpath('calibre-6.2.1-names.json').read_text('utf-8')))
+NAMES = Names(json.loads(ROOT.joinpath('tests', 'data', 'calibre-6.2.1-names.json').read_text('utf-8')))
 
 
 def problems(source: str, newer: tuple[tuple[str, str], ...] = ()) -> list[str]:

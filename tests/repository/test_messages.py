@@ -10,7 +10,7 @@ from calibre_plugins.bookfusionbacksync.base.text import Text
 from calibre_plugins.bookfusionbacksync.jobs import columns
 from calibre_plugins.bookfusionbacksync.rules import rating_plan
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SOURCE = """
 print(_('One'), ngettext('{count} book', '{count} books', 2))
 A = text('Two {places}' ' in one', places=3)
