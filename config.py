@@ -28,9 +28,11 @@ from qt.core import (
 )
 
 from .base import settings
+from .base.about import PLUGIN_NAME
+from .base.address import checked_address, is_loopback
 from .base.errors import BackSyncError
 from .base.redaction import Secret
-from .base.settings import PLUGIN_NAME, Settings
+from .base.settings import Settings
 from .gui.widgets import (
     Notice,
     PasswordEdit,
@@ -44,7 +46,7 @@ from .gui.widgets import (
 )
 from .jobs.sync import usable_columns
 from .library.calibre_library import ColumnInfo, Library
-from .transport.client import checked_address, is_loopback
+from .library.library_preferences import save_columns
 
 if TYPE_CHECKING:
     from calibre_builtins import _, load_translations, ngettext
@@ -527,7 +529,7 @@ class ConfigWidget(QWidget):
             if changed := self.changed():
                 settings.save(changed)
             if self.library is not None:
-                settings.save_columns(self.library.api, self.chosen_columns())
+                save_columns(self.library.api, self.chosen_columns())
         except BackSyncError as error:
             error_dialog(self, _('Settings not saved'), error.sentence.translated(_, ngettext), show=True)
 

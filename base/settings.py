@@ -18,20 +18,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-import apsw
 from calibre.utils.config import JSONConfig, config_dir
 from calibre.utils.lock import ExclusiveFile
 
-from .. import BackSyncPlugin
 from . import errors
-from .errors import LibraryTrouble, SettingsTrouble
+from .about import IMPORT_NAME
+from .errors import SettingsTrouble
 from .private_files import write_privately
 from .redaction import Secret
 
-PLUGIN_NAME = BackSyncPlugin.name
-VERSION = '.'.join(str(part) for part in BackSyncPlugin.version)
-USER_AGENT = f'BookFusionBackSync/{VERSION} (Calibre plugin)'
-IMPORT_NAME = 'bookfusionbacksync'
 LIBRARY_NAMESPACE = 'BookFusionBackSync'
 LOCK_NAME = 'settings.lock'
 COLUMN_KEYS = (
@@ -236,25 +231,6 @@ def _write(values: Mapping[str, object]) -> None:
             stored.update(values)
     except OSError as error:
         raise SettingsTrouble(errors.SETTINGS_NOT_SAVED, path=settings_path(), reason=error.strerror) from None
-
-
-def keep_in_library(preferences: LibraryPreferences, key: str, value: object) -> None:
-    """Stores what a library has of its own. Raises LibraryTrouble where it cannot be written."""
-    try:
-        preferences.set_pref(key, value, namespace=LIBRARY_NAMESPACE)
-    except (apsw.Error, OSError) as error:
-        raise LibraryTrouble(errors.LIBRARY_NOT_WRITTEN, reason=str(error)[:200]) from None
-
-
-def save_columns(preferences: LibraryPreferences, columns: Mapping[str, str]) -> None:
-    """Chooses columns for a library, and as the default for libraries that have no choice of their own.
-
-    Raises LibraryTrouble, SettingsTrouble.
-    """
-    for key, lookup_name in columns.items():
-        if key in COLUMN_KEYS and preferences.pref(key, None, namespace=LIBRARY_NAMESPACE) != lookup_name:
-            keep_in_library(preferences, key, lookup_name)
-    save(columns)
 
 
 def load(preferences: LibraryPreferences | None = None) -> Loaded:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..base.cancel import Cancel
+from ..base.durations import duration
 from ..base.errors import Cancelled
 from ..base.redaction import redact
 from ..base.settings import load
@@ -27,7 +28,6 @@ from ..jobs.browser_sign_in import (
 )
 from ..jobs.check import check
 from ..library.calibre_library import Library
-from ..transport.client import duration
 from .program import DONE, Commands, TerminalReporter, add_command, library_opener, on_signals, print_json
 
 logger = logging.getLogger(__name__)

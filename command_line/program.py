@@ -23,10 +23,11 @@ from typing import NoReturn, TypeAlias
 from calibre.utils.config import prefs
 
 from ..base import errors, log_file
+from ..base.about import PLUGIN_NAME, VERSION
 from ..base.cancel import Cancel
 from ..base.errors import BackSyncError, NoLibrary, WrongUsage
 from ..base.redaction import redact
-from ..base.settings import PLUGIN_NAME, VERSION, make_private
+from ..base.settings import make_private
 from ..base.text import Text
 from ..jobs.sync import SyncJob, SyncOutcome, undo_last
 from ..library import old_log

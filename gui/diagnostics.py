@@ -15,9 +15,10 @@ from calibre.constants import __version__ as calibre_version
 from qt.core import PYQT_VERSION_STR, qVersion
 
 from ..base import log_file, settings
+from ..base.about import PLUGIN_NAME, VERSION
 from ..base.errors import BackSyncError
 from ..base.redaction import Secret, redact
-from ..base.settings import COLUMN_KEYS, PLUGIN_NAME, VERSION, Settings
+from ..base.settings import COLUMN_KEYS, Settings
 from ..library.calibre_library import Library
 from ..rules.records import IDENTIFIER
 

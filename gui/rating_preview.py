@@ -30,6 +30,8 @@ from qt.core import (
     pyqtSignal,
 )
 
+from ..base.durations import duration_words
+from ..base.text import Text, counted
 from ..jobs.push_ratings import MANY_FOR_A_FEED
 from ..rules.hardcover_records import Action, Cost, PlannedPush, RatingChange
 from .widgets import Notice, plain_tip, push_button
@@ -54,6 +56,16 @@ def spoken_stars(stars: float | None) -> str:
     if not stars:
         return _('not rated')
     return ngettext('{stars} star', '{stars} stars', 1 if stars == 1 else 2).format(stars=f'{stars:g}')
+
+
+def cost_words(cost: Cost) -> Text:
+    """How many requests sending takes, and how long."""
+    return counted(
+        '{count} request, about {wait}',
+        '{count} requests, about {wait}',
+        cost.requests,
+        wait=duration_words(cost.seconds),
+    )
 
 
 def what_happens(change: RatingChange) -> str:
@@ -311,7 +323,7 @@ class PushPreview(QWidget):
         self.send.setText(
             ngettext('&Send {count} rating', '&Send {count} ratings', len(ticked)).format(count=len(ticked))
         )
-        words = self._cost_of(ticked).words.translated(_, ngettext) if ticked else ''
+        words = cost_words(self._cost_of(ticked)).translated(_, ngettext) if ticked else ''
         self.cost.setText(words)
 
     def _send(self) -> None:

@@ -15,22 +15,15 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ..base import errors
+from ..base.about import USER_AGENT
+from ..base.address import checked_address, is_loopback
 from ..base.cancel import Cancel
 from ..base.errors import ApiGone, BadAnswer, Cancelled, ServerTrouble, SignInRefused
 from ..base.redaction import Secret
-from ..base.settings import USER_AGENT, Settings, load, save
+from ..base.settings import Settings, load, save
 from ..base.text import Text, counted, text
 from ..services.bookfusion import GONE, SERVICE, SIGN_IN_REFUSED, USER_API_ACCEPT, Account, UserApi
-from ..transport.client import (
-    LONGEST_RETRY_AFTER,
-    HttpClient,
-    Limits,
-    Request,
-    Response,
-    checked_address,
-    is_loopback,
-    parse_retry_after,
-)
+from ..transport.client import LONGEST_RETRY_AFTER, HttpClient, Limits, Request, Response, parse_retry_after
 
 CLIENT_ID = 'koreader'
 GRANT_TYPE = 'urn:ietf:params:oauth:grant-type:device_code'

@@ -10,10 +10,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from ..base import errors
+from ..base.about import USER_AGENT
 from ..base.cancel import Cancel
 from ..base.errors import LibraryTrouble
 from ..base.reporter import Reporter
-from ..base.settings import USER_AGENT, load, plugin_folder
+from ..base.settings import load, plugin_folder
 from ..base.text import Text, text
 from ..library.calibre_library import Library
 from ..library.hardcover_memory import UNLINKED, Memory

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from calibre.constants import numeric_version
 
 from ..base import errors
+from ..base.about import PLUGIN_NAME, VERSION
 from ..base.cancel import Cancel
 from ..base.errors import BackSyncError, Cancelled, LibraryTrouble, SettingsTrouble, SignInRefused
 from ..base.reporter import Reporter
-from ..base.settings import PLUGIN_NAME, VERSION, Settings, ensure_device, load
+from ..base.settings import Settings, ensure_device, load
 from ..base.text import Text, counted, text
 from ..library.calibre_library import ColumnInfo, Library
 from ..rules.records import IDENTIFIER, FetchedLibrary, ReadingRecord, parse_id

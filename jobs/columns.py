@@ -15,6 +15,7 @@ from ..base.errors import SettingsTrouble
 from ..base.settings import Settings
 from ..base.text import Text, text
 from ..library.calibre_library import Library
+from ..library.library_preferences import save_columns
 from ..rules.records import IDENTIFIER
 from ..rules.sync_plan import STATUS_COMPLETED, STATUS_PLANNED, STATUS_READING
 from ..services.bookfusion import Account
@@ -94,7 +95,7 @@ def create_columns(library: Library, planned: Collection[PlannedColumn], heading
             if heading in used:
                 heading = f'{heading} ({each.name})'
             library.add_column(each.name[1:], heading, each.column.datatype, each.column.display)
-    settings.save_columns(library.api, {each.column.key: each.name for each in planned})
+    save_columns(library.api, {each.column.key: each.name for each in planned})
     return any(each.name in library.columns_awaiting_restart() for each in planned)
 
 

@@ -12,10 +12,11 @@ from contextlib import suppress
 from dataclasses import replace
 
 from ..base import errors
+from ..base.about import USER_AGENT
 from ..base.cancel import Cancel
 from ..base.errors import BackSyncError, Cancelled, OnlyThisFailed, QuotaSpent
 from ..base.reporter import Reporter
-from ..base.settings import USER_AGENT, Settings, load, plugin_folder
+from ..base.settings import Settings, load, plugin_folder
 from ..base.text import Text, counted, text
 from ..library.hardcover_memory import NOT_FOUND, SKIPPED, UNLINKED, Memory
 from ..rules.hardcover_matching import (

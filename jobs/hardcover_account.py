@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..base import errors
+from ..base.about import USER_AGENT
 from ..base.cancel import Cancel
 from ..base.errors import ScopeMissing, SettingsTrouble
 from ..base.redaction import Secret
 from ..base.reporter import Reporter
-from ..base.settings import USER_AGENT, Settings, clean_token, plugin_folder, save
+from ..base.settings import Settings, clean_token, plugin_folder, save
 from ..rules.hardcover_records import Account
 from ..services import hardcover_operations as operations
 from ..services.hardcover_client import LIMITS, SERVICE, Hardcover

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ..base import errors
+from ..base.about import USER_AGENT
 from ..base.cancel import Cancel
 from ..base.errors import SettingsTrouble
 from ..base.reporter import Reporter
-from ..base.settings import USER_AGENT, Loaded, Settings, ensure_device, load, plugin_folder
+from ..base.settings import Loaded, Settings, ensure_device, load, plugin_folder
 from ..base.text import Text, counted, text
 from ..library import last_sync
 from ..library.calibre_library import Cell, ColumnInfo, Library, Recording, Written, local_day

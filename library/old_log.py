@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..base.settings import LIBRARY_NAMESPACE, keep_in_library
+from ..base.settings import LIBRARY_NAMESPACE
 from .calibre_library import Library
+from .library_preferences import keep_in_library
 
 FILE_NAME = 'bookfusionbacksync.log'
 NAMED = 'old_log_named'

@@ -15,7 +15,7 @@ from typing import Union
 
 from ..base.cancel import Cancel
 from ..base.errors import BackSyncError
-from ..base.text import Text, counted, text
+from ..base.text import Text, text
 from .records import CalibreBook
 
 READ_STATUS = 3
@@ -268,23 +268,6 @@ class Cost:
     requests: int = 0
     units: int = 0
     seconds: float = 0.0
-
-    @property
-    def words(self) -> Text:
-        return counted(
-            '{count} request, about {wait}',
-            '{count} requests, about {wait}',
-            self.requests,
-            wait=duration_words(self.seconds),
-        )
-
-
-def duration_words(seconds: float) -> Text:
-    """A length of time for people, rounded."""
-    whole = max(1, round(seconds))
-    if whole < 100:
-        return counted('{count} second', '{count} seconds', whole)
-    return counted('{count} minute', '{count} minutes', round(whole / 60))
 
 
 @dataclass(frozen=True)

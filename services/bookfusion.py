@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 from calibre.utils.iso8601 import parse_iso8601
 
 from ..base import errors
+from ..base.address import checked_address
 from ..base.cancel import Cancel
 from ..base.errors import ApiGone, BackSyncError, BadAnswer, ServerTrouble, SignInRefused
 from ..base.redaction import Secret
@@ -36,7 +37,7 @@ from ..rules.records import (
     Unreadable,
     parse_id,
 )
-from ..transport.client import HttpClient, Request, Response, checked_address
+from ..transport.client import HttpClient, Request, Response
 from ..transport.paging import MOST_IN_FLIGHT, Page, each, walk
 
 Result = TypeVar('Result')

@@ -13,17 +13,19 @@ from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from ..base import errors
+from ..base.about import USER_AGENT
+from ..base.address import checked_address, shown_address
 from ..base.cancel import Cancel
 from ..base.errors import BackSyncError, BadAnswer, Cancelled, ServerTrouble, SettingsTrouble, SignInRefused
 from ..base.redaction import Secret
 from ..base.reporter import Reporter
-from ..base.settings import USER_AGENT, Settings
+from ..base.settings import Settings
 from ..base.text import Text, counted, text
 from ..rules.hardcover_records import SourceMatch
 from ..rules.isbn import Codes, asin, codes_of, isbns_in, make_codes
 from ..rules.records import CalibreBook, parse_id
 from ..rules.titles import nothing_in_common, words
-from ..transport.client import HttpClient, Limits, Request, Response, checked_address, shown_address
+from ..transport.client import HttpClient, Limits, Request, Response
 from ..transport.paging import each
 from .hardcover_answers import parse_slug
 

@@ -16,6 +16,7 @@ from datetime import date
 from typing import TypeVar
 
 from ..base import errors
+from ..base.address import checked_address, same_service
 from ..base.cancel import Cancel
 from ..base.errors import (
     BackSyncError,
@@ -40,7 +41,7 @@ from ..rules.hardcover_records import (
     WriteResult,
 )
 from ..rules.isbn import Codes
-from ..transport.client import HttpClient, Limits, Request, Response, checked_address, same_service
+from ..transport.client import HttpClient, Limits, Request, Response
 from . import hardcover_operations as operations
 from .hardcover_answers import (
     error_messages,

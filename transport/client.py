@@ -33,9 +33,11 @@ from typing import Any
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
 from ..base import errors
+from ..base.address import checked_address, is_loopback, origin_of, same_service, shown_address
 from ..base.cancel import Cancel
+from ..base.durations import duration
 from ..base.errors import BadAnswer, ServerTrouble, SettingsTrouble
-from ..base.text import Text, counted, text
+from ..base.text import Text, text
 
 MEGABYTE = 1024 * 1024
 CHUNK = 64 * 1024
@@ -322,7 +324,7 @@ class HttpClient:
         return ServerTrouble(errors.NOT_REACHED, service=self.service, reason=reason)
 
     def _take(self, url: str) -> _Line:
-        origin = _origin(urlsplit(url))
+        origin = origin_of(urlsplit(url))
         deadline = time.monotonic() - self._limits.idle
         with self._lock:
             pool = self._idle.get(origin, [])
@@ -373,7 +375,7 @@ class _Line:
     """One connection to one origin, straight or through a proxy, that a Cancel can cut at any moment."""
 
     def __init__(self, address: SplitResult, limits: Limits, tls: Callable[[], ssl.SSLContext]) -> None:
-        self.origin = _origin(address)
+        self.origin = origin_of(address)
         self.host = self.origin[1]
         self.last_used = time.monotonic()
         self.connected = False
@@ -604,7 +606,7 @@ def _proxy_for(origin: tuple[str, str, int]) -> _Proxy | None:
     if address.username:
         pair = f'{unquote(address.username)}:{unquote(address.password or "")}'
         headers['Proxy-Authorization'] = 'Basic ' + base64.b64encode(pair.encode()).decode()
-    _scheme, host, port = _origin(address)
+    _scheme, host, port = origin_of(address)
     return _Proxy(host, port, headers)
 
 
@@ -654,63 +656,6 @@ def _connect(sock: socket.socket, place: tuple[Any, ...], deadline: float, cance
         raise OSError(code, os.strerror(code))
 
 
-def _origin(address: SplitResult) -> tuple[str, str, int]:
-    scheme = address.scheme.lower()
-    port = address.port or (443 if scheme == 'https' else 80)
-    return scheme, (address.hostname or '').lower(), port
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address means this computer."""
-    if host.lower().rstrip('.') == 'localhost':
-        return True
-    try:
-        return ipaddress.ip_address(host.strip('[]')).is_loopback
-    except ValueError:
-        return False
-
-
-def checked_address(url: str, allow_plain: bool = True) -> SplitResult:
-    """The parts of an http or https address; raises SettingsTrouble for anything else.
-
-    `allow_plain=False` refuses plain http too, but for this computer itself.
-    """
-    try:
-        address = urlsplit(url)
-        usable = address.scheme.lower() in ('http', 'https') and bool(address.hostname) and address.port != 0
-    except ValueError:
-        usable = False
-    if not usable or re.search(r'[\s\x00-\x1f\x7f]', url) or not f'{address.path}{address.query}'.isascii():
-        raise SettingsTrouble(errors.BAD_ADDRESS, address=shown_address(url))
-    if not allow_plain and address.scheme.lower() == 'http' and not is_loopback(address.hostname or ''):
-        raise SettingsTrouble(errors.NOT_ENCRYPTED, address=shown_address(url))
-    return address
-
-
-def shown_address(url: str) -> str:
-    """The address without user name, password, query and fragment: what may be shown."""
-    # A password may hold any of the characters that end it elsewhere, so everything up to the last @ goes.
-    before, at, after = url.rpartition('@')
-    scheme, mark, _rest = before.partition('://')
-    shown = (f'{scheme}://' if mark else '') + after if at else url
-    return re.split(r'[?#]', shown, maxsplit=1)[0][:200]
-
-
-def same_service(url: str, target: str) -> bool:
-    """Whether credentials may follow a redirect: the same origin, or the same name with or without www. over https."""
-    try:
-        here, there = _origin(urlsplit(url)), _origin(urlsplit(target))
-    except ValueError:
-        return False
-    if here == there:
-        return True
-    return (
-        here[0] == there[0] == 'https'
-        and here[2] == there[2]
-        and here[1].removeprefix('www.') == there[1].removeprefix('www.')
-    )
-
-
 def parse_retry_after(value: str) -> float | None:
     """Seconds to wait, from a number of seconds or an HTTP date; None where there is neither."""
     value = value.strip()
@@ -725,16 +670,6 @@ def parse_retry_after(value: str) -> float | None:
     with suppress(OverflowError):
         return max(0.0, (moment - datetime.now(timezone.utc)).total_seconds())
     return None
-
-
-def duration(seconds: float) -> Text:
-    """A waiting time for people: seconds, minutes or hours, rounded up."""
-    whole = max(1, round(seconds + 0.499))
-    if whole < 100:
-        return counted('{count} second', '{count} seconds', whole)
-    if whole < 100 * 60:
-        return counted('{count} minute', '{count} minutes', -(-whole // 60))
-    return counted('{count} hour', '{count} hours', -(-whole // 3600))
 
 
 def plain_reason(error: BaseException) -> Text:

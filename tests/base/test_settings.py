@@ -18,9 +18,10 @@ from typing import Any
 import pytest
 from calibre.db.legacy import LibraryDatabase
 from calibre.utils.config import config_dir
-from calibre_plugins.bookfusionbacksync.base import redaction, settings
+from calibre_plugins.bookfusionbacksync.base import about, redaction, settings
 from calibre_plugins.bookfusionbacksync.base.errors import SettingsTrouble
 from calibre_plugins.bookfusionbacksync.base.redaction import Secret, redact
+from calibre_plugins.bookfusionbacksync.library.library_preferences import save_columns
 from harness.commands import calibre_environment, executable, settings_path
 from harness.secrets import TEST_PASSWORD
 from hypothesis import given
@@ -98,12 +99,12 @@ class TestDefaults:
             assert isinstance(getattr(settings.DEFAULTS, name), Secret) is (name in SECRETS)
 
     def test_names_and_the_user_agent(self) -> None:
-        assert settings.PLUGIN_NAME == 'BookFusion Back Sync'
+        assert about.PLUGIN_NAME == 'BookFusion Back Sync'
         assert settings.LIBRARY_NAMESPACE == 'BookFusionBackSync'
         assert settings.settings_path() == FILE
         assert settings.plugin_folder() == FILE.with_suffix('')
-        assert re.fullmatch(r'BookFusionBackSync/\d+\.\d+\.\d+ \(Calibre plugin\)', settings.USER_AGENT)
-        assert tuple(map(int, settings.VERSION.split('.'))) > (0, 0, 4)
+        assert re.fullmatch(r'BookFusionBackSync/\d+\.\d+\.\d+ \(Calibre plugin\)', about.USER_AGENT)
+        assert tuple(map(int, about.VERSION.split('.'))) > (0, 0, 4)
 
     def test_nothing_is_written_by_reading(self) -> None:
         settings.load()
@@ -410,10 +411,10 @@ class TestLibrarysOwnColumns:
         folder, other = make_library(), open_library(make_library()).new_api
         database = open_library(folder)
         chosen = {key: f'#{key}' for key in settings.COLUMN_KEYS}
-        settings.save_columns(database.new_api, {**chosen, 'email': 'no column'})
+        save_columns(database.new_api, {**chosen, 'email': 'no column'})
         assert {key: on_disk()[key] for key in settings.COLUMN_KEYS} == chosen
         assert settings.load(other).settings.status_column == '#status_column'
-        settings.save_columns(other, {'status_column': ''})
+        save_columns(other, {'status_column': ''})
         database.close()
         again = open_library(folder).new_api
         assert settings.load(again).settings.status_column == '#status_column'
@@ -422,7 +423,7 @@ class TestLibrarysOwnColumns:
 
     def test_an_empty_choice_is_a_choice(self, make_library: Any, open_library: OpenLibrary) -> None:
         cache = open_library(make_library()).new_api
-        settings.save_columns(cache, {'completed_column': ''})
+        save_columns(cache, {'completed_column': ''})
         write_file({'completed_column': '#fromfile'})
         assert settings.load(cache).settings.completed_column == ''
 

@@ -15,6 +15,7 @@ from calibre_plugins.bookfusionbacksync.base.settings import Settings
 from calibre_plugins.bookfusionbacksync.config import ConfigWidget
 from calibre_plugins.bookfusionbacksync.gui import sign_in_dialog
 from calibre_plugins.bookfusionbacksync.library.calibre_library import Library
+from calibre_plugins.bookfusionbacksync.library.library_preferences import save_columns
 from harness.desk import CountingJobs, LibraryWindow
 from harness.secrets import TEST_BOOKLORE_PASSWORD, TEST_HARDCOVER_TOKEN, TEST_PASSWORD, TEST_USER_TOKEN, leaks
 from harness.start import PLUGIN_NAME
@@ -255,7 +256,7 @@ def test_marks_a_bad_column_in_place_and_keeps_it(open_form: Any) -> None:
 def test_says_that_a_new_column_waits_for_a_restart(open_form: Any) -> None:
     form = open_form()
     form.library.add_column('brandnew', 'Brand new', 'datetime', {})
-    settings.save_columns(form.library.api, {'last_read_column': '#brandnew'})
+    save_columns(form.library.api, {'last_read_column': '#brandnew'})
     again = open_form()
     assert again.child('last_read_column_mark').text() == '#brandnew can be used after a restart of Calibre.'
 

@@ -47,9 +47,9 @@ def run_calibre(
     """Starts Calibre on a library, calls `drive(gui, helpers)` of the script, quits, and waits for the end.
 
     `drive` may be a generator: what it yields says when it goes on (see gui_driver.Driver). Its return value, which
-    must be fit for JSON, is the result; `argument`, fit for JSON too, is `helpers.argument` there. A script can import
-    what the tests can: harness, standins, whole_gui.scripts. Exit code 0 means that the script ended without an exception, no
-    exception was left unhandled, and Calibre quit in good order.
+    must be fit for JSON, is the result; `argument`, fit for JSON too, is `helpers.argument` there. A script can
+    import what the tests can: harness, standins, whole_gui.scripts. Exit code 0 means that the script ended without an
+    exception, no exception was left unhandled, and Calibre quit in good order.
     """
     with (
         tempfile.TemporaryDirectory(prefix='gui-', dir=config.parent) as scratch,

@@ -18,6 +18,7 @@ from calibre_plugins.bookfusionbacksync.base.errors import (
     SettingsTrouble,
 )
 from calibre_plugins.bookfusionbacksync.base.settings import plugin_folder, save
+from calibre_plugins.bookfusionbacksync.gui.rating_preview import cost_words
 from calibre_plugins.bookfusionbacksync.jobs import hardcover_account
 from calibre_plugins.bookfusionbacksync.jobs.change_match import change_match, unlink_match
 from calibre_plugins.bookfusionbacksync.jobs.push_ratings import MANY_FOR_A_FEED, preview_outcome, push_to_undo
@@ -255,7 +256,7 @@ def test_a_hundred_ratings_take_as_long_as_the_plan_says(make_shelf: MakeShelf) 
     shelf.push(planned)
     assert shelf.service.clock.waited - before == pytest.approx(planned.cost.seconds, abs=3)
     assert 85 <= planned.cost.seconds <= 100
-    assert str(planned.cost.words) == f'20 requests, about {round(planned.cost.seconds)} seconds'
+    assert str(cost_words(planned.cost)) == f'20 requests, about {round(planned.cost.seconds)} seconds'
 
 
 def test_many_at_once_are_warned_about(make_shelf: MakeShelf) -> None:

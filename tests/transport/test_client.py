@@ -20,7 +20,9 @@ from urllib.parse import urlencode
 
 import pytest
 from calibre_plugins.bookfusionbacksync.base import errors
+from calibre_plugins.bookfusionbacksync.base.address import checked_address, same_service, shown_address
 from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
+from calibre_plugins.bookfusionbacksync.base.durations import duration
 from calibre_plugins.bookfusionbacksync.base.errors import (
     BackSyncError,
     BadAnswer,
@@ -35,12 +37,8 @@ from calibre_plugins.bookfusionbacksync.transport.client import (
     HttpClient,
     Limits,
     Request,
-    checked_address,
-    duration,
     parse_retry_after,
     plain_reason,
-    same_service,
-    shown_address,
 )
 from harness.network import (
     QUICK,
