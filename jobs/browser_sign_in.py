@@ -37,7 +37,7 @@ SLOW_DOWN_STEP = 5.0
 LONGEST_PAUSE_IN_TROUBLE = 30.0
 # The wait itself is what tries again, so a single poll does not, and gives up soon.
 ASKED_TO_WAIT = frozenset({429, 503})
-POLL_LIMITS = Limits(silence=10.0, whole_answer=20.0, waits=())
+POLL_LIMITS = Limits(read_timeout=10.0, total_timeout=20.0, retry_delays=())
 
 LONGEST_USER_CODE = 40
 LONGEST_ADDRESS = 500
@@ -117,7 +117,7 @@ def _understood(response: Response) -> _Poll:
         return _Poll(
             trouble=trouble, failed=True, retry_after=parse_retry_after(response.headers.get('retry-after', '')) or 0.0
         )
-    if not 200 <= response.status < 300:
+    if not response.ok:
         return _Poll(trouble=errors.REFUSED_REQUEST.with_values(service=SERVICE, status=response.status))
     token = data.get('access_token')
     if not _usable_secret(token):
@@ -161,7 +161,7 @@ class BrowserSignIn:
         response = self._send(self._asking, '/api/user/auth/device', {'client_id': self._client_id}, cancel)
         if response.status in GONE:
             raise ApiGone(errors.API_GONE)
-        if not 200 <= response.status < 300:
+        if not response.ok:
             kind = SignInRefused if response.status in SIGN_IN_REFUSED else ServerTrouble
             raise kind(errors.REFUSED_REQUEST, service=SERVICE, status=response.status)
         return self._device_code(_mapping(response.data))

@@ -35,7 +35,7 @@ DONE = text('Done - {updated} updated, {skipped} skipped.')
 FETCHED_SOME = text('Fetching BookFusion library... ({done})')
 FETCHED_SOME_OF = text('Fetching BookFusion library... ({done} of {total})')
 # Reading 5000 records takes the server longer than reading 100.
-SLOW_PAGE_SIZE, SLOW_PAGE_SILENCE = 200, 90.0
+SLOW_PAGE_SIZE, SLOW_PAGE_TIMEOUT = 200, 90.0
 
 OpenLibrary = Callable[[], AbstractContextManager[Library]]
 
@@ -153,7 +153,7 @@ class _FetchReporter:
 def http_client(service: str, settings: Settings, reporter: Reporter, limits: Limits | None = None) -> HttpClient:
     """A client whose waits show in the status line."""
     if limits is None and settings.page_size > SLOW_PAGE_SIZE:
-        limits = Limits(silence=SLOW_PAGE_SILENCE)
+        limits = Limits(read_timeout=SLOW_PAGE_TIMEOUT)
     return HttpClient(service, USER_AGENT, limits, report_wait=reporter.status)
 
 

@@ -222,10 +222,6 @@ def refusal(response: Response, first: bool = True) -> ServerTrouble | SignInRef
     return ServerTrouble(errors.REFUSED_REQUEST, service=SERVICE, status=response.status)
 
 
-def _ok(response: Response) -> bool:
-    return 200 <= response.status < 300
-
-
 def _token_from(response: Response) -> Secret:
     token = _mapping(response.data).get('token')
     if not isinstance(token, str) or not TOKEN.fullmatch(token.strip()):
@@ -237,7 +233,7 @@ def _refuse_sign_in(response: Response) -> None:
     """Raises for a sign-in that did not succeed: a wrong password, a vanished interface, anything else."""
     if response.status in SIGN_IN_REFUSED:
         raise SignInRefused(errors.SIGN_IN_REFUSED)
-    if not _ok(response):
+    if not response.ok:
         raise refusal(response)
 
 
@@ -309,7 +305,7 @@ class PrivateApi:
         response = self._ask(number, per_page, token, cancel)
         if response.status == 401:
             response = self._ask(number, per_page, self._signed_in.renew(token, cancel), cancel)
-        if not _ok(response):
+        if not response.ok:
             raise refusal(response, first=number == 1)
         return response
 
@@ -384,7 +380,7 @@ class UserApi:
             'list': 'all',
         }
         response = self._send('POST', '/api/user/books/search', payload, cancel)
-        if not _ok(response):
+        if not response.ok:
             raise refusal(response, first=number == 1)
         return response
 
@@ -397,7 +393,7 @@ class UserApi:
         response = self._send('GET', f'/api/user/books/{book_id}/reading_position', None, cancel)
         if response.status == 404:
             return {}
-        if not _ok(response):
+        if not response.ok:
             raise refusal(response, first=False)
         return _mapping(response.data)
 

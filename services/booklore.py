@@ -43,7 +43,7 @@ MOST_SINGLES = 100
 LARGEST_HARDCOVER_ID = 2**31 - 1
 LONGEST_TEXT, MOST_AUTHORS = 1000, 100
 # A source that is optional must not hold up the fetch, and a password must not be tried twice: nothing is tried again.
-PATIENCE = Limits(connect=5.0, waits=())
+PATIENCE = Limits(connect_timeout=5.0, retry_delays=())
 # What people copy from the browser behind the server's address.
 PAGES = re.compile(r'/(?:login|dashboard|all-books|api(?:/v1)?)?/?$')
 # What Calibre and others write where they know no author.
@@ -290,7 +290,7 @@ class Server:
 def _check(response: Response) -> None:
     if response.status in (401, 403):
         raise ServerTrouble(errors.BOOKLORE_NOT_ALLOWED, status=response.status)
-    if not 200 <= response.status < 300:
+    if not response.ok:
         raise ServerTrouble(errors.REFUSED_REQUEST, service=SERVICE, status=response.status)
 
 

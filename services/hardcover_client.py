@@ -67,10 +67,12 @@ Item = TypeVar('Item')
 
 SERVICE = 'Hardcover'
 # Hardcover gives up on a query after 30 s and says so; that answer is worth waiting for.
-LIMITS = Limits(silence=40.0)
+LIMITS = Limits(read_timeout=40.0)
 # Bytes of covers that are kept for the next question, the last ones that were shown.
 COVERS_KEPT = 16 * 1024 * 1024
-COVER_LIMITS = Limits(connect=5.0, silence=5.0, whole_answer=10.0, waits=(), body=2 * 1024 * 1024)
+COVER_LIMITS = Limits(
+    connect_timeout=5.0, read_timeout=5.0, total_timeout=10.0, retry_delays=(), max_body=2 * 1024 * 1024
+)
 BATCH = 100
 EDITIONS_A_PAGE, ROWS_A_PAGE = 500, 100
 CANDIDATES, FEWER_CANDIDATES = 10, 5
@@ -158,7 +160,7 @@ class Hardcover:
             self.units += operation.units
         if response.status == 408:
             raise TimedOut(errors.TOO_SLOW, service=SERVICE)
-        if not 200 <= response.status < 300:
+        if not response.ok:
             raise refusal(response, operation)
         if not isinstance(response.data, dict):
             raise bad_answer(text('an object was expected'))

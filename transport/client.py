@@ -54,15 +54,20 @@ CLOSED_BY_PEER = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 
 @dataclass(frozen=True)
 class Limits:
-    """How patient and how generous a client is. Times in seconds, sizes in bytes."""
+    """How patient and how generous a client is, in httpx's words. Times in seconds, sizes in bytes.
 
-    connect: float = 10.0
-    silence: float = 30.0
-    whole_answer: float = 120.0
+    `read_timeout` is for each wait for the next bytes, `total_timeout` for the whole response from connecting on;
+    `retry_delays` come between the tries, so that there is one try more than delays; `max_body` is after inflating;
+    a connection that was idle for longer than `keepalive_expiry` is not used again.
+    """
+
+    connect_timeout: float = 10.0
+    read_timeout: float = 30.0
+    total_timeout: float = 120.0
     # Own waiting between tries, 10 s together at most (the jitter adds up to a fifth).
-    waits: tuple[float, ...] = (0.5, 2.0, 5.0)
-    body: int = 64 * MEGABYTE
-    idle: float = 20.0
+    retry_delays: tuple[float, ...] = (0.5, 2.0, 5.0)
+    max_body: int = 64 * MEGABYTE
+    keepalive_expiry: float = 20.0
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,11 @@ class Response:
     status: int
     headers: Mapping[str, str] = field(repr=False)
     data: object = field(repr=False)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is one of success, 200 to 299."""
+        return 200 <= self.status < 300
 
 
 @dataclass(frozen=True)
@@ -182,7 +192,7 @@ class HttpClient:
         Returns whatever status is not transient: what a 401 or a 404 means is the service's business.
         Raises ServerTrouble, BadAnswer, SettingsTrouble (an address that must not be used), Cancelled.
         """
-        waits = list(self._limits.waits)
+        waits = list(self._limits.retry_delays)
         while True:
             try:
                 with self._gate.passed(cancel):
@@ -243,12 +253,12 @@ class HttpClient:
         if request.raw:
             return Response(status, answer.headers, answer.body)
         try:
-            data = json.loads(answer.body)
+            return Response(status, answer.headers, json.loads(answer.body))
         except (ValueError, RecursionError):
-            if 200 <= status < 300:
-                raise _Transient(errors.NOT_JSON.with_values(service=self.service), sent=True) from None
-            data = None
-        return Response(status, answer.headers, data)
+            response = Response(status, answer.headers, None)
+        if response.ok:
+            raise _Transient(errors.NOT_JSON.with_values(service=self.service), sent=True)
+        return response
 
     def _server_says_later(self, answer: _RawAnswer) -> _Transient:
         status = answer.status
@@ -293,7 +303,9 @@ class HttpClient:
             yield
         except _TooLarge:
             line.close()
-            raise BadAnswer(errors.TOO_LARGE, service=self.service, megabytes=self._limits.body // MEGABYTE) from None
+            raise BadAnswer(
+                errors.TOO_LARGE, service=self.service, megabytes=self._limits.max_body // MEGABYTE
+            ) from None
         except ssl.SSLCertVerificationError as error:
             line.close()
             cancel.check()
@@ -325,7 +337,7 @@ class HttpClient:
 
     def _take(self, url: str) -> _Line:
         origin = origin_of(urlsplit(url))
-        deadline = time.monotonic() - self._limits.idle
+        deadline = time.monotonic() - self._limits.keepalive_expiry
         with self._lock:
             pool = self._idle.get(origin, [])
             while pool:
@@ -415,7 +427,7 @@ class _Line:
                 connection.set_tunnel(host, port, headers=through.headers)
         else:
             connection = _PlainConnection(*first_hop, self)
-        connection.timeout = self._limits.silence
+        connection.timeout = self._limits.read_timeout
         connection.response_class = functools.partial(_Answer, self)  # type: ignore[assignment]
         return connection
 
@@ -423,13 +435,13 @@ class _Line:
         """Sends the request and reads the whole answer, within the limits."""
         self._cancel = cancel
         self.sent = self.answering = False
-        self._deadline = time.monotonic() + self._limits.whole_answer
+        self._deadline = time.monotonic() + self._limits.total_timeout
         with cancel.interrupting(self.cut):
             if not self.is_open:
                 self.connected = False
                 self._connection.connect()
             self.connected = True
-            self._connection.sock.settimeout(self._limits.silence)
+            self._connection.sock.settimeout(self._limits.read_timeout)
             self._send(request, urlsplit(url), user_agent)
             self.sent = True
             answer = self._connection.getresponse()
@@ -456,7 +468,7 @@ class _Line:
     def _read(self, answer: http.client.HTTPResponse, headers: Mapping[str, str]) -> bytes:
         """The body, inflated. read1 and the count of our own let a short body be told from a whole one."""
         expected = None if answer.chunked else answer.length
-        if expected is not None and expected > self._limits.body:
+        if expected is not None and expected > self._limits.max_body:
             raise _TooLarge
         inflate = (
             zlib.decompressobj(16 + zlib.MAX_WBITS)
@@ -470,8 +482,8 @@ class _Line:
             if not chunk:
                 break
             received += len(chunk)
-            body += inflate.decompress(chunk, self._limits.body + 1 - len(body)) if inflate else chunk
-            if len(body) > self._limits.body:
+            body += inflate.decompress(chunk, self._limits.max_body + 1 - len(body)) if inflate else chunk
+            if len(body) > self._limits.max_body:
                 raise _TooLarge
         if expected is not None and received < expected:
             raise http.client.IncompleteRead(b'', expected - received)
@@ -491,11 +503,11 @@ class _Line:
         if left <= 0:
             raise TimeoutError
         if self._socket is not None:
-            self._socket.settimeout(min(self._limits.silence, left))
+            self._socket.settimeout(min(self._limits.read_timeout, left))
 
     def open_socket(self, address: tuple[str, int], *ignored: object) -> socket.socket:
         """A connected socket; the look-up and the connecting both end at once when cancelled."""
-        deadline = time.monotonic() + self._limits.connect
+        deadline = time.monotonic() + self._limits.connect_timeout
         failure: OSError = OSError(errno.EHOSTUNREACH, 'no address')
         places = _look_up(address, deadline, self._cancel)
         for number, (family, kind, protocol, _name, place) in enumerate(places):
@@ -517,7 +529,7 @@ class _Line:
 
     def _guarded(self, sock: socket.socket) -> socket.socket:
         """The socket, in the place where cut() finds it from now on."""
-        sock.settimeout(self._limits.silence)
+        sock.settimeout(self._limits.read_timeout)
         self._socket = sock
         if self._cancel.is_set:
             sock.close()

@@ -33,7 +33,7 @@ from harness.secrets import TEST_HARDCOVER_TOKEN
 from standins.hardcover import Catalogue, HardcoverStandIn, Printing, ShelfRow, Work, isbn13
 
 # A request that is sent again because this machine was busy would be counted twice; waiting between tries is vain here.
-PATIENT = Limits(connect=10.0, silence=30.0, whole_answer=60.0, waits=(0.01, 0.02, 0.03))
+PATIENT = Limits(connect_timeout=10.0, read_timeout=30.0, total_timeout=60.0, retry_delays=(0.01, 0.02, 0.03))
 
 
 class StillClock:

@@ -24,7 +24,7 @@ from standins.common import Answer, Request, StandIn, json_answer
 
 USER_AGENT = 'BookFusionBackSync/0.0.0 (Calibre plugin)'
 # Short enough to wait for, long enough for a machine that is busy with other things.
-QUICK = Limits(connect=1.0, silence=0.3, whole_answer=1.0, waits=(0.01, 0.02, 0.03))
+QUICK = Limits(connect_timeout=1.0, read_timeout=0.3, total_timeout=1.0, retry_delays=(0.01, 0.02, 0.03))
 OWN_THREADS = ('page', 'single', 'look-up')
 SOON = 1.0
 

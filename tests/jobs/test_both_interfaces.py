@@ -33,7 +33,7 @@ from standins.bookfusion import (
     generate_records,
 )
 
-HASTY = Limits(connect=2, silence=2, whole_answer=5, waits=())
+HASTY = Limits(connect_timeout=2, read_timeout=2, total_timeout=5, retry_delays=())
 COLUMNS: dict[str, Any] = {'#dateread': 'datetime', '#completed': 'bool', '#progress': 'float'}
 SWITCHED = "Note: BookFusion's private interface is gone (404 or 410), so its user interface is used."
 EXPIRED = 'The sign-in to BookFusion has expired. Sign in again in Settings.'

@@ -100,7 +100,7 @@ def server() -> Iterator[BookFusionStandIn]:
 @pytest.fixture
 def quick_polls(monkeypatch: pytest.MonkeyPatch) -> None:
     """Polls that give up on a silent server sooner than a reader would."""
-    monkeypatch.setattr(browser_sign_in, 'POLL_LIMITS', Limits(silence=0.2, whole_answer=0.3, waits=()))
+    monkeypatch.setattr(browser_sign_in, 'POLL_LIMITS', Limits(read_timeout=0.2, total_timeout=0.3, retry_delays=()))
 
 
 def started(server: BookFusionStandIn, **answer: Any) -> DeviceCode:
@@ -653,6 +653,6 @@ def test_errors_of_the_family_only(server: BookFusionStandIn) -> None:
         server.clear_faults()
         server.fail(fault, DEVICE_CODE, times=None)
         with BrowserSignIn(server.user_api_base) as attempt:
-            attempt._asking._limits = Limits(waits=())
+            attempt._asking._limits = Limits(retry_delays=())
             with pytest.raises(BackSyncError):
                 attempt.start(Cancel())

@@ -59,7 +59,7 @@ from standins.bookfusion import (
 from standins.booklore import BookLoreStandIn
 from standins.hardcover import HardcoverStandIn
 
-HASTY = Limits(connect=2, silence=2, whole_answer=5, waits=())
+HASTY = Limits(connect_timeout=2, read_timeout=2, total_timeout=5, retry_delays=())
 # A pace belongs to a key, and tests that share one would wait for each other.
 KEYS = (f'{TEST_HARDCOVER_TOKEN}{number}' for number in itertools.count())
 

@@ -64,9 +64,9 @@ BEFORE: Mapping[str, Mapping[int, Any]] = {
     '#completed': {**dict.fromkeys(range(1, 9)), 8: False},
 }
 
-ROOMY = Limits(silence=10, whole_answer=20, waits=(0.01, 0.02, 0.03), body=2_000_000)
+ROOMY = Limits(read_timeout=10, total_timeout=20, retry_delays=(0.01, 0.02, 0.03), max_body=2_000_000)
 # Only where the server is to be given up.
-TIGHT = replace(ROOMY, silence=0.08, whole_answer=0.1)
+TIGHT = replace(ROOMY, read_timeout=0.08, total_timeout=0.1)
 
 
 def page_of(request: Request) -> int:

@@ -51,8 +51,8 @@ from standins.booklore import BATCH, BOOKS, LOGIN, BookLoreStandIn, ServerBook
 from standins.common import Action, unused_port
 from standins.hardcover import generate_catalogue, isbn10, isbn13
 
-PATIENT = Limits(connect=5, silence=20, whole_answer=40, waits=())
-IMPATIENT = Limits(connect=1.0, silence=0.3, whole_answer=0.6, waits=())
+PATIENT = Limits(connect_timeout=5, read_timeout=20, total_timeout=40, retry_delays=())
+IMPATIENT = Limits(connect_timeout=1.0, read_timeout=0.3, total_timeout=0.6, retry_delays=())
 SINGLE = BOOKS + '/1'
 
 

@@ -37,6 +37,7 @@ from calibre_plugins.bookfusionbacksync.transport.client import (
     HttpClient,
     Limits,
     Request,
+    Response,
     parse_retry_after,
     plain_reason,
 )
@@ -141,7 +142,7 @@ def test_four_tries_and_no_more(server: Echo, name: str) -> None:
     """A first request goes well, so that the tries begin on a kept-alive connection."""
     action, sentence = TRANSIENT[name]
     cancel = RecordingCancel()
-    with make_client(replace(QUICK, silence=0.1, whole_answer=0.15)) as client:
+    with make_client(replace(QUICK, read_timeout=0.1, total_timeout=0.15)) as client:
         client.send(get(server, '/first'), cancel)
         # On a busy machine even that one may have taken more than one try.
         cancel.waits.clear()
@@ -156,7 +157,7 @@ def test_four_tries_and_no_more(server: Echo, name: str) -> None:
 @pytest.mark.parametrize('name', TRANSIENT)
 def test_another_try_mends_it(server: Echo, name: str) -> None:
     cancel = RecordingCancel()
-    with make_client(replace(QUICK, silence=0.1, whole_answer=0.15)) as client:
+    with make_client(replace(QUICK, read_timeout=0.1, total_timeout=0.15)) as client:
         server.fail(TRANSIENT[name][0])
         answer = client.send(post(server), cancel)
     assert answer.status == 200
@@ -172,6 +173,13 @@ def test_other_statuses_come_back_at_once(server: Echo, client: HttpClient, stat
     assert answer.status == status
     assert answer.data == (None if status == 304 else {'error': f'status {status}'})
     assert server.count() == 1
+
+
+@pytest.mark.parametrize(
+    ('status', 'ok'), [(199, False), (200, True), (204, True), (299, True), (300, False), (404, False)]
+)
+def test_which_statuses_are_ok(status: int, ok: bool) -> None:
+    assert Response(status, {}, None).ok is ok
 
 
 def test_an_error_may_come_without_json(server: Echo, client: HttpClient) -> None:
@@ -201,8 +209,8 @@ def test_own_waits_grow_and_stay_within_ten_seconds(server: Echo) -> None:
         assert sum(cancel.waits) <= 10
         all_waits.append(tuple(cancel.waits))
     assert len(set(all_waits)) > 1, 'no jitter'
-    assert 1.2 * sum(Limits().waits) <= 10
-    assert len(Limits().waits) == 3
+    assert 1.2 * sum(Limits().retry_delays) <= 10
+    assert len(Limits().retry_delays) == 3
 
 
 @pytest.mark.parametrize('status', [408, 429, 500, 503])
@@ -299,13 +307,13 @@ def test_a_name_that_does_not_exist(client: HttpClient, host: str) -> None:
 def test_an_address_that_leads_nowhere_leaves_time_for_the_next(server: Echo) -> None:
     with black_hole() as hole, names({'books.example': [('127.0.0.1', hole), ('127.0.0.1', server.port)]}):
         started = time.monotonic()
-        with make_client(replace(QUICK, connect=3, whole_answer=20)) as client:
+        with make_client(replace(QUICK, connect_timeout=3, total_timeout=20)) as client:
             assert client.send(Request('GET', 'http://books.example/'), Cancel()).status == 200
     assert time.monotonic() - started < 3
 
 
 def test_connecting_takes_no_longer_than_allowed() -> None:
-    with black_hole() as hole, make_client(replace(QUICK, connect=0.2, waits=())) as client:
+    with black_hole() as hole, make_client(replace(QUICK, connect_timeout=0.2, retry_delays=())) as client:
         started = time.monotonic()
         error = failure(client, Request('GET', f'http://127.0.0.1:{hole}/'))
     assert 'could not be reached (no answer)' in str(error)
@@ -351,7 +359,7 @@ def test_a_stale_connection_is_replaced_without_a_wait(server: Echo, client: Htt
 
 def test_a_stale_connection_is_replaced_even_where_nothing_is_tried_again(server: Echo) -> None:
     server.requests_per_connection = 1
-    with make_client(replace(QUICK, waits=())) as client:
+    with make_client(replace(QUICK, retry_delays=())) as client:
         for _ in range(3):
             assert client.send(post(server), Cancel()).status == 200
             time.sleep(0.02)
@@ -385,7 +393,7 @@ def test_several_stale_connections_are_replaced_at_once(server: Echo, client: Ht
 
 
 def test_a_connection_that_was_idle_for_long_is_not_used_again(server: Echo) -> None:
-    with make_client(replace(QUICK, idle=0.05)) as client:
+    with make_client(replace(QUICK, keepalive_expiry=0.05)) as client:
         client.send(get(server), Cancel())
         time.sleep(0.1)
         client.send(get(server), Cancel())
@@ -429,7 +437,7 @@ def test_compressed_answers(server: Echo, client: HttpClient, compressed: bool) 
 @pytest.mark.parametrize('content_length', [True, False])
 def test_too_much_is_refused(server: Echo, content_length: bool) -> None:
     server.fail(faults.Huge(200, content_length=content_length))
-    with make_client(Limits(waits=(0,))) as client:
+    with make_client(Limits(retry_delays=(0,))) as client:
         error = failure(client, get(server))
     assert isinstance(error, BadAnswer)
     assert str(error).startswith('The service sent more than 64 MB in one answer, which was refused. Choose a smaller')
@@ -438,14 +446,14 @@ def test_too_much_is_refused(server: Echo, content_length: bool) -> None:
 
 def test_a_gzip_bomb_is_refused(server: Echo) -> None:
     server.fail(faults.GzipBomb(30))
-    with make_client(replace(QUICK, body=2 * http_client.MEGABYTE)) as client:
+    with make_client(replace(QUICK, max_body=2 * http_client.MEGABYTE)) as client:
         assert 'more than 2 MB' in str(failure(client, get(server)))
     assert server.count() == 1
 
 
 def test_as_much_as_is_allowed_is_taken(server: Echo) -> None:
     body = b'"' + b'x' * 998 + b'"'
-    with make_client(replace(QUICK, body=1000)) as client:
+    with make_client(replace(QUICK, max_body=1000)) as client:
         for sent in (Answer(200, {}, body), Answer(200, {'Content-Encoding': 'gzip'}, gzip.compress(body))):
             server.fail(Verbatim(sent))
             assert client.send(get(server), Cancel()).data == 'x' * 998
@@ -456,7 +464,7 @@ def test_as_much_as_is_allowed_is_taken(server: Echo) -> None:
 @pytest.mark.parametrize('head', [False, True])
 def test_slow_but_in_time(server: Echo, head: bool) -> None:
     server.fail(faults.SlowBody(2000, head=head))
-    with make_client(replace(QUICK, silence=0.2, whole_answer=2)) as client:
+    with make_client(replace(QUICK, read_timeout=0.2, total_timeout=2)) as client:
         assert client.send(get(server), Cancel()).status == 200
 
 
@@ -464,7 +472,7 @@ def test_slow_but_in_time(server: Echo, head: bool) -> None:
 def test_a_slow_answer_ends_in_time_although_it_never_falls_silent(server: Echo, head: bool) -> None:
     server.fail(faults.SlowBody(30, head=head))
     started = time.monotonic()
-    with make_client(replace(QUICK, silence=0.3, whole_answer=0.4, waits=())) as client:
+    with make_client(replace(QUICK, read_timeout=0.3, total_timeout=0.4, retry_delays=())) as client:
         error = failure(client, get(server))
     assert told(error, errors.TOO_SLOW)
     assert 0.3 < time.monotonic() - started < SOON
@@ -478,7 +486,7 @@ def test_no_request_after_a_cancel(server: Echo, client: HttpClient) -> None:
     assert (server.count(), server.connections, client.requests) == (0, 0, 0)
 
 
-PATIENT = Limits(waits=(30.0, 30.0, 30.0))
+PATIENT = Limits(retry_delays=(30.0, 30.0, 30.0))
 
 
 def test_cancelled_in_the_look_up() -> None:
@@ -992,7 +1000,7 @@ def test_what_is_shown_of_an_address(url: str, shown: str) -> None:
 def test_what_must_not_happen_twice_is_only_tried_again_when_it_did_not_happen(
     server: Echo, action: Action, tries: int
 ) -> None:
-    with make_client(replace(QUICK, silence=0.1)) as client:
+    with make_client(replace(QUICK, read_timeout=0.1)) as client:
         client.send(get(server, '/first'), Cancel())
         server.fail(action, '/books', times=None)
         failure(client, post(server, repeatable=False), RecordingCancel())
@@ -1088,7 +1096,7 @@ def test_no_error_tells_a_url_a_header_or_a_body(server: Echo, name: str) -> Non
     action = more.get(name) or TRANSIENT.get(name, (faults.Redirect('{target}'),))[0]
     server.fail(action, times=None)
     request = Request('POST', f'{server.origin}/books?token={TOKEN}', {'X-Token': TOKEN}, {'password': TOKEN})
-    with make_client(replace(QUICK, silence=0.1, whole_answer=0.15)) as client:
+    with make_client(replace(QUICK, read_timeout=0.1, total_timeout=0.15)) as client:
         error = failure(client, request, RecordingCancel())
     assert TOKEN not in whole_story(error)
     assert 'books?' not in whole_story(error)
@@ -1096,7 +1104,7 @@ def test_no_error_tells_a_url_a_header_or_a_body(server: Echo, name: str) -> Non
 
 def test_nothing_of_a_request_or_an_answer_shows() -> None:
     request = Request('POST', f'https://books.example/?token={TOKEN}', {'X-Token': TOKEN}, {'password': TOKEN})
-    response = http_client.Response(200, {'set-cookie': TOKEN}, {'token': TOKEN})
+    response = Response(200, {'set-cookie': TOKEN}, {'token': TOKEN})
     raw = http_client._RawAnswer(200, {'set-cookie': TOKEN}, TOKEN.encode())
     assert TOKEN not in f'{request!r}{response!r}{raw!r}{request}{response}{raw}'
 
