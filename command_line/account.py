@@ -1,36 +1,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The commands that are about accounts: sign-in, sign-out and check, without a window.
-
-What they do is done elsewhere; here are only their options, what they print, and what they ask.
-"""
+"""The commands sign-in, sign-out and check: their options, what they print, and what they ask."""
 
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from ..base.cancel import Cancel
 from ..base.durations import duration
 from ..base.errors import Cancelled
-from ..base.redaction import redact
 from ..base.settings import load
 from ..base.text import text
-from ..jobs.browser_sign_in import (
-    NOT_SIGNED_IN_BEFORE,
-    SIGNED_OUT,
-    DeviceCode,
-    erase_password,
-    sign_in,
-    sign_out,
-)
-from ..jobs.check import check
-from ..library.calibre_library import Library
-from .program import DONE, Commands, TerminalReporter, add_command, library_opener, on_signals, print_json
+from .terminal import DONE, Commands, TerminalReporter, add_command, library_opener, on_signals, print_json
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from ..jobs.browser_sign_in import DeviceCode
+    from ..library.calibre_library import Library
 
 ERASE_QUESTION = (
     'The password of the BookFusion account is stored in the settings and no longer needed. Erase it? [y/n] '
@@ -42,7 +30,6 @@ STOPPED_WHEN_ASKED = text('Cancelled - you are signed in, and the stored passwor
 
 
 def add_account_commands(commands: Commands) -> None:
-    """Puts the commands of this room on the command line."""
     words = 'sign in to BookFusion with a browser, on this computer or any other'
     parser = commands.add_parser('sign-in', help=words, description=words, allow_abbrev=False)
     parser.set_defaults(run=run_sign_in, json=False)
@@ -55,6 +42,8 @@ def add_account_commands(commands: Commands) -> None:
 
 
 def run_sign_in(_arguments: argparse.Namespace, reporter: TerminalReporter, cancel: Cancel) -> int:
+    from ..jobs.browser_sign_in import sign_in
+
     loaded = load()
     for problem in loaded.problems:
         reporter.log(f'Note: {problem}')
@@ -75,6 +64,8 @@ def show_code(code: DeviceCode) -> None:
 
 def offer_to_erase(reporter: TerminalReporter, cancel: Cancel) -> None:
     """Erases a stored password when somebody says so; without a terminal it stays, and that is said."""
+    from ..jobs.browser_sign_in import erase_password
+
     if sys.stdin is None or not sys.stdin.isatty():
         reporter.log(KEPT)
         reporter.log(NOBODY_TO_ASK)
@@ -108,12 +99,17 @@ def _interrupt() -> None:
     raise KeyboardInterrupt
 
 
-def run_sign_out(_arguments: argparse.Namespace, reporter: TerminalReporter, _cancel: Cancel) -> int:
+def run_sign_out(_arguments: argparse.Namespace, reporter: TerminalReporter, cancel: Cancel) -> int:
+    from ..jobs.browser_sign_in import NOT_SIGNED_IN_BEFORE, SIGNED_OUT, sign_out
+
+    cancel.check()
     reporter.log(str(SIGNED_OUT if sign_out() else NOT_SIGNED_IN_BEFORE))
     return DONE
 
 
 def run_check(arguments: argparse.Namespace, reporter: TerminalReporter, cancel: Cancel) -> int:
+    from ..jobs.check import check
+
     @contextmanager
     def open_library() -> Iterator[Library]:
         with library_opener(arguments, read_only=True)() as library:
@@ -123,7 +119,7 @@ def run_check(arguments: argparse.Namespace, reporter: TerminalReporter, cancel:
     for line in (*report.lines, report.verdict):
         reporter.log(str(line))
     if report.problem is not None:
-        print(f'Error: {redact(str(report.problem))}', file=sys.stderr, flush=True)
+        reporter.error(report.problem)
     if arguments.json:
         print_json(report.data)
     return DONE if report.problem is None else report.problem.exit_code

@@ -1,30 +1,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Hardcover commands: hardcover-ids and hardcover-ratings, without a window.
-
-What they do is done elsewhere; here are only their options, and what they print.
-"""
+"""The commands hardcover-ids and hardcover-ratings: their options, and what they print."""
 
 from __future__ import annotations
 
 import argparse
 import logging
-import sys
+from typing import TYPE_CHECKING
 
 from ..base.cancel import Cancel
-from ..base.errors import BackSyncError, Cancelled
-from ..base.redaction import redact
+from ..base.errors import BackSyncError
 from ..base.settings import load
-from ..jobs.fetch_ids import fetch_ids
-from ..jobs.push_ratings import plan_ratings, preview_outcome, push_ratings, shown_stars
-from ..rules.hardcover_records import IdsOutcome, PlannedPush, RatingsOutcome
-from ..services.booklore import source_from
-from .program import DONE, Commands, TerminalReporter, add_command, library_opener, print_json
+from .terminal import DONE, Commands, TerminalReporter, add_command, library_opener, print_json
+
+if TYPE_CHECKING:
+    from ..rules.hardcover_records import IdsOutcome, PlannedPush, RatingsOutcome
 
 logger = logging.getLogger(__name__)
 
 
 def add_hardcover_commands(commands: Commands) -> None:
-    """Puts the commands of this room on the command line."""
     parser = add_command(commands, 'hardcover-ids', run_ids, 'look up Hardcover ids and store those that are certain')
     parser.add_argument('--json', action='store_true', help='print the result as JSON in the last line')
     parser = add_command(commands, 'hardcover-ratings', run_ratings, 'send the ratings that differ to Hardcover')
@@ -33,6 +27,10 @@ def add_hardcover_commands(commands: Commands) -> None:
 
 
 def run_ids(arguments: argparse.Namespace, reporter: TerminalReporter, cancel: Cancel) -> int:
+    from ..jobs.fetch_ids import fetch_ids
+    from ..services.booklore import source_from
+
+    cancel.check()
     open_library = library_opener(arguments, read_only=False)
     source = source_from(load().settings, reporter)
     last_resort = source.last_resort if source is not None else None
@@ -41,6 +39,9 @@ def run_ids(arguments: argparse.Namespace, reporter: TerminalReporter, cancel: C
 
 
 def run_ratings(arguments: argparse.Namespace, reporter: TerminalReporter, cancel: Cancel) -> int:
+    from ..jobs.push_ratings import plan_ratings, preview_outcome, push_ratings
+
+    cancel.check()
     open_library = library_opener(arguments, read_only=arguments.dry_run)
     planned = plan_ratings(open_library, reporter, cancel)
     if arguments.dry_run:
@@ -53,7 +54,9 @@ def run_ratings(arguments: argparse.Namespace, reporter: TerminalReporter, cance
 
 
 def show_plan(planned: PlannedPush, reporter: TerminalReporter) -> None:
-    """What would be sent, a line a book."""
+    """Prints what would be sent, a line a book."""
+    from ..jobs.push_ratings import shown_stars
+
     for change in planned.plan.changes:
         old, new = shown_stars(change.hardcover_stars), shown_stars(change.calibre_stars)
         reporter.log(f'{change.title} -> {new} ({change.action.value}, now {old})')
@@ -90,10 +93,8 @@ def _end(
     if stopped is None:
         reporter.finish()
     else:
-        sentence = redact(str(stopped))
+        sentence = reporter.error(stopped)
         logger.error('%s', sentence)
-        reporter.clear()
-        print(sentence if isinstance(stopped, Cancelled) else f'Error: {sentence}', file=sys.stderr, flush=True)
         result = {**result, 'error': sentence}
     if arguments.json:
         print_json(result)

@@ -21,7 +21,7 @@ import pytest
 from calibre.db.legacy import LibraryDatabase
 from calibre.utils.config import config_dir
 from calibre_plugins.bookfusionbacksync.base import redaction
-from calibre_plugins.bookfusionbacksync.command_line import program
+from calibre_plugins.bookfusionbacksync.command_line import program, sync_commands
 from harness.commands import (
     Finished,
     calibre_environment,
@@ -31,7 +31,7 @@ from harness.commands import (
     write_settings,
 )
 from harness.evidence import Evidence
-from harness.secrets import TEST_PASSWORD, TEST_USER_TOKEN
+from harness.secrets import TEST_HARDCOVER_TOKEN, TEST_PASSWORD, TEST_USER_TOKEN
 from harness.start import IMPORT_NAME
 from standins.bookfusion import LIBRARY, SIGN_IN, BookFusionStandIn, LibraryRecord, generate_records
 from standins.faults import Hang, WrongShape
@@ -311,7 +311,7 @@ class TestJson:
             def astimezone(self, *zone: Any) -> Any:
                 raise OSError(22, 'Invalid argument')
 
-        assert program.as_json(OnWindows(1950, 1, 2, tzinfo=timezone.utc)) == '1950-01-02T00:00:00+00:00'
+        assert sync_commands.as_json(OnWindows(1950, 1, 2, tzinfo=timezone.utc)) == '1950-01-02T00:00:00+00:00'
 
     def test_requests_are_those_that_were_sent(
         self, make_library: Any, service: BookFusionStandIn, quick_cli: Any
@@ -647,14 +647,15 @@ def started(config_folder: Path, calibre_lock: Any) -> Callable[..., Any]:
     return start
 
 
-# Sends Ctrl-C to itself while the plugin's own modules are being loaded.
+# Sends Ctrl-C to itself while the plugin's own modules are being loaded: at the one that is named first.
 INTERRUPTING_THE_START = """
 import builtins, os, signal, sys
 from calibre.customize.ui import find_plugin
 
+where = sys.argv.pop(1)
 plain_import = builtins.__import__
 def interrupted(name, *given):
-    if name.endswith('program'):
+    if name == where:
         builtins.__import__ = plain_import
         os.kill(os.getpid(), signal.SIGINT)
     return plain_import(name, *given)
@@ -714,7 +715,19 @@ class TestStopping:
         assert hashes(folder) == before
         assert not (plugin_folder(config_folder) / 'undo').exists()
 
-    @pytest.mark.parametrize('command', [['sync', '--json'], ['undo']], ids=['sync', 'undo'])
+    @pytest.mark.parametrize(
+        ('command', 'where'),
+        [
+            (['sync', '--json'], 'command_line.program'),
+            (['undo'], 'command_line.program'),
+            (['sync', '--json'], 'jobs.sync'),
+            (['undo'], 'jobs.sync'),
+            (['hardcover-ids'], 'jobs.fetch_ids'),
+            (['hardcover-ratings'], 'jobs.push_ratings'),
+            (['check'], 'jobs.check'),
+        ],
+        ids=lambda given: given[0] if isinstance(given, list) else given,
+    )
     def test_while_the_plugin_is_being_loaded(
         self,
         make_library: Any,
@@ -723,12 +736,14 @@ class TestStopping:
         config_folder: Path,
         tmp_path: Path,
         command: list[str],
+        where: str,
     ) -> None:
         folder = make_library(BOOKS)
-        write_settings(config_folder, account(service))
+        hardcover = {'hardcover_token': TEST_HARDCOVER_TOKEN, 'hardcover_api_url': service.api_base}
+        write_settings(config_folder, account(service, **hardcover))
         script = tmp_path / 'interrupting.py'
         script.write_text(INTERRUPTING_THE_START)
-        whole = [executable('calibre-debug'), '-e', str(script), '--', *command, '--library', str(folder)]
+        whole = [executable('calibre-debug'), '-e', str(script), '--', where, *command, '--library', str(folder)]
         with started(whole) as process:
             output, errors = process.communicate(timeout=30)
         assert (process.returncode, errors) == (4, 'Cancelled - nothing was written.\n')

@@ -110,10 +110,15 @@ def modules(root: Path = ROOT) -> dict[str, Path]:
     return found
 
 
+def package_of(module: str) -> str:
+    """The package of a module, '' at the top."""
+    package, slash, _name = module.partition('/')
+    return package if slash else ''
+
+
 def row_of(module: str) -> str:
     """The row of the table that a module belongs to; KeyError where the house has no place for it."""
-    package, slash, _name = module.partition('/')
-    return package if slash else DOORS[module]
+    return package_of(module) or DOORS[module]
 
 
 def nodes(tree: ast.AST, at_load: bool = True) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool]]:
@@ -261,6 +266,19 @@ def test_every_import_is_in_the_table() -> None:
 
 def test_no_circle() -> None:
     assert circle(links(SOURCES)) == []
+
+
+def test_the_command_line_stands_in_three_layers() -> None:
+    """The terminal below, the commands between, the program above; also where an import is inside a function."""
+    layers = {'command_line/terminal': 0, 'command_line/program': 2}
+    inner = [
+        link for link in links(SOURCES) if package_of(link.importer) == package_of(link.imported) == 'command_line'
+    ]
+    assert [link for link in inner if layers.get(link.importer, 1) <= layers.get(link.imported, 1)] == []
+    # Whichever command is forgotten in the program is not in the help.
+    below = {module for module in SOURCES if package_of(module) == 'command_line' and not module.endswith('__init__')}
+    above = {link.imported for link in inner if link.importer == 'command_line/program'}
+    assert above == below - {'command_line/program'}
 
 
 @pytest.mark.parametrize('module', SOURCES)

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The commands sync and undo: their options, and what they print."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from ..base.cancel import Cancel
+from .terminal import DONE, Commands, TerminalReporter, add_command, library_opener, print_json
+
+if TYPE_CHECKING:
+    from ..jobs.sync import SyncOutcome
+    from ..library.calibre_library import Library
+    from ..rules.sync_plan import Change, Value
+
+
+def add_sync_commands(commands: Commands) -> None:
+    parser = add_command(commands, 'sync', run_sync, 'one sync of dates, flags and the other chosen columns')
+    parser.add_argument('--dry-run', action='store_true', help='write nothing, say what would be written')
+    parser.add_argument('--json', action='store_true', help='print the result as JSON in the last line')
+    add_command(commands, 'undo', run_undo, 'put back what the last sync replaced')
+
+
+def run_sync(arguments: argparse.Namespace, reporter: TerminalReporter, cancel: Cancel) -> int:
+    from ..jobs.sync import SyncJob
+
+    open_library = library_opener(arguments, read_only=arguments.dry_run)
+    if not arguments.dry_run:
+        open_library = naming_the_old_log(open_library, reporter)
+    outcome = SyncJob(open_library, reporter, cancel).run(dry_run=arguments.dry_run)
+    if arguments.dry_run:
+        reporter.log('Dry run: nothing was written.')
+    reporter.finish()
+    if arguments.json:
+        print_json(sync_as_json(outcome))
+    return DONE
+
+
+def run_undo(arguments: argparse.Namespace, reporter: TerminalReporter, cancel: Cancel) -> int:
+    from ..jobs.sync import undo_last
+
+    with library_opener(arguments, read_only=False)() as library:
+        cancel.check()
+        undo_last(library, reporter)
+    return DONE
+
+
+def naming_the_old_log(
+    open_library: Callable[[], AbstractContextManager[Library]], reporter: TerminalReporter
+) -> Callable[[], AbstractContextManager[Library]]:
+    """Opens the library as before, and tells of the log that an earlier version left there, once."""
+    from ..library import old_log
+
+    @contextmanager
+    def opening() -> Iterator[Library]:
+        with open_library() as library:
+            found = old_log.find(library)
+            if found is not None:
+                reporter.log(old_log.note(found))
+                old_log.mark_named(library)
+            yield library
+
+    return opening
+
+
+def as_json(value: Value) -> object:
+    if not isinstance(value, datetime):
+        return value
+    # What a user entered may be a date before 1970, which Windows cannot put into local time.
+    with suppress(OSError, OverflowError, ValueError):
+        value = value.astimezone()
+    return value.isoformat()
+
+
+def change_as_json(change: Change) -> dict[str, object]:
+    return {
+        'book_id': change.book_id,
+        'title': change.title,
+        'column': change.column,
+        'old': as_json(change.old),
+        'new': as_json(change.new),
+    }
+
+
+def sync_as_json(outcome: SyncOutcome) -> dict[str, object]:
+    return {
+        'updated': outcome.updated,
+        'unchanged': outcome.unchanged,
+        'skipped': outcome.skipped,
+        'completed': outcome.completed,
+        'seconds': outcome.seconds,
+        'requests': outcome.requests,
+        'changes': [change_as_json(change) for change in outcome.changes],
+    }

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every command stands on: what it prints and where, Ctrl-C, errors as exit codes, the library it works on.
+
+Log lines and results go to standard output, progress and errors to standard error. English, for scripts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from types import FrameType
+from typing import TYPE_CHECKING, TypeAlias
+
+from ..base import errors
+from ..base.cancel import Cancel
+from ..base.errors import BackSyncError, Cancelled, NoLibrary
+from ..base.redaction import redact
+from ..base.text import Text
+
+if TYPE_CHECKING:
+    from ..library.calibre_library import Library
+
+logger = logging.getLogger(__name__)
+
+DONE, FAILED = 0, 1
+
+
+class TerminalReporter:
+    """Log lines to standard output; what goes on to standard error, and only where somebody watches."""
+
+    def __init__(self) -> None:
+        self._watched = sys.stderr is not None and sys.stderr.isatty()
+        self._last = ''
+        self._lock = threading.Lock()
+
+    def status(self, sentence: Text) -> None:
+        self._last = str(sentence)
+        if self._watched:
+            with self._lock:
+                print(f'\r\x1b[K{self._last}', end='', file=sys.stderr, flush=True)
+
+    def progress(self, done: int, total: int | None) -> None:
+        pass
+
+    def log(self, line: str) -> None:
+        logger.info('%s', line)
+        with self._lock:
+            self._clear()
+            print(redact(line), flush=True)
+
+    def finish(self) -> None:
+        """Prints the last status as a result."""
+        with self._lock:
+            self._clear()
+            print(redact(self._last), flush=True)
+        logger.info('%s', self._last)
+
+    def error(self, error: BackSyncError) -> str:
+        """Prints an error as one line on standard error, and returns that sentence."""
+        sentence = redact(str(error))
+        with self._lock:
+            self._clear()
+            line = sentence if isinstance(error, Cancelled) else f'Error: {sentence}'
+            print(line, file=sys.stderr, flush=True)
+        return sentence
+
+    def clear(self) -> None:
+        """Wipes out the status that stands on the terminal."""
+        with self._lock:
+            self._clear()
+
+    def _clear(self) -> None:
+        if self._watched:
+            print('\r\x1b[K', end='', file=sys.stderr, flush=True)
+
+
+Command = Callable[[argparse.Namespace, TerminalReporter, Cancel], int]
+Commands: TypeAlias = 'argparse._SubParsersAction[argparse.ArgumentParser]'
+
+
+def add_command(commands: Commands, name: str, run: Command, words: str) -> argparse.ArgumentParser:
+    """Adds a command that works on a library; `run` returns its exit code."""
+    parser = commands.add_parser(name, help=words, description=words, allow_abbrev=False)
+    parser.add_argument(
+        '--library', metavar='PATH', default='', help='folder of the library, by default the last one opened'
+    )
+    parser.set_defaults(run=run, json=False)
+    return parser
+
+
+def library_opener(arguments: argparse.Namespace, read_only: bool) -> Callable[[], AbstractContextManager[Library]]:
+    """Opens the library of the command; by default the one that Calibre opened last. Raises NoLibrary."""
+    from calibre.utils.config import prefs
+
+    from ..library.calibre_library import opened
+
+    path = arguments.library or prefs['library_path']
+    if not path:
+        raise NoLibrary(errors.NO_LIBRARY, path='(none)')
+    return lambda: opened(path, read_only)
+
+
+@contextmanager
+def on_signals(action: Callable[[], None]) -> Iterator[None]:
+    """While inside, Ctrl-C and a polite kill call `action` instead of ending the process."""
+
+    def act(_number: int, _frame: FrameType | None) -> None:
+        action()
+
+    before = {}
+    for name in ('SIGINT', 'SIGTERM'):
+        with suppress(ValueError):
+            before[name] = signal.signal(getattr(signal, name), act)
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(getattr(signal, name), handler)
+
+
+def print_json(result: object) -> None:
+    # ASCII: what a pipe's encoding cannot write would not be JSON any more.
+    print(json.dumps(result), flush=True)
+
+
+def failed(error: Exception, wants_json: bool, reporter: TerminalReporter) -> int:
+    """Prints why a command failed, as JSON too where that was asked for; returns the exit code.
+
+    A traceback only goes to the log, and to standard error where CALIBRE_DEBUG is set.
+    """
+    known = error if isinstance(error, BackSyncError) else BackSyncError(errors.UNEXPECTED, reason=type(error).__name__)
+    logger.error('%s', redact(str(known)), exc_info=None if isinstance(error, BackSyncError) else error)
+    if os.environ.get('CALIBRE_DEBUG'):
+        reporter.clear()
+        print(redact(''.join(traceback.format_exception(error))), file=sys.stderr)
+    sentence = reporter.error(known)
+    if wants_json:
+        print_json({'error': sentence})
+    return known.exit_code
