@@ -23,7 +23,8 @@ from ..base.redaction import Secret
 from ..base.settings import Settings, load, save
 from ..base.text import Text, counted, text
 from ..services.bookfusion import GONE, SERVICE, SIGN_IN_REFUSED, USER_API_ACCEPT, Account, UserApi
-from ..transport.client import LONGEST_RETRY_AFTER, HttpClient, Limits, Request, Response, parse_retry_after
+from ..transport.client import HttpClient
+from ..transport.request import LONGEST_RETRY_AFTER, Limits, Request, Response, parse_retry_after
 
 CLIENT_ID = 'koreader'
 GRANT_TYPE = 'urn:ietf:params:oauth:grant-type:device_code'

@@ -49,7 +49,8 @@ from ..services.bookfusion_survey import (
 )
 from ..services.booklore import try_connection
 from ..services.hardcover_operations import SCOPES
-from ..transport.client import HttpClient, Limits
+from ..transport.client import HttpClient
+from ..transport.request import Limits
 from .hardcover_account import TokenCheck, check_token
 from .sync import OpenLibrary, http_client, rules_for, untold_columns, usable_columns
 

@@ -26,7 +26,8 @@ from ..library.undo import UndoOutcome, UndoRecords
 from ..rules.records import IDENTIFIER, FetchedLibrary
 from ..rules.sync_plan import Change, Column, Skip, Snapshot, SyncPlan, SyncRules, log_line, make_plan, summary_lines
 from ..services.bookfusion import AUTHENTICATING, SERVICE, Account, connect, fetch_library
-from ..transport.client import HttpClient, Limits
+from ..transport.client import HttpClient
+from ..transport.request import Limits
 
 logger = logging.getLogger(__name__)
 

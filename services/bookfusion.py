@@ -37,8 +37,9 @@ from ..rules.records import (
     Unreadable,
     parse_id,
 )
-from ..transport.client import HttpClient, Request, Response
+from ..transport.client import HttpClient
 from ..transport.paging import MOST_IN_FLIGHT, Page, each, walk
+from ..transport.request import Request, Response
 
 Result = TypeVar('Result')
 

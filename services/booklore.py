@@ -25,8 +25,9 @@ from ..rules.hardcover_records import SourceMatch
 from ..rules.isbn import Codes, asin, codes_of, isbns_in, make_codes
 from ..rules.records import CalibreBook, parse_id
 from ..rules.titles import nothing_in_common, words
-from ..transport.client import HttpClient, Limits, Request, Response
+from ..transport.client import HttpClient
 from ..transport.paging import each
+from ..transport.request import Limits, Request, Response
 from .hardcover_answers import parse_slug
 
 SERVICE = 'BookLore'

@@ -41,7 +41,8 @@ from ..rules.hardcover_records import (
     WriteResult,
 )
 from ..rules.isbn import Codes
-from ..transport.client import HttpClient, Limits, Request, Response
+from ..transport.client import HttpClient
+from ..transport.request import Limits, Request, Response
 from . import hardcover_operations as operations
 from .hardcover_answers import (
     error_messages,

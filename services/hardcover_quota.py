@@ -17,7 +17,7 @@ from ..base.cancel import Cancel
 from ..base.errors import QuotaSpent
 from ..base.redaction import Secret
 from ..base.text import counted
-from ..transport.client import LONGEST_RETRY_AFTER, parse_retry_after
+from ..transport.request import LONGEST_RETRY_AFTER, parse_retry_after
 
 # Until an answer says otherwise: the smallest quota that Hardcover gives to a key, and to one of the old kind.
 BURST, LEGACY_BURST = 10.0, 5.0

@@ -27,7 +27,8 @@ from calibre_plugins.bookfusionbacksync.rules.hardcover_records import (
 )
 from calibre_plugins.bookfusionbacksync.services.hardcover_client import Hardcover
 from calibre_plugins.bookfusionbacksync.services.hardcover_quota import Pace
-from calibre_plugins.bookfusionbacksync.transport.client import HttpClient, Limits
+from calibre_plugins.bookfusionbacksync.transport.client import HttpClient
+from calibre_plugins.bookfusionbacksync.transport.request import Limits
 from harness.network import USER_AGENT
 from harness.secrets import TEST_HARDCOVER_TOKEN
 from standins.hardcover import Catalogue, HardcoverStandIn, Printing, ShelfRow, Work, isbn13

@@ -19,7 +19,8 @@ from typing import Any, ClassVar
 from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
 from calibre_plugins.bookfusionbacksync.base.errors import Cancelled
 from calibre_plugins.bookfusionbacksync.base.text import Text
-from calibre_plugins.bookfusionbacksync.transport.client import HttpClient, Limits
+from calibre_plugins.bookfusionbacksync.transport.client import HttpClient
+from calibre_plugins.bookfusionbacksync.transport.request import Limits
 from standins.common import Answer, Request, StandIn, json_answer
 
 USER_AGENT = 'BookFusionBackSync/0.0.0 (Calibre plugin)'

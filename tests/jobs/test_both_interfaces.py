@@ -17,7 +17,7 @@ from calibre_plugins.bookfusionbacksync.base.text import Text
 from calibre_plugins.bookfusionbacksync.jobs.sync import PreparedSync, SyncJob
 from calibre_plugins.bookfusionbacksync.library.calibre_library import Library, opened
 from calibre_plugins.bookfusionbacksync.rules.sync_plan import Change, SyncPlan
-from calibre_plugins.bookfusionbacksync.transport.client import Limits
+from calibre_plugins.bookfusionbacksync.transport.request import Limits
 from harness.secrets import TEST_PASSWORD, TEST_USER_TOKEN
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings

@@ -41,7 +41,7 @@ from calibre_plugins.bookfusionbacksync.jobs.browser_sign_in import (
     sign_in,
     sign_out,
 )
-from calibre_plugins.bookfusionbacksync.transport.client import Limits
+from calibre_plugins.bookfusionbacksync.transport.request import Limits
 from harness.commands import calibre_environment, plugin_command, settings_path, write_settings
 from harness.secrets import ALL, TEST_DEVICE_CODE, TEST_PASSWORD, TEST_USER_TOKEN, leaks
 from hypothesis import given

@@ -33,7 +33,7 @@ from calibre_plugins.bookfusionbacksync.services.bookfusion_survey import (
     fields_of,
     judge_page_sizes,
 )
-from calibre_plugins.bookfusionbacksync.transport.client import Limits
+from calibre_plugins.bookfusionbacksync.transport.request import Limits
 from harness.secrets import (
     ALL,
     TEST_BOOKLORE_PASSWORD,

@@ -25,7 +25,7 @@ from calibre_plugins.bookfusionbacksync.base.settings import plugin_folder
 from calibre_plugins.bookfusionbacksync.base.text import Text
 from calibre_plugins.bookfusionbacksync.jobs.sync import SyncJob, SyncOutcome
 from calibre_plugins.bookfusionbacksync.library.calibre_library import Library
-from calibre_plugins.bookfusionbacksync.transport.client import Limits
+from calibre_plugins.bookfusionbacksync.transport.request import Limits
 from harness.commands import write_settings
 from harness.libraries import Book, LibraryMaker
 from harness.network import Echo, RecordingCancel, Told, assert_no_thread_left, names

@@ -40,7 +40,7 @@ from calibre_plugins.bookfusionbacksync.services.bookfusion import (
     parse_user_record,
     shown,
 )
-from calibre_plugins.bookfusionbacksync.transport.client import Response
+from calibre_plugins.bookfusionbacksync.transport.request import Response
 from harness.network import (
     SOON,
     USER_AGENT,

@@ -41,7 +41,7 @@ from calibre_plugins.bookfusionbacksync.services.booklore import (
     try_connection,
     worth_asking,
 )
-from calibre_plugins.bookfusionbacksync.transport.client import Limits
+from calibre_plugins.bookfusionbacksync.transport.request import Limits
 from harness.hardcover import hardcover_service, opener
 from harness.secrets import TEST_BOOKLORE_PASSWORD, TEST_BOOKLORE_TOKEN
 from hypothesis import assume, given

@@ -32,14 +32,16 @@ from calibre_plugins.bookfusionbacksync.base.errors import (
 )
 from calibre_plugins.bookfusionbacksync.base.text import Text
 from calibre_plugins.bookfusionbacksync.transport import client as http_client
-from calibre_plugins.bookfusionbacksync.transport.client import (
-    TRANSIENT_STATUSES,
-    HttpClient,
+from calibre_plugins.bookfusionbacksync.transport import connection as connections
+from calibre_plugins.bookfusionbacksync.transport.client import TRANSIENT_STATUSES, HttpClient
+from calibre_plugins.bookfusionbacksync.transport.connection import plain_reason
+from calibre_plugins.bookfusionbacksync.transport.request import (
+    MEGABYTE,
     Limits,
+    RawResponse,
     Request,
     Response,
     parse_retry_after,
-    plain_reason,
 )
 from harness.network import (
     QUICK,
@@ -446,7 +448,7 @@ def test_too_much_is_refused(server: Echo, content_length: bool) -> None:
 
 def test_a_gzip_bomb_is_refused(server: Echo) -> None:
     server.fail(faults.GzipBomb(30))
-    with make_client(replace(QUICK, max_body=2 * http_client.MEGABYTE)) as client:
+    with make_client(replace(QUICK, max_body=2 * MEGABYTE)) as client:
         assert 'more than 2 MB' in str(failure(client, get(server)))
     assert server.count() == 1
 
@@ -857,13 +859,13 @@ def test_a_proxy_without_a_port_is_where_other_programs_look_for_it(
     monkeypatch: pytest.MonkeyPatch, given: str, port: int
 ) -> None:
     monkeypatch.setenv('https_proxy', given)
-    proxy = http_client._proxy_for(('https', 'books.example', 443))
+    proxy = connections.proxy_for(('https', 'books.example', 443))
     assert proxy is not None
     assert (proxy.host, proxy.port) == ('proxy.example', port)
 
 
 def test_a_proxy_does_not_show_its_password() -> None:
-    proxy = http_client._Proxy('proxy.example', 8080, {'Proxy-Authorization': f'Basic {TOKEN}'})
+    proxy = connections.Proxy('proxy.example', 8080, {'Proxy-Authorization': f'Basic {TOKEN}'})
     assert TOKEN not in f'{proxy!r}{proxy}'
 
 
@@ -1105,7 +1107,7 @@ def test_no_error_tells_a_url_a_header_or_a_body(server: Echo, name: str) -> Non
 def test_nothing_of_a_request_or_an_answer_shows() -> None:
     request = Request('POST', f'https://books.example/?token={TOKEN}', {'X-Token': TOKEN}, {'password': TOKEN})
     response = Response(200, {'set-cookie': TOKEN}, {'token': TOKEN})
-    raw = http_client._RawAnswer(200, {'set-cookie': TOKEN}, TOKEN.encode())
+    raw = RawResponse(200, {'set-cookie': TOKEN}, TOKEN.encode())
     assert TOKEN not in f'{request!r}{response!r}{raw!r}{request}{response}{raw}'
 
 

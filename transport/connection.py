@@ -1,0 +1,362 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One connection to a server: looking up its name, proxy, TLS, time-outs, size caps, and a Cancel that cuts it.
+
+Built on http.client, whose own time-out ends only a silence and whose look-up and connecting nothing can interrupt.
+"""
+
+from __future__ import annotations
+
+import base64
+import errno
+import functools
+import http.client
+import io
+import ipaddress
+import json
+import os
+import re
+import selectors
+import socket
+import ssl
+import threading
+import time
+import urllib.request
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from ..base.address import checked_address, is_loopback, origin_of, shown_address
+from ..base.cancel import Cancel
+from ..base.errors import SettingsTrouble
+from ..base.text import Text, text
+from .request import Limits, RawResponse, Request
+
+CHUNK = 64 * 1024
+# How long a wait that cannot be interrupted lasts before the next look at the cancel flag.
+SLICE = 0.1
+CLOSED_BY_PEER = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+
+
+class DeadConnection(Exception):
+    """A connection that the other side closed before a response began."""
+
+
+class ProxyRefused(Exception):
+    """A proxy that cannot be used, or that will not let this through however often it is asked."""
+
+    def __init__(self, reason: Text) -> None:
+        super().__init__()
+        self.reason = reason
+
+
+class BodyTooLarge(Exception):
+    """A body that goes beyond the cap."""
+
+
+class Connection:
+    """One connection to one origin, straight or through a proxy, that a Cancel can cut at any moment."""
+
+    def __init__(self, address: SplitResult, limits: Limits, tls: Callable[[], ssl.SSLContext]) -> None:
+        self.origin = origin_of(address)
+        self.host = self.origin[1]
+        self.last_used = time.monotonic()
+        self.connected = False
+        self.sent = False
+        self.response_begun = False
+        self._limits = limits
+        self._tls = tls
+        self._cancel = Cancel()
+        self._deadline = 0.0
+        # A reference of our own: http.client drops its one while a response is still being read.
+        self._socket: socket.socket | None = None
+        self._proxy = proxy_for(self.origin)
+        self._http = self._make_http()
+
+    @property
+    def is_open(self) -> bool:
+        return self._http.sock is not None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the other side has closed it: on a connection where nothing was asked, that is all it has to say."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._http.sock, selectors.EVENT_READ)
+            return bool(selector.select(0))
+
+    def close(self) -> None:
+        self._http.close()
+
+    def _make_http(self) -> http.client.HTTPConnection:
+        scheme, host, port = self.origin
+        proxy = self._proxy
+        first_hop = (proxy.host, proxy.port) if proxy else (host, port)
+        underlying: http.client.HTTPConnection
+        if scheme == 'https':
+            underlying = _TlsHttp(*first_hop, self)
+            if proxy:
+                underlying.set_tunnel(host, port, headers=proxy.headers)
+        else:
+            underlying = _PlainHttp(*first_hop, self)
+        underlying.timeout = self._limits.read_timeout
+        underlying.response_class = functools.partial(_TimedResponse, self)  # type: ignore[assignment]
+        return underlying
+
+    def exchange(self, request: Request, url: str, user_agent: str, cancel: Cancel) -> RawResponse:
+        """Sends the request and reads the whole response, within the limits."""
+        self._cancel = cancel
+        self.sent = self.response_begun = False
+        self._deadline = time.monotonic() + self._limits.total_timeout
+        with cancel.interrupting(self.cut):
+            if not self.is_open:
+                self.connected = False
+                self._http.connect()
+            self.connected = True
+            self._http.sock.settimeout(self._limits.read_timeout)
+            self._send(request, urlsplit(url), user_agent)
+            self.sent = True
+            response = self._http.getresponse()
+            self.response_begun = True
+            headers = {name.lower(): value for name, value in response.getheaders()}
+            body = self._read(response, headers)
+        response.close()
+        if response.will_close:
+            self.close()
+        return RawResponse(response.status, headers, body)
+
+    def _send(self, request: Request, address: SplitResult, user_agent: str) -> None:
+        target = (address.path or '/') + (f'?{address.query}' if address.query else '')
+        headers = {'User-Agent': user_agent, 'Accept': 'application/json', 'Accept-Encoding': 'gzip', **request.headers}
+        if self._proxy and address.scheme == 'http':
+            target = f'http://{address.netloc.rpartition("@")[2]}{target}'
+            headers.update(self._proxy.headers)
+        body = None
+        if request.payload is not None:
+            body = json.dumps(request.payload).encode()
+            headers.setdefault('Content-Type', 'application/json')
+        self._http.request(request.method, target, body=body, headers=headers)
+
+    def _read(self, response: http.client.HTTPResponse, headers: Mapping[str, str]) -> bytes:
+        """The body, inflated. read1 and the count of our own let a short body be told from a whole one."""
+        expected = None if response.chunked else response.length
+        if expected is not None and expected > self._limits.max_body:
+            raise BodyTooLarge
+        inflate = (
+            zlib.decompressobj(16 + zlib.MAX_WBITS)
+            if headers.get('content-encoding', '').strip().lower() == 'gzip'
+            else None
+        )
+        body = bytearray()
+        received = 0
+        while expected is None or received < expected:
+            chunk = response.read1(CHUNK if expected is None else min(CHUNK, expected - received))
+            if not chunk:
+                break
+            received += len(chunk)
+            body += inflate.decompress(chunk, self._limits.max_body + 1 - len(body)) if inflate else chunk
+            if len(body) > self._limits.max_body:
+                raise BodyTooLarge
+        if expected is not None and received < expected:
+            raise http.client.IncompleteRead(b'', expected - received)
+        if inflate is not None and received and not inflate.eof:
+            raise http.client.IncompleteRead(b'')
+        return bytes(body)
+
+    def cut(self) -> None:
+        """Shuts the socket, whatever another thread is doing with it."""
+        if self._socket is not None:
+            # ssl's own shutdown() drops the TLS object under the feet of a thread that is reading.
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def limit_wait(self) -> None:
+        """Called before each wait for bytes: it ends with the response's deadline, however slowly that drips in."""
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        if self._socket is not None:
+            self._socket.settimeout(min(self._limits.read_timeout, left))
+
+    def open_socket(self, address: tuple[str, int], *ignored: object) -> socket.socket:
+        """A connected socket; the look-up and the connecting both end at once when cancelled."""
+        deadline = time.monotonic() + self._limits.connect_timeout
+        failure: OSError = OSError(errno.EHOSTUNREACH, 'no address')
+        found = _look_up(address, deadline, self._cancel)
+        for number, (family, kind, protocol, _name, socket_address) in enumerate(found):
+            sock = socket.socket(family, kind, protocol)
+            try:
+                # Every address gets a share: the first may be one of an IPv6 that leads nowhere.
+                now = time.monotonic()
+                _connect(sock, socket_address, now + (deadline - now) / (len(found) - number), self._cancel)
+            except OSError as error:
+                sock.close()
+                failure = error
+                continue
+            except BaseException:
+                sock.close()
+                raise
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return self._guarded(sock)
+        raise failure
+
+    def _guarded(self, sock: socket.socket) -> socket.socket:
+        """The socket, kept where cut() finds it from now on."""
+        sock.settimeout(self._limits.read_timeout)
+        self._socket = sock
+        if self._cancel.is_set:
+            sock.close()
+            self._cancel.check()
+        return sock
+
+    def secure(self, sock: socket.socket, underlying: http.client.HTTPConnection) -> None:
+        """Puts TLS on the connection. The handshake comes once the socket is where cut() finds it."""
+        wrapped = self._tls().wrap_socket(sock, server_hostname=self.host, do_handshake_on_connect=False)
+        underlying.sock = self._guarded(wrapped)
+        wrapped.do_handshake()
+
+
+class _PlainHttp(http.client.HTTPConnection):
+    def __init__(self, host: str, port: int, connection: Connection) -> None:
+        super().__init__(host, port)
+        self._create_connection = connection.open_socket
+
+
+class _TlsHttp(_PlainHttp):
+    # What a Host header leaves out.
+    default_port = http.client.HTTPS_PORT
+
+    def __init__(self, host: str, port: int, connection: Connection) -> None:
+        super().__init__(host, port, connection)
+        self._connection = connection
+
+    def connect(self) -> None:
+        try:
+            super().connect()  # opens the socket and, where there is a proxy, the tunnel through it
+        except OSError as error:
+            # That is how http.client says that the proxy refuses the tunnel; 407 is what it says of a wrong password.
+            refused = re.search(r'Tunnel connection failed: (4\d\d)', str(error))
+            if refused is None:
+                raise
+            raise ProxyRefused(text('the proxy refused: HTTP {status}', status=refused.group(1))) from None
+        self._connection.secure(self.sock, self)
+
+
+class _TimedResponse(http.client.HTTPResponse):
+    """A response that is read within the connection's time-outs, from its first byte on."""
+
+    def __init__(self, connection: Connection, sock: socket.socket, *arguments: Any, **named: Any) -> None:
+        super().__init__(sock, *arguments, **named)
+        self.fp = io.BufferedReader(_TimedReader(self.fp.detach(), connection))
+
+
+class _TimedReader(io.RawIOBase):
+    def __init__(self, raw: io.RawIOBase, connection: Connection) -> None:
+        self._raw = raw
+        self._connection = connection
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._connection.limit_wait()
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+@dataclass(frozen=True)
+class Proxy:
+    host: str
+    port: int
+    headers: dict[str, str] = field(repr=False)
+
+
+def proxy_for(origin: tuple[str, str, int]) -> Proxy | None:
+    """The system's proxy for an address, never for this computer itself. Raises ProxyRefused for one we cannot use."""
+    scheme, wanted, _port = origin
+    if is_loopback(wanted) or urllib.request.proxy_bypass(wanted):
+        return None
+    configured = urllib.request.getproxies()
+    given = configured.get(scheme) or configured.get('all')
+    if not given:
+        return None
+    try:
+        address = checked_address(given if '://' in given else f'http://{given}')
+    except SettingsTrouble:
+        raise ProxyRefused(text('the proxy {address} cannot be used', address=shown_address(given))) from None
+    headers = {}
+    if address.username:
+        pair = f'{unquote(address.username)}:{unquote(address.password or "")}'
+        headers['Proxy-Authorization'] = 'Basic ' + base64.b64encode(pair.encode()).decode()
+    _scheme, host, port = origin_of(address)
+    return Proxy(host, port, headers)
+
+
+def _look_up(address: tuple[str, int], deadline: float, cancel: Cancel) -> list[tuple[Any, ...]]:
+    """getaddrinfo, which cannot be interrupted, on a thread that can be left behind."""
+    outcome: list[object] = []
+    done = threading.Event()
+
+    def ask() -> None:
+        try:
+            outcome.append(socket.getaddrinfo(*address, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as error:
+            outcome.append(error)
+        done.set()
+
+    try:
+        ipaddress.ip_address(address[0])
+        ask()
+    except ValueError:
+        threading.Thread(target=ask, name='look-up', daemon=True).start()
+    while not done.wait(0.05):
+        cancel.check()
+        if time.monotonic() > deadline:
+            raise TimeoutError
+    found = outcome[0]
+    if isinstance(found, OSError):
+        raise found
+    if isinstance(found, UnicodeError):
+        raise socket.gaierror(socket.EAI_NONAME, 'not a host name')
+    assert isinstance(found, list)
+    return found
+
+
+def _connect(sock: socket.socket, socket_address: tuple[Any, ...], deadline: float, cancel: Cancel) -> None:
+    sock.setblocking(False)
+    code = sock.connect_ex(socket_address)
+    if code not in (0, errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, 'WSAEWOULDBLOCK', 0)):
+        raise OSError(code, os.strerror(code))
+    with selectors.DefaultSelector() as selector:
+        selector.register(sock, selectors.EVENT_WRITE)
+        while not selector.select(SLICE):
+            cancel.check()
+            if time.monotonic() > deadline:
+                raise TimeoutError
+    code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code:
+        raise OSError(code, os.strerror(code))
+
+
+def plain_reason(error: BaseException) -> Text:
+    """A few words on what the operating system or the standard library raised, without its numbers and addresses."""
+    if isinstance(error, socket.gaierror):
+        return text('its name could not be looked up')
+    if isinstance(error, TimeoutError):
+        return text('no answer')
+    if isinstance(error, ConnectionRefusedError):
+        return text('connection refused')
+    if isinstance(error, ConnectionResetError | BrokenPipeError | ConnectionAbortedError):
+        return text('connection reset')
+    if isinstance(error, http.client.IncompleteRead):
+        return text('the answer was cut short')
+    if isinstance(error, ssl.SSLError):
+        return text('no secure connection: {reason}', reason=getattr(error, 'reason', None) or 'TLS')
+    if isinstance(error, http.client.HTTPException | ValueError | zlib.error | EOFError):
+        return text('the answer was garbled')
+    if isinstance(error, OSError) and error.strerror:
+        return text('{reason}', reason=error.strerror)
+    # http.client raises a bare OSError for a proxy that refuses a tunnel.
+    return text('the proxy refused: {reason}', reason=str(error)[:100]) if str(error) else text('no connection')
