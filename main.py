@@ -28,7 +28,14 @@ from qt.core import (
 
 from .base import log_file
 from .base.cancel import Cancel
-from .base.errors import PASSWORD_MISSING, SIGN_IN_REFUSED, BackSyncError, Cancelled, SettingsTrouble, SignInRefused
+from .base.errors import (
+    BackSyncError,
+    Cancelled,
+    PasswordMissing,
+    PasswordRefused,
+    SettingsTrouble,
+    SignInRefused,
+)
 from .base.reporter import Reporter
 from .base.settings import plugin_folder
 from .base.text import Text
@@ -372,7 +379,7 @@ class MainDialog(Dialog):
             if self.pages.currentWidget() is self.first_run:
                 self.first_run.refused()
                 self._refresh_first_run()
-                if error.sentence == SIGN_IN_REFUSED:
+                if isinstance(error, PasswordRefused):
                     words = _('Error: BookFusion refused the email address or the password. Correct them below.')
                     self.status.setText(words)
             else:
@@ -415,7 +422,7 @@ class MainDialog(Dialog):
             missing = self.first_run.refresh(self._open_library())
         except BackSyncError as error:
             return _('Error: {message}').format(message=error.sentence.translated(_, ngettext))
-        if missing.account == PASSWORD_MISSING:
+        if isinstance(missing.account, PasswordMissing):
             return _('Enter the password of your BookFusion account below, or sign in with a browser.')
         if missing.account is not None:
             return _('Enter your BookFusion account below, or sign in with a browser.')

@@ -1,7 +1,30 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The small family of errors that users meet, and every sentence they are told.
 
-Each sentence says what happened and what to do about it. Knows neither Qt nor Calibre.
+Each sentence says what happened and what to do about it. An error has a class of its own where something is done about
+it besides showing its sentence; whoever tells errors apart asks for the class, never for the sentence. In brackets the
+exit code of the command line, where it differs from that of the class above:
+
+    BackSyncError (1)
+    |-- ServerTrouble           the network or the server failed
+    |   |-- BadAnswer           what came is not what the interface promises
+    |   |-- RedirectedAway      a redirect to another server, or to another address of the same one
+    |   |-- ApiGone             404 or 410: this interface is no longer there
+    |   |-- OnlyThisFailed      other requests may well succeed
+    |   |   `-- TimedOut        a smaller request may do
+    |   `-- QuotaSpent          nothing more is taken for now
+    |-- SignInRefused (3)       the account, its password or its token was refused
+    |   |-- PasswordRefused     what stands in the settings as email address and password
+    |   `-- ScopeMissing        the token is good, but not for this
+    |-- SettingsTrouble (2)     a setting is missing or cannot be used
+    |   |-- PasswordMissing     there is an email address, but no password
+    |   `-- NoKeyFile           no key is where a file with one is looked for
+    |-- WrongUsage (2)          the command line has words in it that mean nothing
+    |-- LibraryTrouble          Calibre's library, its reading, its writing, or that it is another one by now
+    |   `-- NoLibrary (2)       there is none where one was said to be
+    `-- Cancelled (4)           the user stopped the job
+
+Knows neither Qt nor Calibre.
 """
 
 from __future__ import annotations
@@ -198,6 +221,14 @@ class BadAnswer(ServerTrouble):
     """The server answered with something that is not what its interface promises."""
 
 
+class RedirectedAway(ServerTrouble):
+    """A redirect that was not followed, for credentials must not follow it. `host` is where it leads, for showing."""
+
+    def __init__(self, service: str, host: str) -> None:
+        super().__init__(REDIRECTED_AWAY, service=service, host=host)
+        self.host = host
+
+
 class ApiGone(ServerTrouble):
     """The address answers 404 or 410: this interface is no longer there."""
 
@@ -229,6 +260,13 @@ class QuotaSpent(ServerTrouble):
         return QuotaSpent(self.seconds, self.when, sent)
 
 
+class PasswordRefused(SignInRefused):
+    """BookFusion refused the email address or the password."""
+
+    def __init__(self) -> None:
+        super().__init__(SIGN_IN_REFUSED)
+
+
 class ScopeMissing(SignInRefused):
     """The token is good, but not for this."""
 
@@ -237,6 +275,17 @@ class SettingsTrouble(BackSyncError):
     """A setting is missing or cannot be used."""
 
     exit_code = 2
+
+
+class PasswordMissing(SettingsTrouble):
+    """There is an email address in the settings, but no password that goes with it."""
+
+    def __init__(self) -> None:
+        super().__init__(PASSWORD_MISSING)
+
+
+class NoKeyFile(SettingsTrouble):
+    """There is no file with a key where one is looked for, or nothing is in it."""
 
 
 class WrongUsage(BackSyncError):

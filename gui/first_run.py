@@ -207,7 +207,7 @@ class FirstRunPage(QScrollArea):
         self._show_account(current, missing)
         self._show_columns(current, missing)
         self._show_books()
-        ready = missing.first is None and not self._refused
+        ready = missing.is_nothing and not self._refused
         self.first_preview.setEnabled(ready)
         self.first_sync.setEnabled(ready)
         return missing

@@ -15,8 +15,8 @@ from calibre.gui2 import Application, choose_files, error_dialog, open_local_fil
 from calibre.gui2.widgets2 import Dialog
 from qt.core import QDialogButtonBox, QHBoxLayout, QLabel, QSize, Qt, QUrl, QVBoxLayout, QWidget
 
-from ..base import errors, log_file
-from ..base.errors import BackSyncError
+from ..base import log_file
+from ..base.errors import BackSyncError, NoKeyFile
 from ..base.redaction import Secret
 from ..base.settings import load
 from ..base.text import Text
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from calibre_builtins import _, load_translations, ngettext
 
 load_translations()
-
-NO_KEY_FILE = (errors.HARDCOVER_KEY_FILE_MISSING.template, errors.HARDCOVER_KEY_FILE_EMPTY.template)
 
 
 class AccountDialog(Dialog):
@@ -118,7 +116,7 @@ class AccountDialog(Dialog):
             token = load_token_file()
         except BackSyncError as error:
             kept = self._kept_token()
-            if kept and error.sentence.template in NO_KEY_FILE:
+            if kept and isinstance(error, NoKeyFile):
                 self._check(kept, None)
             else:
                 self._show_trouble(error.sentence)

@@ -106,23 +106,24 @@ RESTART_FIRST = text('The columns are created. Restart Calibre to use them.')
 class Missing:
     """What a first sync still needs; each is None where nothing is missing. `restart`: a restart brings the column."""
 
-    account: Text | None
+    account: SettingsTrouble | None
     column: Text | None
     restart: bool = False
 
     @property
-    def first(self) -> Text | None:
-        return self.account or self.column
+    def is_nothing(self) -> bool:
+        return self.account is None and self.column is None
 
 
 def what_is_missing(library: Library | None, current: Settings) -> Missing:
-    """What the settings lack, in the words of the errors that a sync would end with."""
-    account = column = None
+    """What the settings lack: the errors that a sync would end with, or their words."""
+    account: SettingsTrouble | None = None
+    column: Text | None = None
     restart = library is not None and current.last_read_column in library.columns_awaiting_restart()
     try:
         Account.from_settings(current, '')
     except SettingsTrouble as trouble:
-        account = trouble.sentence
+        account = trouble
     if library is not None:
         try:
             rules_for(library, current)

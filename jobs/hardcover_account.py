@@ -15,7 +15,7 @@ from pathlib import Path
 from ..base import errors
 from ..base.about import USER_AGENT
 from ..base.cancel import Cancel
-from ..base.errors import ScopeMissing, SettingsTrouble
+from ..base.errors import NoKeyFile, ScopeMissing, SettingsTrouble
 from ..base.redaction import Secret
 from ..base.reporter import Reporter
 from ..base.settings import Settings, clean_token, plugin_folder, save
@@ -52,20 +52,20 @@ def looks_like_token(token: str) -> bool:
 
 
 def load_token_file(path: Path | None = None) -> Secret:
-    """The key in a file, by default `hardcover.token`. Raises SettingsTrouble, which names the path."""
+    """The key in a file, by default `hardcover.token`. Raises NoKeyFile, SettingsTrouble; both name the path."""
     path = path or token_path()
     try:
         with path.open('rb') as file:
             raw = file.read(LARGEST_TOKEN_FILE)
     except FileNotFoundError:
-        raise SettingsTrouble(errors.HARDCOVER_KEY_FILE_MISSING, path=path) from None
+        raise NoKeyFile(errors.HARDCOVER_KEY_FILE_MISSING, path=path) from None
     except OSError as error:
         raise SettingsTrouble(errors.HARDCOVER_KEY_FILE_UNREADABLE, path=path, reason=error.strerror) from None
     # Windows' Notepad may write UTF-16.
     encoding = 'utf-16' if raw[:2] in (b'\xff\xfe', b'\xfe\xff') else 'utf-8'
     token = clean_token(raw.decode(encoding, 'replace'))
     if not token:
-        raise SettingsTrouble(errors.HARDCOVER_KEY_FILE_EMPTY, path=path)
+        raise NoKeyFile(errors.HARDCOVER_KEY_FILE_EMPTY, path=path)
     if not looks_like_token(token):
         raise SettingsTrouble(errors.HARDCOVER_KEY_FILE_ODD, path=path)
     return Secret(token)

@@ -20,7 +20,16 @@ from calibre.utils.iso8601 import parse_iso8601
 from ..base import errors
 from ..base.address import checked_address
 from ..base.cancel import Cancel
-from ..base.errors import ApiGone, BackSyncError, BadAnswer, ServerTrouble, SignInRefused
+from ..base.errors import (
+    ApiGone,
+    BackSyncError,
+    BadAnswer,
+    PasswordMissing,
+    PasswordRefused,
+    ServerTrouble,
+    SettingsTrouble,
+    SignInRefused,
+)
 from ..base.redaction import Secret
 from ..base.reporter import Reporter
 from ..base.settings import Settings
@@ -80,9 +89,9 @@ class Account:
         """Raises SettingsTrouble where something is missing."""
         if not settings.bookfusion_token:
             if not settings.email:
-                raise errors.SettingsTrouble(errors.EMAIL_MISSING)
+                raise SettingsTrouble(errors.EMAIL_MISSING)
             if not settings.password:
-                raise errors.SettingsTrouble(errors.PASSWORD_MISSING)
+                raise PasswordMissing()
         return cls(settings.email, settings.password, settings.bookfusion_token, device)
 
 
@@ -233,7 +242,7 @@ def _token_from(response: Response) -> Secret:
 def _refuse_sign_in(response: Response) -> None:
     """Raises for a sign-in that did not succeed: a wrong password, a vanished interface, anything else."""
     if response.status in SIGN_IN_REFUSED:
-        raise SignInRefused(errors.SIGN_IN_REFUSED)
+        raise PasswordRefused()
     if not response.ok:
         raise refusal(response)
 

@@ -16,7 +16,15 @@ from ..base import errors
 from ..base.about import USER_AGENT
 from ..base.address import checked_address, shown_address
 from ..base.cancel import Cancel
-from ..base.errors import BackSyncError, BadAnswer, Cancelled, ServerTrouble, SettingsTrouble, SignInRefused
+from ..base.errors import (
+    BackSyncError,
+    BadAnswer,
+    Cancelled,
+    RedirectedAway,
+    ServerTrouble,
+    SettingsTrouble,
+    SignInRefused,
+)
 from ..base.redaction import Secret
 from ..base.reporter import Reporter
 from ..base.settings import Settings
@@ -254,11 +262,10 @@ class Server:
         """A redirect that was not followed, in words: mostly a proxy that wants https."""
         try:
             yield
-        except ServerTrouble as error:
-            host = error.sentence.values.get('host')
-            if error.sentence.template != errors.REDIRECTED_AWAY.template or host != urlsplit(self.address).hostname:
+        except RedirectedAway as error:
+            if error.host != urlsplit(self.address).hostname:
                 raise
-            raise ServerTrouble(errors.BOOKLORE_MOVED, address=f'https://{host}') from None
+            raise ServerTrouble(errors.BOOKLORE_MOVED, address=f'https://{error.host}') from None
 
     def _get(self, path: str, cancel: Cancel, hand_back: frozenset[int] = frozenset()) -> Response:
         headers = {'Authorization': f'Bearer {self._token.reveal()}'}

@@ -22,7 +22,7 @@ from ..base import errors
 from ..base.address import checked_address, origin_of, same_service
 from ..base.cancel import Cancel
 from ..base.durations import duration
-from ..base.errors import BadAnswer, ServerTrouble, SettingsTrouble
+from ..base.errors import BadAnswer, RedirectedAway, ServerTrouble, SettingsTrouble
 from ..base.text import Text, text
 from .connection import CLOSED_BY_PEER, SLICE, BodyTooLarge, Connection, DeadConnection, ProxyRefused, plain_reason
 from .request import LONGEST_RETRY_AFTER, MEGABYTE, Limits, RawResponse, Request, Response, parse_retry_after
@@ -170,7 +170,7 @@ class HttpClient:
                 errors.UNEXPECTED_ANSWER, service=self.service, reason=text('a redirect to nowhere')
             ) from None
         if not same_service(url, target):
-            raise ServerTrouble(errors.REDIRECTED_AWAY, service=self.service, host=host[:100] or '?')
+            raise RedirectedAway(self.service, host[:100] or '?')
         return target
 
     def _parsed(self, raw: RawResponse, request: Request) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import string
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -252,6 +253,53 @@ def test_all_texts_in_the_code_can_be_translated() -> None:
 )
 def test_exit_codes(error: type[BackSyncError], code: int) -> None:
     assert error(errors.TOO_SLOW, service='BookFusion').exit_code == code
+
+
+@pytest.mark.parametrize(
+    ('error', 'code'),
+    [
+        (errors.RedirectedAway('BookFusion', 'login.example'), 1),
+        (errors.PasswordMissing(), 2),
+        (errors.NoKeyFile(errors.HARDCOVER_KEY_FILE_EMPTY, path='hardcover.token'), 2),
+        (errors.PasswordRefused(), 3),
+    ],
+    ids=repr,
+)
+def test_exit_codes_of_those_that_bring_their_sentence(error: BackSyncError, code: int) -> None:
+    assert error.exit_code == code
+    assert '{' not in str(error)
+
+
+def classes(above: type[BackSyncError] = BackSyncError) -> Iterator[type[BackSyncError]]:
+    yield above
+    for below in above.__subclasses__():
+        yield from classes(below)
+
+
+def drawn_tree() -> dict[str, tuple[str, int | None]]:
+    """Of every class that the docstring draws: the class above it, and the exit code where one is given."""
+    found: dict[str, tuple[str, int | None]] = {}
+    above: list[str] = []
+    for line in (errors.__doc__ or '').splitlines():
+        node = re.fullmatch(r'    ((?:[| ]   )*)([|`]-- )?(\w+)(?: \((\d)\))?(?:  .*)?', line)
+        if node is not None and (node[2] or not above):
+            depth = len(node[1]) // 4 + bool(node[2])
+            above[depth:] = [node[3]]
+            found[node[3]] = (above[depth - 1] if depth else 'Exception', int(node[4]) if node[4] else None)
+    return found
+
+
+def test_the_tree_is_drawn_as_it_is() -> None:
+    """A code that is not given is that of the class above."""
+    expected = {
+        error.__name__: (
+            error.__base__.__name__ if error.__base__ else '',
+            error.exit_code if 'exit_code' in vars(error) else None,
+        )
+        for error in classes()
+        if error.__module__ == errors.__name__
+    }
+    assert drawn_tree() == expected
 
 
 def test_what_a_cancel_says() -> None:

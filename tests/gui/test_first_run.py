@@ -173,7 +173,7 @@ def test_creates_the_columns_after_one_question_and_one_restart(new_desk: Any, a
     # After the restart everything is there, and the page has done its work.
     again = LibraryDatabase(desk.api.backend.library_path)
     try:
-        assert columns.what_is_missing(Library(again.new_api), loaded).first is None
+        assert columns.what_is_missing(Library(again.new_api), loaded).is_nothing
     finally:
         again.close()
 
