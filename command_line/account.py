@@ -47,7 +47,7 @@ def run_sign_in(_arguments: argparse.Namespace, reporter: TerminalReporter, canc
     loaded = load()
     for problem in loaded.problems:
         reporter.log(f'Note: {problem}')
-    signed_in = sign_in(loaded.settings, show_code, reporter.status, cancel)
+    signed_in = sign_in(loaded.settings, show_code, lambda step: reporter.status(step.sentence), cancel)
     reporter.log(str(signed_in.sentence))
     if loaded.settings.password:
         offer_to_erase(reporter, cancel)

@@ -34,9 +34,8 @@ from ..base import settings
 from ..base.cancel import Cancel
 from ..base.errors import BackSyncError
 from ..base.reporter import Reporter
-from ..base.text import Text
 from ..jobs import browser_sign_in
-from ..jobs.browser_sign_in import DeviceCode, SignedIn
+from ..jobs.browser_sign_in import DeviceCode, SignedIn, WaitStep
 from ..sync_worker import Worker
 
 if TYPE_CHECKING:
@@ -54,17 +53,23 @@ _ending: set[Worker] = set()
 
 
 class SignInWorker(Worker):
-    """Signs in. `code_given(DeviceCode)` comes before the end; `signed_in` is set once the token is saved."""
+    """Signs in; `signed_in` is set once the token is saved.
+
+    Signals:
+        code_given(DeviceCode): what the reader needs; comes at most once, before the end.
+        waiting(WaitStep): what goes on, again and again.
+    """
 
     code_given = pyqtSignal(object)
+    waiting = pyqtSignal(object)
 
     def __init__(self) -> None:
         super().__init__(self._sign_in)
         self.signed_in: SignedIn | None = None
 
-    def _sign_in(self, reporter: Reporter, cancel: Cancel) -> SignedIn:
+    def _sign_in(self, _reporter: Reporter, cancel: Cancel) -> SignedIn:
         given = settings.load().settings
-        self.signed_in = browser_sign_in.sign_in(given, self.code_given.emit, reporter.status, cancel)
+        self.signed_in = browser_sign_in.sign_in(given, self.code_given.emit, self.waiting.emit, cancel)
         return self.signed_in
 
 
@@ -181,7 +186,7 @@ class SignInDialog(Dialog):
         self._show_state(_('Asking BookFusion for a code...'), 'user_profile.png')
         worker = self._worker = SignInWorker()
         worker.code_given.connect(self._show_code)
-        worker.status_changed.connect(self._show_status)
+        worker.waiting.connect(self._show_step)
         worker.succeeded.connect(self._succeeded)
         worker.failed.connect(self._failed)
         worker.start()
@@ -222,9 +227,9 @@ class SignInDialog(Dialog):
         self.countdown.show()
         self._open()
 
-    def _show_status(self, sentence: Text) -> None:
-        waiting = sentence.template == browser_sign_in.WAITING.template
-        self._show_state(sentence.translated(_, ngettext), 'user_profile.png' if waiting else 'dialog_warning.png')
+    def _show_step(self, step: WaitStep) -> None:
+        icon = 'dialog_warning.png' if step.in_trouble else 'user_profile.png'
+        self._show_state(step.sentence.translated(_, ngettext), icon)
 
     def _show_countdown(self) -> None:
         left = max(0, math.ceil(self._deadline - time.monotonic()))
@@ -282,7 +287,7 @@ class SignInDialog(Dialog):
         worker, self._worker = self._worker, None
         if worker is None:
             return False
-        for signal in (worker.code_given, worker.status_changed, worker.succeeded, worker.failed):
+        for signal in (worker.code_given, worker.waiting, worker.succeeded, worker.failed):
             signal.disconnect()
         if not worker.stop(LONGEST_GOODBYE):
             _ending.add(worker)

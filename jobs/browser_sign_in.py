@@ -91,6 +91,14 @@ class SignedIn:
 
 
 @dataclass(frozen=True)
+class WaitStep:
+    """What a sign-in waits for, in words. `in_trouble`: something went wrong, and is tried again."""
+
+    sentence: Text
+    in_trouble: bool = False
+
+
+@dataclass(frozen=True)
 class _Poll:
     """What one look at the server brought: a token, or how to go on. `slower` and `retry_after` in seconds."""
 
@@ -99,6 +107,13 @@ class _Poll:
     trouble: Text | None = None
     failed: bool = False
     retry_after: float = 0.0
+
+    @property
+    def step(self) -> WaitStep:
+        """How the wait goes on after it."""
+        if self.trouble is None:
+            return WaitStep(WAITING)
+        return WaitStep(STILL_WAITING.with_values(trouble=self.trouble), in_trouble=True)
 
 
 def _understood(response: Response) -> _Poll:
@@ -188,7 +203,7 @@ class BrowserSignIn:
             return ''
         return address.strip()
 
-    def wait(self, code: DeviceCode, cancel: Cancel, report: Callable[[Text], None] = lambda sentence: None) -> Secret:
+    def wait(self, code: DeviceCode, cancel: Cancel, report: Callable[[WaitStep], None] = lambda step: None) -> Secret:
         """The token, once the code has been entered. `report` hears what the wait goes through.
 
         Only the reader's answer and the end of the code's life end it: trouble with the network is waited through.
@@ -197,7 +212,7 @@ class BrowserSignIn:
         deadline = self._clock() + code.expires_in
         interval = pause = code.interval
         failures = 0
-        report(WAITING)
+        report(WaitStep(WAITING))
         while True:
             remaining = deadline - self._clock()
             if remaining < interval:
@@ -207,7 +222,7 @@ class BrowserSignIn:
             poll = self._poll(code, cancel)
             if poll.token:
                 return poll.token
-            report(STILL_WAITING.with_values(trouble=poll.trouble) if poll.trouble else WAITING)
+            report(poll.step)
             interval += poll.slower
             # A network that comes and goes, a server under strain: each further poll waits longer.
             failures = failures + 1 if poll.failed else 0
@@ -279,7 +294,7 @@ def _seconds(value: object, fallback: float, least: float, most: float) -> float
 def sign_in(
     settings: Settings,
     show: Callable[[DeviceCode], None],
-    report: Callable[[Text], None],
+    report: Callable[[WaitStep], None],
     cancel: Cancel,
     client_id: str = CLIENT_ID,
 ) -> SignedIn:
@@ -289,7 +304,9 @@ def sign_in(
     """
     base = settings.bookfusion_user_api_base
     try:
-        with BrowserSignIn(base, client_id, report_wait=report) as attempt:
+        with BrowserSignIn(
+            base, client_id, report_wait=lambda sentence: report(WaitStep(sentence, in_trouble=True))
+        ) as attempt:
             code = attempt.start(cancel)
             show(code)
             token = attempt.wait(code, cancel, report)

@@ -29,7 +29,6 @@ from calibre_plugins.bookfusionbacksync.base.errors import (
     SettingsTrouble,
     SignInRefused,
 )
-from calibre_plugins.bookfusionbacksync.base.text import Text
 from calibre_plugins.bookfusionbacksync.jobs import browser_sign_in
 from calibre_plugins.bookfusionbacksync.jobs.browser_sign_in import (
     CLIENT_ID,
@@ -37,6 +36,7 @@ from calibre_plugins.bookfusionbacksync.jobs.browser_sign_in import (
     BrowserSignIn,
     DeviceCode,
     SignedIn,
+    WaitStep,
     is_trusted_page,
     sign_in,
     sign_out,
@@ -111,9 +111,9 @@ def started(server: BookFusionStandIn, **answer: Any) -> DeviceCode:
         return attempt.start(Cancel())
 
 
-def waited(server: BookFusionStandIn, time: Time, said: list[str] | None = None) -> str:
+def waited(server: BookFusionStandIn, time: Time, steps: list[WaitStep] | None = None) -> str:
     """Walks through the whole sign-in and gives the token."""
-    report = (lambda sentence: said.append(str(sentence))) if said is not None else (lambda sentence: None)
+    report = steps.append if steps is not None else (lambda step: None)
     with time.attempt(server) as attempt:
         return attempt.wait(attempt.start(Cancel()), Cancel(), report).reveal()
 
@@ -289,10 +289,11 @@ def test_an_unencrypted_address_is_refused() -> None:
 @pytest.mark.parametrize('pending', ['authorization_pending', 'invalid_grant'])
 def test_a_pending_answer_is_waited_through(server: BookFusionStandIn, pending: str) -> None:
     server.set_options(device_answers=[pending, pending, pending, 'success'])
-    time, said = Time(), list[str]()
-    assert waited(server, time, said) == TEST_USER_TOKEN
+    time, steps = Time(), list[WaitStep]()
+    assert waited(server, time, steps) == TEST_USER_TOKEN
     assert time.waits == [5, 5, 5, 5]
-    assert set(said) == {'Waiting for the code to be entered in the browser...'}
+    assert {str(step.sentence) for step in steps} == {'Waiting for the code to be entered in the browser...'}
+    assert not any(step.in_trouble for step in steps)
 
 
 def test_slow_down_adds_five_seconds_for_good(server: BookFusionStandIn) -> None:
@@ -343,19 +344,20 @@ def test_trouble_is_waited_through_more_and_more_slowly(
 ) -> None:
     server.set_options(device_answers=['authorization_pending', 'invalid_grant', 'success'])
     server.fail(fault, DEVICE_TOKEN, after=1, times=4)
-    time, said = Time(), list[str]()
-    assert waited(server, time, said) == TEST_USER_TOKEN
+    time, steps = Time(), list[WaitStep]()
+    assert waited(server, time, steps) == TEST_USER_TOKEN
     assert time.waits == [5, 5, 10, 20, 30, 30, 5]
-    assert len(set(said)) == 2
+    assert len({str(step.sentence) for step in steps}) == 2
+    assert [step.in_trouble for step in steps] == [False, False, True, True, True, True, False]
 
 
 @pytest.mark.parametrize('status', [404, 410, 401, 403, 422, 400])
 def test_no_other_status_ends_the_wait(server: BookFusionStandIn, status: int) -> None:
     server.fail(faults.Status(status), DEVICE_TOKEN, times=2)
-    time, said = Time(), list[str]()
-    assert waited(server, time, said) == TEST_USER_TOKEN
+    time, steps = Time(), list[WaitStep]()
+    assert waited(server, time, steps) == TEST_USER_TOKEN
     assert time.waits == [5, 5, 5, 5]
-    assert any(f'(HTTP {status})' in sentence for sentence in said)
+    assert {step.in_trouble for step in steps if f'(HTTP {status})' in str(step.sentence)} == {True}
 
 
 @pytest.mark.parametrize('body', [[], None, {}, {'access_token': None}, {'access_token': 'a b'}, {'access_token': 7}])
@@ -492,14 +494,14 @@ def test_sign_out_forgets_the_token_only() -> None:
 
 def test_every_sentence_of_the_wait_is_one(server: BookFusionStandIn) -> None:
     """Nothing is left unfilled in what people read."""
-    said: list[Text] = []
+    steps: list[WaitStep] = []
     server.fail(faults.Status(503), DEVICE_TOKEN, times=1)
     server.fail(faults.Status(404), DEVICE_TOKEN, after=1, times=1)
     with Time().attempt(server) as attempt:
-        attempt.wait(attempt.start(Cancel()), Cancel(), said.append)
-    assert len(said) >= 4
-    for sentence in said:
-        assert not re.search(r'[{}]', str(sentence))
+        attempt.wait(attempt.start(Cancel()), Cancel(), steps.append)
+    assert len(steps) >= 4
+    for step in steps:
+        assert not re.search(r'[{}]', str(step.sentence))
 
 
 # The commands, as the installed plugin runs them.
