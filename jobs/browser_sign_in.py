@@ -6,7 +6,6 @@ Works for accounts of every kind and meets no password. Knows neither Qt nor Cal
 
 from __future__ import annotations
 
-import math
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -19,6 +18,7 @@ from ..base.about import USER_AGENT
 from ..base.address import checked_address, is_loopback
 from ..base.cancel import Cancel
 from ..base.errors import ApiGone, BadAnswer, Cancelled, ServerTrouble, SignInRefused
+from ..base.parsers import mapping, parse_number, parse_token
 from ..base.redaction import Secret
 from ..base.settings import Settings, load, save
 from ..base.text import Text, counted, text
@@ -42,7 +42,6 @@ POLL_LIMITS = Limits(read_timeout=10.0, total_timeout=20.0, retry_delays=())
 
 LONGEST_USER_CODE = 40
 LONGEST_ADDRESS = 500
-LONGEST_SECRET = 8192
 RECORDS_TO_ASK = 10
 
 WAITING = text('Waiting for the code to be entered in the browser...')
@@ -117,7 +116,7 @@ class _Poll:
 
 
 def _understood(response: Response) -> _Poll:
-    data = _mapping(response.data)
+    data = mapping(response.data)
     said = data.get('error')
     if said == 'access_denied':
         raise SignInRefused(errors.SIGN_IN_DENIED)
@@ -135,10 +134,10 @@ def _understood(response: Response) -> _Poll:
         )
     if not response.ok:
         return _Poll(trouble=errors.REFUSED_REQUEST.with_values(service=SERVICE, status=response.status))
-    token = data.get('access_token')
-    if not _usable_secret(token):
+    token = parse_token(data.get('access_token'))
+    if not token:
         return _Poll(trouble=errors.UNEXPECTED_ANSWER.with_values(service=SERVICE, reason=text('no token')))
-    return _Poll(token=Secret(str(token).strip()))
+    return _Poll(token=Secret(token))
 
 
 class BrowserSignIn:
@@ -180,13 +179,13 @@ class BrowserSignIn:
         if not response.ok:
             kind = SignInRefused if response.status in SIGN_IN_REFUSED else ServerTrouble
             raise kind(errors.REFUSED_REQUEST, service=SERVICE, status=response.status)
-        return self._device_code(_mapping(response.data))
+        return self._device_code(mapping(response.data))
 
     def _device_code(self, data: Mapping[str, object]) -> DeviceCode:
-        user_code, device_code = data.get('user_code'), data.get('device_code')
+        user_code, device_code = data.get('user_code'), parse_token(data.get('device_code'))
         if not isinstance(user_code, str) or not _showable(user_code.strip()):
             raise BadAnswer(errors.UNEXPECTED_ANSWER, service=SERVICE, reason=text('no code to enter'))
-        if not _usable_secret(device_code):
+        if not device_code:
             raise BadAnswer(errors.UNEXPECTED_ANSWER, service=SERVICE, reason=text('no device code'))
         return DeviceCode(
             user_code=user_code.strip(),
@@ -194,7 +193,7 @@ class BrowserSignIn:
             complete_page=self._trusted(data.get('verification_uri_complete')),
             interval=_seconds(data.get('interval'), FALLBACK_INTERVAL, SHORTEST_INTERVAL, LONGEST_INTERVAL),
             expires_in=_seconds(data.get('expires_in'), FALLBACK_EXPIRY, 0.0, LONGEST_EXPIRY),
-            device_code=Secret(str(device_code).strip()),
+            device_code=Secret(device_code),
         )
 
     def _trusted(self, address: object) -> str:
@@ -263,32 +262,14 @@ def is_trusted_page(address: str, loopback: bool = False) -> bool:
     return parts.scheme == 'https' and parts.hostname in BOOKFUSION_HOSTS and port in (None, 443)
 
 
-def _mapping(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, dict) else {}
-
-
 def _showable(code: str) -> bool:
     return 0 < len(code) <= LONGEST_USER_CODE and code.isprintable()
 
 
-def _usable_secret(value: object) -> bool:
-    """Whether a value can be a token: something that fits into a header."""
-    if not isinstance(value, str) or len(value) > LONGEST_SECRET:
-        return False
-    return bool(re.fullmatch(r'[\x21-\x7e]+', value.strip()))
-
-
 def _seconds(value: object, fallback: float, least: float, most: float) -> float:
     """A time as the server gives it, within bounds; the fallback where it is no positive number."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return fallback
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return fallback
-    if not math.isfinite(number) or number <= 0:
-        return fallback
-    return min(max(number, least), most)
+    number = parse_number(value)
+    return min(max(number, least), most) if number is not None and number > 0 else fallback
 
 
 def sign_in(

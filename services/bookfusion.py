@@ -6,7 +6,6 @@ Every value from the server is checked here, once. Never writes anything to Book
 
 from __future__ import annotations
 
-import math
 import re
 import threading
 from collections.abc import Callable, Mapping
@@ -14,8 +13,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TypeVar
 from urllib.parse import urlencode
-
-from calibre.utils.iso8601 import parse_iso8601
 
 from ..base import errors
 from ..base.address import checked_address
@@ -30,6 +27,7 @@ from ..base.errors import (
     SettingsTrouble,
     SignInRefused,
 )
+from ..base.parsers import mapping, parse_moment, parse_number, parse_text, parse_texts, parse_token
 from ..base.redaction import Secret
 from ..base.reporter import Reporter
 from ..base.settings import Settings
@@ -57,17 +55,9 @@ GONE = frozenset({404, 410})
 SIGN_IN_REFUSED = frozenset({400, 401, 403, 422})
 USER_API_MOST_PER_PAGE = 100
 USER_API_ACCEPT = 'application/json; api_version=10'
-FULL_DATE = re.compile(
-    r'(?P<day>\d{4}-\d{2}-\d{2})'
-    r'(?:[T ](?P<minute>\d{2}:\d{2})(?:(?P<second>:\d{2})(?:[.,]\d+)?)?'
-    r'\s?(?P<zone>Z|UTC|[+-]\d{2}(?::?\d{2})?)?)?',
-    re.ASCII | re.IGNORECASE,
-)
-TOKEN = re.compile(r'[\x21-\x7e]+')
 # Nobody read anything on BookFusion in 1970: that is what a zero looks like. The upper end leaves room for time zones.
 EARLIEST, LATEST = datetime(1971, 1, 1, tzinfo=timezone.utc), datetime(9000, 1, 1, tzinfo=timezone.utc)
 LONGEST_SHOWN = 60
-LONGEST_TITLE = 1000
 ACCEPT_JSON = {'Accept': 'application/json, application/*+json'}
 NOT_A_RECORD = ReadingRecord(odd=('not an object',))
 AUTHENTICATING = text('Authenticating...')
@@ -101,55 +91,22 @@ def shown(value: object) -> str:
     return shortened if len(shortened) <= LONGEST_SHOWN + 2 else shortened[:LONGEST_SHOWN] + '...'
 
 
-def parse_moment(value: object) -> MaybeDate:
-    """A BookFusion timestamp as an aware UTC datetime without microseconds; Unreadable without a full day in it."""
+def parse_read_date(value: object) -> MaybeDate:
+    """A BookFusion timestamp in UTC without microseconds; None for none, Unreadable without a full day in it."""
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
-    found = FULL_DATE.fullmatch(value.strip()) if isinstance(value, str) else None
-    if found is None:
+    moment = parse_moment(value)
+    if moment is None or not EARLIEST <= moment < LATEST:
         return Unreadable(shown(value))
-    try:
-        moment = parse_iso8601(_canonical(found), assume_utc=True).astimezone(timezone.utc)
-    except (ValueError, OverflowError):
-        return Unreadable(shown(value))
-    return moment if EARLIEST <= moment < LATEST else Unreadable(shown(value))
-
-
-def _canonical(found: re.Match[str]) -> str:
-    """A date as Calibre's parser wants it, which drops without a word what it does not know."""
-    minute, second, zone = found['minute'] or '00:00', found['second'] or ':00', (found['zone'] or 'Z').upper()
-    # A leap second is the end of its minute.
-    return f'{found["day"]}T{minute}{":59" if second == ":60" else second}{"Z" if zone == "UTC" else zone}'
+    return moment.astimezone(timezone.utc).replace(microsecond=0)
 
 
 def parse_percentage(value: object) -> float | None:
     """A percentage, 0-100; None where it is anything else. A rounding error above 100 is 100."""
-    number = _parse_number(value)
+    number = parse_number(value)
     if number is None or not 0 <= number <= 100.5:
         return None
     return min(number, 100.0)
-
-
-def _parse_number(value: object) -> float | None:
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float | str)
-        or (isinstance(value, str) and len(value) > 50)
-    ):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _mapping(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, dict) else {}
-
-
-def _title(value: object) -> str:
-    return value[:LONGEST_TITLE] if isinstance(value, str) else ''
 
 
 def _ids(*pairs: tuple[str, object]) -> tuple[tuple[str, str], ...]:
@@ -161,13 +118,13 @@ def parse_private_record(raw: object) -> ReadingRecord | None:
     """A `BookV3` of `v3/library/books.json`; None where it is not an object."""
     if not isinstance(raw, dict):
         return None
-    position = _mapping(raw.get('reading_position'))
+    position = mapping(raw.get('reading_position'))
     percentage = parse_percentage(position.get('percentage'))
     return ReadingRecord(
         ids=_ids(('book_id', raw.get('book_id')), ('id', raw.get('id'))),
-        title=_title(raw.get('title')),
-        last_read_at=parse_moment(raw.get(LAST_READ_AT)),
-        position_updated_at=parse_moment(position.get('updated_at')),
+        title=parse_text(raw.get('title')),
+        last_read_at=parse_read_date(raw.get(LAST_READ_AT)),
+        position_updated_at=parse_read_date(position.get('updated_at')),
         percentage=percentage,
         odd=_odd_percentage(position, percentage),
     )
@@ -177,19 +134,18 @@ def parse_user_record(raw: object) -> ReadingRecord | None:
     """A record of `api/user/books/search`; None where it is not an object."""
     if not isinstance(raw, dict):
         return None
-    position = _mapping(raw.get('reading_position'))
+    position = mapping(raw.get('reading_position'))
     percentage = parse_percentage(position.get('percentage'))
-    lists = raw.get('lists')
-    read_time = _parse_number(raw.get('read_time'))
-    source = _mapping(raw.get('source'))
+    read_time = parse_number(raw.get('read_time'))
+    source = mapping(raw.get('source'))
     return ReadingRecord(
         ids=_ids(('id', raw.get('id')), ('source.book_id', source.get('book_id')), ('number', raw.get('number'))),
-        title=_title(raw.get('title')),
-        last_read_at=parse_moment(raw.get(LAST_READ_AT)),
-        position_updated_at=parse_moment(position.get('updated_at')),
+        title=parse_text(raw.get('title')),
+        last_read_at=parse_read_date(raw.get(LAST_READ_AT)),
+        position_updated_at=parse_read_date(position.get('updated_at')),
         percentage=percentage,
         read_time=int(read_time) if read_time is not None and 0 <= read_time < 10**9 else None,
-        lists=tuple(name[:100] for name in lists[:100] if isinstance(name, str)) if isinstance(lists, list) else (),
+        lists=parse_texts(raw.get('lists')),
         odd=_odd_percentage(position, percentage),
     )
 
@@ -233,10 +189,10 @@ def refusal(response: Response, first: bool = True) -> ServerTrouble | SignInRef
 
 
 def _token_from(response: Response) -> Secret:
-    token = _mapping(response.data).get('token')
-    if not isinstance(token, str) or not TOKEN.fullmatch(token.strip()):
+    token = parse_token(mapping(response.data).get('token'))
+    if not token:
         raise BadAnswer(errors.SIGN_IN_WITHOUT_TOKEN)
-    return Secret(token.strip())
+    return Secret(token)
 
 
 def _refuse_sign_in(response: Response) -> None:
@@ -354,7 +310,7 @@ class UserApi:
         """Raises SignInRefused, ApiGone, ServerTrouble, Cancelled. Asks nobody where there is a browser's token."""
         if not self._account.token:
             self._signed_in.begin(cancel)
-        elif not TOKEN.fullmatch(self._account.token.reveal()):
+        elif parse_token(self._account.token.reveal()) != self._account.token.reveal():
             # No header can carry it, so it cannot be the one that BookFusion gave.
             raise SignInRefused(errors.SIGN_IN_AGAIN)
 
@@ -363,7 +319,7 @@ class UserApi:
         headers = {'Accept': USER_API_ACCEPT}
         response = self._client.send(Request('POST', f'{self._base}/api/v3/auth.json', headers, payload), cancel)
         _refuse_sign_in(response)
-        if _mapping(response.data).get('type') == 'web':
+        if mapping(response.data).get('type') == 'web':
             raise SignInRefused(errors.BROWSER_ACCOUNT)
         return _token_from(response)
 
@@ -405,7 +361,7 @@ class UserApi:
             return {}
         if not response.ok:
             raise refusal(response, first=False)
-        return _mapping(response.data)
+        return mapping(response.data)
 
     def complete(
         self, records: list[tuple[ReadingRecord, bool]], cancel: Cancel, reporter: Reporter, need_percentage: bool
@@ -443,7 +399,7 @@ def with_position(record: ReadingRecord, position: Mapping[str, object]) -> Read
     percentage = parse_percentage(position.get('percentage'))
     return replace(
         record,
-        position_updated_at=parse_moment(position.get('updated_at')),
+        position_updated_at=parse_read_date(position.get('updated_at')),
         percentage=percentage,
         odd=record.odd + _odd_percentage(position, percentage),
     )

@@ -12,11 +12,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
+from ..base.parsers import parse_moment
 from ..rules.records import ReadingRecord, Unreadable, parse_id
 from ..rules.titles import nothing_in_common, words
-from .bookfusion import parse_moment
 
 # Objects and lists of BookFusion's that are looked into; whatever else is nested stays closed.
 CONTAINERS = frozenset({'reading_position', 'source', 'authors', 'series', 'bookshelves'})
@@ -73,7 +72,7 @@ def type_name(value: object) -> str:
 def _text_type(value: str) -> str:
     if not value.strip():
         return 'empty text'
-    if isinstance(parse_moment(value), datetime):
+    if parse_moment(value):
         return 'date as text'
     return 'number as text' if re.fullmatch(r'\s*-?\d+(\.\d+)?\s*', value, re.ASCII) else 'text'
 

@@ -25,13 +25,14 @@ from ..base.errors import (
     SettingsTrouble,
     SignInRefused,
 )
+from ..base.parsers import mapping, parse_number_id, parse_text, parse_texts, parse_token
 from ..base.redaction import Secret
 from ..base.reporter import Reporter
 from ..base.settings import Settings
 from ..base.text import Text, counted, text
 from ..rules.hardcover_records import SourceMatch
 from ..rules.isbn import Codes, asin, codes_of, isbns_in, make_codes
-from ..rules.records import CalibreBook, parse_id
+from ..rules.records import CalibreBook
 from ..rules.titles import nothing_in_common, words
 from ..transport.client import HttpClient
 from ..transport.paging import each
@@ -49,8 +50,7 @@ NO_BATCH = NOT_THERE | {400, 422, 500}
 # That many ids stay far below the 8 kB that an address may have on most servers.
 BATCH_SIZE = 200
 MOST_SINGLES = 100
-LARGEST_HARDCOVER_ID = 2**31 - 1
-LONGEST_TEXT, MOST_AUTHORS = 1000, 100
+LARGEST_BOOK_ID = 2**63 - 1
 # A source that is optional must not hold up the fetch, and a password must not be tried twice: nothing is tried again.
 PATIENCE = Limits(connect_timeout=5.0, retry_delays=())
 # What people copy from the browser behind the server's address.
@@ -83,38 +83,23 @@ def parse_book(raw: object) -> BookLoreBook | None:
 
     What BookLore calls `hardcoverId` is the slug, `hardcoverBookId` the numeric id as a text.
     """
-    if not isinstance(raw, dict):
-        return None
-    book_id = _number(raw.get('id'), 2**63 - 1)
-    metadata = raw.get('metadata')
-    if not isinstance(metadata, dict):
-        metadata = {}
-    authors = metadata.get('authors')
+    row = mapping(raw)
+    book_id = parse_number_id(row.get('id'), LARGEST_BOOK_ID)
+    metadata = mapping(row.get('metadata'))
     if not book_id:
         return None
     return BookLoreBook(
         book_id=book_id,
-        title=_words(metadata.get('title')) or _words(raw.get('title')),
-        authors=tuple(filter(None, map(_words, authors[:MOST_AUTHORS]))) if isinstance(authors, list) else (),
+        title=parse_text(metadata.get('title')) or parse_text(row.get('title')),
+        authors=parse_texts(metadata.get('authors')),
         codes=make_codes(
             isbns_in(metadata.get('isbn13')) | isbns_in(metadata.get('isbn10')), {asin(metadata.get('asin'))} - {''}
         ),
         hardcover=SourceMatch(
-            book_id=_number(metadata.get('hardcoverBookId'), LARGEST_HARDCOVER_ID),
-            slug=parse_slug(_words(metadata.get('hardcoverId')).strip()),
+            book_id=parse_number_id(metadata.get('hardcoverBookId')),
+            slug=parse_slug(parse_text(metadata.get('hardcoverId'))),
         ),
     )
-
-
-def _number(value: object, largest: int) -> int:
-    """A positive whole number, given as such or as a text; 0 where it is anything else."""
-    digits = parse_id(value)
-    number = int(digits) if re.fullmatch(r'\d{1,20}', digits, re.ASCII) else 0
-    return number if number <= largest else 0
-
-
-def _words(value: object) -> str:
-    return value[:LONGEST_TEXT] if isinstance(value, str) else ''
 
 
 def parse_books(raw: object) -> list[BookLoreBook]:
@@ -247,12 +232,11 @@ class Server:
         if response.status in LOG_IN_REFUSED:
             _refused.add(self._credentials)
             raise SignInRefused(errors.BOOKLORE_REFUSED)
-        token = response.data.get('accessToken') if isinstance(response.data, dict) else None
+        token = parse_token(mapping(response.data).get('accessToken'))
         if response.status in NOT_THERE:
             raise ServerTrouble(errors.BOOKLORE_NOT_THERE, address=shown_address(self.address), status=response.status)
         _check(response)
-        # What is not printable ASCII cannot stand in a header.
-        if not isinstance(token, str) or not re.fullmatch(r'[!-~]+', token):
+        if not token:
             raise _odd_answer(text('no access token'))
         self._token = Secret(token)
         _refused.discard(self._credentials)

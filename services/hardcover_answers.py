@@ -6,47 +6,28 @@ Pure: JSON in, records out. What cannot be used becomes 0, '' or None, and a row
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Hashable, Mapping
-from datetime import date, datetime, timedelta, timezone
+from collections.abc import Hashable
+from datetime import date
 
 from ..base import errors
+from ..base.parsers import (
+    mapping,
+    parse_count,
+    parse_day,
+    parse_moment,
+    parse_number,
+    parse_number_id,
+    parse_text,
+    parse_texts,
+)
 from ..base.redaction import redact
 from ..base.text import text
 from ..rules.hardcover_records import Candidate, Edition, HardcoverBook, ShelfEntry, WriteResult
 
-LONGEST_TEXT, LONGEST_REASON = 1000, 200
-LARGEST_ID = 2**31 - 1
+LONGEST_REASON = 200
 SLUG = re.compile(r'[\w.~%+-]{1,300}')
 RETIRED = re.compile(r'weren.?t able to find that book', re.IGNORECASE)
-TIMESTAMP = re.compile(r'(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(\.\d{1,9})?(?:Z|([+-])(\d\d)(?::?(\d\d))?)?', re.ASCII)
-
-
-def mapping(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, dict) else {}
-
-
-def parse_number_id(value: object) -> int:
-    """A database id, 1 to 2^31-1, from a number or from digits; 0 where it is anything else."""
-    if isinstance(value, str) and re.fullmatch(r'\s*\d{1,10}\s*', value, re.ASCII):
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= LARGEST_ID:
-        return 0
-    return value
-
-
-def parse_count(value: object) -> int:
-    """A whole number that is not negative; 0 where it is anything else."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST_ID else 0
-
-
-def parse_text(value: object) -> str:
-    """A text on one line, of bounded length; '' where it is anything else. Halves of characters become `?`."""
-    if not isinstance(value, str):
-        return ''
-    # JSON can carry a lone surrogate, which no file, database or terminal takes.
-    return ' '.join(value[:LONGEST_TEXT].encode(errors='replace').decode().split())
 
 
 def parse_slug(value: object) -> str:
@@ -54,48 +35,10 @@ def parse_slug(value: object) -> str:
     return value if isinstance(value, str) and SLUG.fullmatch(value) else ''
 
 
-def parse_texts(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        return ()
-    return tuple(found for found in map(parse_text, value[:50]) if found)
-
-
 def parse_stars(value: object) -> float | None:
     """A rating of 0.5-5; None for none, and where it is anything else. Numbers may come as text."""
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float | str)
-        or (isinstance(value, str) and len(value) > 20)
-    ):
-        return None
-    try:
-        stars = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return stars if math.isfinite(stars) and 0 < stars <= 5 else None
-
-
-def parse_moment(value: object) -> datetime | None:
-    """A timestamp, UTC where it does not say otherwise; None where it is anything else."""
-    found = TIMESTAMP.fullmatch(value.strip()) if isinstance(value, str) and len(value) < 60 else None
-    if found is None:
-        return None
-    day, clock, fraction, sign, hours, minutes = found.groups()
-    try:
-        offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0)) * (-1 if sign == '-' else 1)
-        moment = datetime.fromisoformat(f'{day}T{clock}').replace(tzinfo=timezone(offset))
-    except ValueError:
-        return None
-    return moment + timedelta(seconds=float(fraction or 0))
-
-
-def parse_day(value: object) -> date | None:
-    if not isinstance(value, str) or not re.match(r'\d{4}-\d{2}-\d{2}', value[:10], re.ASCII):
-        return None
-    try:
-        return date.fromisoformat(value[:10])
-    except ValueError:
-        return None
+    stars = parse_number(value)
+    return stars if stars is not None and 0 < stars <= 5 else None
 
 
 def normal_code(value: object) -> str:

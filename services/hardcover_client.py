@@ -28,6 +28,7 @@ from ..base.errors import (
     SignInRefused,
     TimedOut,
 )
+from ..base.parsers import mapping, parse_count, parse_number_id, parse_text
 from ..base.redaction import Secret
 from ..base.text import Text, text
 from ..rules.hardcover_records import (
@@ -49,13 +50,9 @@ from .hardcover_answers import (
     keyed_edition,
     keyed_read,
     keyed_shelf_entry,
-    mapping,
     parse_book,
     parse_candidate,
-    parse_count,
     parse_edition,
-    parse_number_id,
-    parse_text,
     parse_write_result,
     plain_reason,
 )

@@ -34,9 +34,9 @@ from calibre_plugins.bookfusionbacksync.services.bookfusion import (
     UserApi,
     _record_page,
     fetch_library,
-    parse_moment,
     parse_percentage,
     parse_private_record,
+    parse_read_date,
     parse_user_record,
     shown,
 )
@@ -178,12 +178,12 @@ def id_space(way: str) -> str:
     ],
 )
 def test_dates(given: str, moment: str) -> None:
-    assert parse_moment(given) == datetime.fromisoformat(moment + '+00:00')
+    assert parse_read_date(given) == datetime.fromisoformat(moment + '+00:00')
 
 
 @pytest.mark.parametrize('given', [None, '', ' ', '\n'])
 def test_no_date(given: Any) -> None:
-    assert parse_moment(given) is None
+    assert parse_read_date(given) is None
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_no_date(given: Any) -> None:
     ids=repr,
 )
 def test_unreadable_dates(given: Any) -> None:
-    unreadable = parse_moment(given)
+    unreadable = parse_read_date(given)
     assert isinstance(unreadable, Unreadable)
     assert unreadable.shown == repr(given)
 
@@ -251,7 +251,7 @@ def test_every_way_to_write_a_moment(moment: datetime, offset: int, mark: str, f
     expected = moment.replace(microsecond=0, tzinfo=zone)
     sign = '-' if offset < 0 else '+'
     written = f'{sign}{abs(offset) // 60:02}{":" if colon else ""}{abs(offset) % 60:02}'
-    read = parse_moment(f'{moment:%Y-%m-%d}{mark}{moment:%H:%M:%S}{fraction}{written}')
+    read = parse_read_date(f'{moment:%Y-%m-%d}{mark}{moment:%H:%M:%S}{fraction}{written}')
     assert read == expected
     assert isinstance(read, datetime)
     assert read.utcoffset() == timedelta(0)
@@ -461,8 +461,8 @@ def test_a_whole_library(server: BookFusionStandIn, way: str, count: int) -> Non
     for record, original in zip(library.records, server.records, strict=True):
         assert record.title == original.title
         assert record.percentage == original.percentage
-        assert record.last_read_at == parse_moment(original.last_read_at)
-        assert record.position_updated_at == parse_moment(original.position_updated_at)
+        assert record.last_read_at == parse_read_date(original.last_read_at)
+        assert record.position_updated_at == parse_read_date(original.position_updated_at)
         assert record.lists == (() if way == 'private' else original.lists)
         assert record.read_time == (None if way == 'private' else original.read_time)
     # Those beyond the end are cut off as soon as they are sent.
@@ -869,7 +869,9 @@ def test_positions_that_do_not_come_inline(server: BookFusionStandIn, way: str) 
     assert 1 < server.max_in_flight <= 4
     for record, original in zip(library.records, server.records, strict=True):
         assert record.percentage == (original.percentage if worth(original) else None)
-        assert record.position_updated_at == (parse_moment(original.position_updated_at) if worth(original) else None)
+        assert record.position_updated_at == (
+            parse_read_date(original.position_updated_at) if worth(original) else None
+        )
     assert reader.told.lines[-1] == (
         f'{len(wanted)} of 60 books came without a reading position; asking for each of them.'
     )

@@ -22,6 +22,7 @@ from calibre_plugins.bookfusionbacksync.base.errors import (
     SettingsTrouble,
     SignInRefused,
 )
+from calibre_plugins.bookfusionbacksync.base.parsers import LARGEST_ID
 from calibre_plugins.bookfusionbacksync.base.redaction import Secret
 from calibre_plugins.bookfusionbacksync.base.settings import Settings
 from calibre_plugins.bookfusionbacksync.base.text import Text
@@ -620,7 +621,7 @@ def test_no_record_is_too_odd(raw: Any) -> None:
     if book is None:
         return
     assert book.book_id > 0
-    assert 0 <= book.hardcover.book_id <= booklore.LARGEST_HARDCOVER_ID
+    assert 0 <= book.hardcover.book_id <= LARGEST_ID
     assert not set(book.hardcover.slug) & set('/?# \n')
     assert all(isinstance(author, str) for author in book.authors)
     assert isinstance(book.codes, Codes)
