@@ -22,7 +22,8 @@ from ..base.parsers import mapping, parse_number, parse_token
 from ..base.redaction import Secret
 from ..base.settings import Settings, load, save
 from ..base.text import Text, counted, text
-from ..services.bookfusion import GONE, SERVICE, SIGN_IN_REFUSED, USER_API_ACCEPT, Account, UserApi
+from ..services.bookfusion import GONE, SIGN_IN_REFUSED, USER_API_ACCEPT, Account, UserApi
+from ..services.bookfusion_answers import SERVICE
 from ..transport.client import HttpClient
 from ..transport.request import LONGEST_RETRY_AFTER, Limits, Request, Response, parse_retry_after
 

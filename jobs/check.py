@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 from calibre.constants import numeric_version
 
-from ..base import errors
 from ..base.about import PLUGIN_NAME, VERSION
 from ..base.cancel import Cancel
 from ..base.errors import BackSyncError, Cancelled, LibraryTrouble, SettingsTrouble, SignInRefused
@@ -22,18 +21,17 @@ from ..base.reporter import Reporter
 from ..base.settings import Settings, ensure_device, load
 from ..base.text import Text, counted, text
 from ..library.calibre_library import ColumnInfo, Library
-from ..rules.records import IDENTIFIER, FetchedLibrary, ReadingRecord, parse_id
+from ..rules.records import IDENTIFIER, FetchedLibrary, ReadingRecord
 from ..rules.sync_plan import SyncRules
-from ..services.bookfusion import (
+from ..services.bookfusion import USER_API_MOST_PER_PAGE, Account, PrivateApi, UserApi, read_from_either
+from ..services.bookfusion_answers import (
     NOT_A_RECORD,
     SERVICE,
-    USER_API_MOST_PER_PAGE,
-    Account,
-    PrivateApi,
-    UserApi,
+    own_id,
     parse_private_record,
     parse_user_record,
-    read_from_either,
+    raw_records,
+    total_of,
     worth_a_request,
 )
 from ..services.bookfusion_survey import (
@@ -169,8 +167,8 @@ def take_sample(api: PrivateApi | UserApi, page_size: int, cancel: Cancel) -> Sa
     raw = max(small, large, key=len)
     beyond = 0
     if total is None and 0 < len(large) < asked:
-        seen = {_own_id(record) for record in raw}
-        beyond = sum(_own_id(record) not in seen for record in _page(api, 2, asked, cancel)[0])
+        seen = {own_id(record) for record in raw}
+        beyond = sum(own_id(record) not in seen for record in _page(api, 2, asked, cancel)[0])
         whole = not beyond
     else:
         whole = not large or (total is not None and total <= len(raw))
@@ -181,14 +179,7 @@ def take_sample(api: PrivateApi | UserApi, page_size: int, cancel: Cancel) -> Sa
 def _page(api: PrivateApi | UserApi, number: int, asked: int, cancel: Cancel) -> tuple[list[object], int | None]:
     """The records of a page as they came, and the total where it was told."""
     response = api.page_response(number, asked, cancel)
-    if not isinstance(response.data, list):
-        raise errors.BadAnswer(errors.UNEXPECTED_ANSWER, service=SERVICE, reason=text('a list of books was expected'))
-    total = parse_id(response.headers.get('total-count', ''))
-    return response.data, int(total) if total.isdecimal() and len(total) < 10 else None
-
-
-def _own_id(record: object) -> str:
-    return parse_id(record.get('id')) if isinstance(record, dict) else ''
+    return raw_records(response), total_of(response)
 
 
 def _single_position(api: PrivateApi | UserApi, raw: list[object], cancel: Cancel) -> bool | None:

@@ -25,7 +25,8 @@ from ..library.calibre_library import Cell, ColumnInfo, Library, Recording, Writ
 from ..library.undo import UndoOutcome, UndoRecords
 from ..rules.records import IDENTIFIER, FetchedLibrary
 from ..rules.sync_plan import Change, Column, Skip, Snapshot, SyncPlan, SyncRules, log_line, make_plan, summary_lines
-from ..services.bookfusion import AUTHENTICATING, SERVICE, Account, connect, fetch_library
+from ..services.bookfusion import AUTHENTICATING, Account, connect, fetch_library
+from ..services.bookfusion_answers import SERVICE
 from ..transport.client import HttpClient
 from ..transport.request import Limits
 

@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Signing in to BookFusion and reading a library through either of its two interfaces, into ReadingRecords.
+"""Signing in to BookFusion and reading a library through either of its two interfaces.
 
-Every value from the server is checked here, once. Never writes anything to BookFusion.
+Never writes anything to BookFusion.
 """
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlencode
 
@@ -27,39 +25,32 @@ from ..base.errors import (
     SettingsTrouble,
     SignInRefused,
 )
-from ..base.parsers import mapping, parse_moment, parse_number, parse_text, parse_texts, parse_token
+from ..base.parsers import mapping, parse_token
 from ..base.redaction import Secret
 from ..base.reporter import Reporter
 from ..base.settings import Settings
 from ..base.text import text
-from ..rules.records import (
-    COMPLETED_LIST,
-    LAST_READ_AT,
-    PRIVATE_ID_SPACES,
-    READING_LIST,
-    USER_ID_SPACES,
-    FetchedLibrary,
-    MaybeDate,
-    ReadingRecord,
-    Unreadable,
-    parse_id,
-)
+from ..rules.records import PRIVATE_ID_SPACES, USER_ID_SPACES, FetchedLibrary, ReadingRecord
 from ..transport.client import HttpClient
 from ..transport.paging import MOST_IN_FLIGHT, Page, each, walk
 from ..transport.request import Request, Response
+from .bookfusion_answers import (
+    NOT_A_RECORD,
+    SERVICE,
+    parse_private_record,
+    parse_user_record,
+    record_page,
+    with_position,
+    worth_a_request,
+)
 
 Result = TypeVar('Result')
 
-SERVICE = 'BookFusion'
 GONE = frozenset({404, 410})
 SIGN_IN_REFUSED = frozenset({400, 401, 403, 422})
 USER_API_MOST_PER_PAGE = 100
 USER_API_ACCEPT = 'application/json; api_version=10'
-# Nobody read anything on BookFusion in 1970: that is what a zero looks like. The upper end leaves room for time zones.
-EARLIEST, LATEST = datetime(1971, 1, 1, tzinfo=timezone.utc), datetime(9000, 1, 1, tzinfo=timezone.utc)
-LONGEST_SHOWN = 60
 ACCEPT_JSON = {'Accept': 'application/json, application/*+json'}
-NOT_A_RECORD = ReadingRecord(odd=('not an object',))
 AUTHENTICATING = text('Authenticating...')
 FETCHING = text('Fetching BookFusion library...')
 SWITCHED_NOTE = "Note: BookFusion's private interface is gone (404 or 410), so its user interface is used."
@@ -83,97 +74,6 @@ class Account:
             if not settings.password:
                 raise PasswordMissing()
         return cls(settings.email, settings.password, settings.bookfusion_token, device)
-
-
-def shown(value: object) -> str:
-    """A value from the server as a log line may show it: short, on one line."""
-    shortened = repr(value[:LONGEST_SHOWN] if isinstance(value, str) else value)
-    return shortened if len(shortened) <= LONGEST_SHOWN + 2 else shortened[:LONGEST_SHOWN] + '...'
-
-
-def parse_read_date(value: object) -> MaybeDate:
-    """A BookFusion timestamp in UTC without microseconds; None for none, Unreadable without a full day in it."""
-    if value is None or (isinstance(value, str) and not value.strip()):
-        return None
-    moment = parse_moment(value)
-    if moment is None or not EARLIEST <= moment < LATEST:
-        return Unreadable(shown(value))
-    return moment.astimezone(timezone.utc).replace(microsecond=0)
-
-
-def parse_percentage(value: object) -> float | None:
-    """A percentage, 0-100; None where it is anything else. A rounding error above 100 is 100."""
-    number = parse_number(value)
-    if number is None or not 0 <= number <= 100.5:
-        return None
-    return min(number, 100.0)
-
-
-def _ids(*pairs: tuple[str, object]) -> tuple[tuple[str, str], ...]:
-    found = ((space, parse_id(value)) for space, value in pairs)
-    return tuple((space, value) for space, value in found if value)
-
-
-def parse_private_record(raw: object) -> ReadingRecord | None:
-    """A `BookV3` of `v3/library/books.json`; None where it is not an object."""
-    if not isinstance(raw, dict):
-        return None
-    position = mapping(raw.get('reading_position'))
-    percentage = parse_percentage(position.get('percentage'))
-    return ReadingRecord(
-        ids=_ids(('book_id', raw.get('book_id')), ('id', raw.get('id'))),
-        title=parse_text(raw.get('title')),
-        last_read_at=parse_read_date(raw.get(LAST_READ_AT)),
-        position_updated_at=parse_read_date(position.get('updated_at')),
-        percentage=percentage,
-        odd=_odd_percentage(position, percentage),
-    )
-
-
-def parse_user_record(raw: object) -> ReadingRecord | None:
-    """A record of `api/user/books/search`; None where it is not an object."""
-    if not isinstance(raw, dict):
-        return None
-    position = mapping(raw.get('reading_position'))
-    percentage = parse_percentage(position.get('percentage'))
-    read_time = parse_number(raw.get('read_time'))
-    source = mapping(raw.get('source'))
-    return ReadingRecord(
-        ids=_ids(('id', raw.get('id')), ('source.book_id', source.get('book_id')), ('number', raw.get('number'))),
-        title=parse_text(raw.get('title')),
-        last_read_at=parse_read_date(raw.get(LAST_READ_AT)),
-        position_updated_at=parse_read_date(position.get('updated_at')),
-        percentage=percentage,
-        read_time=int(read_time) if read_time is not None and 0 <= read_time < 10**9 else None,
-        lists=parse_texts(raw.get('lists')),
-        odd=_odd_percentage(position, percentage),
-    )
-
-
-def _odd_percentage(position: Mapping[str, object], percentage: float | None) -> tuple[str, ...]:
-    given = position.get('percentage')
-    return (f'percentage {shown(given)}',) if given is not None and percentage is None else ()
-
-
-def _record_page(
-    response: Response, parse: Callable[[object], ReadingRecord | None], key_field: str, asked: int
-) -> Page[tuple[ReadingRecord, bool]]:
-    """A page of records. What is not an object is passed over, yet counts as seen, so that it cannot end a walk."""
-    data = response.data
-    if not isinstance(data, list):
-        raise BadAnswer(errors.UNEXPECTED_ANSWER, service=SERVICE, reason=text('a list of books was expected'))
-    items = []
-    for raw in data:
-        record = parse(raw)
-        own_id = parse_id(raw.get(key_field)) if isinstance(raw, dict) else ''
-        # Without an id of its own, a record is told from others by all that it holds.
-        key = own_id or ('', hash(repr(raw)))
-        position_came = isinstance(raw, dict) and isinstance(raw.get('reading_position'), dict)
-        items.append((key, (record or NOT_A_RECORD, position_came)))
-    total = parse_id(response.headers.get('total-count', ''))
-    return Page(
-        tuple(items), full=len(data) >= asked, total=int(total) if total.isdecimal() and len(total) < 10 else None
-    )
 
 
 def refusal(response: Response, first: bool = True) -> ServerTrouble | SignInRefused:
@@ -282,7 +182,7 @@ class PrivateApi:
         return self._client.send(Request('GET', f'{self._base}/v3/library/books.json?{query}', ACCEPT_JSON), cancel)
 
     def page(self, number: int, per_page: int, cancel: Cancel) -> Page[tuple[ReadingRecord, bool]]:
-        return _record_page(self.page_response(number, per_page, cancel), parse_private_record, 'id', per_page)
+        return record_page(self.page_response(number, per_page, cancel), parse_private_record, per_page)
 
     def complete(
         self, records: list[tuple[ReadingRecord, bool]], cancel: Cancel, reporter: Reporter, need_percentage: bool
@@ -352,7 +252,7 @@ class UserApi:
 
     def page(self, number: int, per_page: int, cancel: Cancel) -> Page[tuple[ReadingRecord, bool]]:
         asked = min(per_page, USER_API_MOST_PER_PAGE)
-        return _record_page(self.page_response(number, per_page, cancel), parse_user_record, 'id', asked)
+        return record_page(self.page_response(number, per_page, cancel), parse_user_record, asked)
 
     def position(self, book_id: str, cancel: Cancel) -> Mapping[str, object]:
         """The reading position of one book, {} where it has none. Reads only: a POST to this address would write."""
@@ -383,26 +283,6 @@ class UserApi:
 
         each(fill, wanted, cancel, reporter.progress)
         return complete
-
-
-def worth_a_request(record: ReadingRecord, need_percentage: bool) -> bool:
-    """Whether a book without a reading position is worth asking for it: something says that it was read."""
-    if not re.fullmatch(r'\d+', dict(record.ids).get('id', ''), re.ASCII):
-        return False
-    if record.last_read_at is not None and not need_percentage:
-        return False
-    return record.last_read_at is not None or COMPLETED_LIST in record.lists or READING_LIST in record.lists
-
-
-def with_position(record: ReadingRecord, position: Mapping[str, object]) -> ReadingRecord:
-    """The record with what a reading position of its own says."""
-    percentage = parse_percentage(position.get('percentage'))
-    return replace(
-        record,
-        position_updated_at=parse_read_date(position.get('updated_at')),
-        percentage=percentage,
-        odd=record.odd + _odd_percentage(position, percentage),
-    )
 
 
 def connect(

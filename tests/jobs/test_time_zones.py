@@ -38,7 +38,7 @@ from calibre.gui2.library.delegates import CcDateDelegate
 from calibre.gui2.library.models import BooksModel
 from calibre.library import db as open_database
 from qt.core import QLocale, Qt
-from calibre_plugins.bookfusionbacksync.services.bookfusion import parse_private_record
+from calibre_plugins.bookfusionbacksync.services.bookfusion_answers import parse_private_record
 from calibre_plugins.bookfusionbacksync.library.calibre_library import Cell, Library, local_day
 from calibre_plugins.bookfusionbacksync.rules.sync_plan import Column, SyncRules, log_line, make_plan
 from calibre_plugins.bookfusionbacksync.rules.records import PRIVATE_ID_SPACES, FetchedLibrary

@@ -39,7 +39,7 @@ from calibre_plugins.bookfusionbacksync.rules.sync_plan import (
     summary_lines,
 )
 from calibre_plugins.bookfusionbacksync.rules.titles import nothing_in_common
-from calibre_plugins.bookfusionbacksync.services.bookfusion import parse_private_record, parse_user_record
+from calibre_plugins.bookfusionbacksync.services.bookfusion_answers import parse_private_record, parse_user_record
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

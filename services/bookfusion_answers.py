@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads what either interface of BookFusion sends into ReadingRecords: every value is checked here, once.
+
+Pure: JSON in, records out. Knows neither requests nor Calibre.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timezone
+
+from ..base import errors
+from ..base.errors import BadAnswer
+from ..base.parsers import mapping, parse_moment, parse_number, parse_text, parse_texts
+from ..base.text import text
+from ..rules.records import (
+    COMPLETED_LIST,
+    LAST_READ_AT,
+    READING_LIST,
+    MaybeDate,
+    ReadingRecord,
+    Unreadable,
+    parse_id,
+)
+from ..transport.paging import Page
+from ..transport.request import Response
+
+SERVICE = 'BookFusion'
+# Nobody read anything on BookFusion in 1970: that is what a zero looks like. The upper end leaves room for time zones.
+EARLIEST, LATEST = datetime(1971, 1, 1, tzinfo=timezone.utc), datetime(9000, 1, 1, tzinfo=timezone.utc)
+LONGEST_SHOWN = 60
+NOT_A_RECORD = ReadingRecord(odd=('not an object',))
+
+
+def shown(value: object) -> str:
+    """A value from the server as a log line may show it: short, on one line."""
+    shortened = repr(value[:LONGEST_SHOWN] if isinstance(value, str) else value)
+    return shortened if len(shortened) <= LONGEST_SHOWN + 2 else shortened[:LONGEST_SHOWN] + '...'
+
+
+def parse_read_date(value: object) -> MaybeDate:
+    """A BookFusion timestamp in UTC without microseconds; None for none, Unreadable without a full day in it."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    moment = parse_moment(value)
+    if moment is None or not EARLIEST <= moment < LATEST:
+        return Unreadable(shown(value))
+    return moment.astimezone(timezone.utc).replace(microsecond=0)
+
+
+def parse_percentage(value: object) -> float | None:
+    """A percentage, 0-100; None where it is anything else. A rounding error above 100 is 100."""
+    number = parse_number(value)
+    if number is None or not 0 <= number <= 100.5:
+        return None
+    return min(number, 100.0)
+
+
+def _ids(*pairs: tuple[str, object]) -> tuple[tuple[str, str], ...]:
+    found = ((space, parse_id(value)) for space, value in pairs)
+    return tuple((space, value) for space, value in found if value)
+
+
+def parse_private_record(raw: object) -> ReadingRecord | None:
+    """A `BookV3` of `v3/library/books.json`; None where it is not an object."""
+    if not isinstance(raw, dict):
+        return None
+    position = mapping(raw.get('reading_position'))
+    percentage = parse_percentage(position.get('percentage'))
+    return ReadingRecord(
+        ids=_ids(('book_id', raw.get('book_id')), ('id', raw.get('id'))),
+        title=parse_text(raw.get('title')),
+        last_read_at=parse_read_date(raw.get(LAST_READ_AT)),
+        position_updated_at=parse_read_date(position.get('updated_at')),
+        percentage=percentage,
+        odd=_odd_percentage(position, percentage),
+    )
+
+
+def parse_user_record(raw: object) -> ReadingRecord | None:
+    """A record of `api/user/books/search`; None where it is not an object."""
+    if not isinstance(raw, dict):
+        return None
+    position = mapping(raw.get('reading_position'))
+    percentage = parse_percentage(position.get('percentage'))
+    read_time = parse_number(raw.get('read_time'))
+    source = mapping(raw.get('source'))
+    return ReadingRecord(
+        ids=_ids(('id', raw.get('id')), ('source.book_id', source.get('book_id')), ('number', raw.get('number'))),
+        title=parse_text(raw.get('title')),
+        last_read_at=parse_read_date(raw.get(LAST_READ_AT)),
+        position_updated_at=parse_read_date(position.get('updated_at')),
+        percentage=percentage,
+        read_time=int(read_time) if read_time is not None and 0 <= read_time < 10**9 else None,
+        lists=parse_texts(raw.get('lists')),
+        odd=_odd_percentage(position, percentage),
+    )
+
+
+def _odd_percentage(position: Mapping[str, object], percentage: float | None) -> tuple[str, ...]:
+    given = position.get('percentage')
+    return (f'percentage {shown(given)}',) if given is not None and percentage is None else ()
+
+
+def raw_records(response: Response) -> list[object]:
+    """The records of a page as they came. Raises BadAnswer where it is not a list."""
+    if not isinstance(response.data, list):
+        raise BadAnswer(errors.UNEXPECTED_ANSWER, service=SERVICE, reason=text('a list of books was expected'))
+    return response.data
+
+
+def total_of(response: Response) -> int | None:
+    """How many records there are on all pages, from the header `Total-Count`; None where it does not say."""
+    header = response.headers.get('total-count', '').strip()
+    return int(header) if re.fullmatch(r'\d{1,9}', header, re.ASCII) else None
+
+
+def own_id(raw: object) -> str:
+    """A record's own `id`, in the form of `parse_id`; '' where it has none."""
+    return parse_id(mapping(raw).get('id'))
+
+
+def record_page(
+    response: Response, parse: Callable[[object], ReadingRecord | None], asked: int
+) -> Page[tuple[ReadingRecord, bool]]:
+    """A page of `asked` records: each with whether its reading position came along. Raises BadAnswer.
+
+    What is not an object is NOT_A_RECORD: passed over, yet counted as seen, so that it cannot end a walk.
+    """
+    items = []
+    for raw in raw_records(response):
+        # Without an id of its own, a record is told from others by all that it holds.
+        key = own_id(raw) or ('', hash(repr(raw)))
+        position_came = isinstance(mapping(raw).get('reading_position'), dict)
+        items.append((key, (parse(raw) or NOT_A_RECORD, position_came)))
+    return Page(tuple(items), full=len(items) >= asked, total=total_of(response))
+
+
+def worth_a_request(record: ReadingRecord, need_percentage: bool) -> bool:
+    """Whether a book without a reading position is worth asking for it: something says that it was read."""
+    if not re.fullmatch(r'\d+', dict(record.ids).get('id', ''), re.ASCII):
+        return False
+    if record.last_read_at is not None and not need_percentage:
+        return False
+    return record.last_read_at is not None or COMPLETED_LIST in record.lists or READING_LIST in record.lists
+
+
+def with_position(record: ReadingRecord, position: Mapping[str, object]) -> ReadingRecord:
+    """The record with what a reading position of its own says."""
+    percentage = parse_percentage(position.get('percentage'))
+    return replace(
+        record,
+        position_updated_at=parse_read_date(position.get('updated_at')),
+        percentage=percentage,
+        odd=record.odd + _odd_percentage(position, percentage),
+    )
