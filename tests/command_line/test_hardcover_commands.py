@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from calibre.db.legacy import LibraryDatabase
 from calibre_plugins.bookfusionbacksync.base.settings import save
-from calibre_plugins.bookfusionbacksync.command_line import program
 from calibre_plugins.bookfusionbacksync.services import hardcover_quota
 from harness.hardcover import small_catalogue
 from harness.secrets import TEST_HARDCOVER_TOKEN
@@ -37,28 +36,11 @@ def settings(service: HardcoverStandIn, **more: Any) -> dict[str, Any]:
     return {'hardcover_api_url': service.api_url, 'hardcover_token': service.token, **more}
 
 
-class Ended:
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.lines, self.err = code, out.splitlines(), err
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.lines[-1])
-
-
-Command = Callable[..., Ended]
-
-
 @pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], service: HardcoverStandIn) -> Command:
+def command(quick_cli: Any, service: HardcoverStandIn) -> Any:
     """`command('hardcover-ids', '--library', folder, ...)` in this process."""
     save(settings(service))
-
-    def run(*arguments: str | Path) -> Ended:
-        code = program.main([str(argument) for argument in arguments])
-        return Ended(code, *capsys.readouterr())
-
-    return run
+    return quick_cli
 
 
 def test_both_commands_of_the_installed_plugin(
@@ -97,31 +79,31 @@ def test_both_commands_of_the_installed_plugin(
     assert [row.rating for row in service.catalogue.shelf] == [4.5, 3.5]
 
 
-def test_a_dry_run_sends_nothing(make_library: Any, service: HardcoverStandIn, command: Command) -> None:
+def test_a_dry_run_sends_nothing(make_library: Any, service: HardcoverStandIn, command: Any) -> None:
     folder = make_library(BOOKS)
     command('hardcover-ids', '--library', folder)
     done = command('hardcover-ratings', '--library', folder, '--dry-run', '--json')
-    assert done.code == 0
+    assert done.returncode == 0
     assert done.json['updated'] == 1
-    assert 'Dune -> 3.5 stars (update, now no rating)' in done.lines
-    assert 'Dry run: nothing was sent.' in done.lines
+    assert 'Dune -> 3.5 stars (update, now no rating)' in done.stdout.splitlines()
+    assert 'Dry run: nothing was sent.' in done.stdout.splitlines()
     assert service.writes == []
 
 
 def test_a_spent_quota_is_a_failure_that_says_what_was_done(
-    make_library: Any, service: HardcoverStandIn, command: Command
+    make_library: Any, service: HardcoverStandIn, command: Any
 ) -> None:
     folder = make_library([*BOOKS, {'title': 'Dune', 'identifiers': {'hardcover-slug': 'dune'}}])
     service.set_options(daily=1)
     done = command('hardcover-ids', '--library', folder, '--json')
-    assert done.code == 1
-    assert done.err.startswith("Error: Hardcover's quota is used up (1 request sent). Start this again after ")
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: Hardcover's quota is used up (1 request sent). Start this again after ")
     assert (done.json['stored'], done.json['requests']) == (1, 1)
-    assert done.json['error'] in done.err
+    assert done.json['error'] in done.stderr
 
 
 def test_a_spent_quota_of_a_push_says_how_many_were_sent(
-    make_library: Any, service: HardcoverStandIn, command: Command
+    make_library: Any, service: HardcoverStandIn, command: Any
 ) -> None:
     folder = make_library(
         [
@@ -131,15 +113,13 @@ def test_a_spent_quota_of_a_push_says_how_many_were_sent(
     )
     service.set_options(daily=3)
     done = command('hardcover-ratings', '--library', folder, '--json')
-    assert done.code == 1
-    assert '(1 rating sent)' in done.err
+    assert done.returncode == 1
+    assert '(1 rating sent)' in done.stderr
     assert done.json['updated'] == 1
 
 
 @pytest.mark.parametrize('name', ['hardcover-ids', 'hardcover-ratings'])
-def test_a_refused_token_is_exit_code_3(
-    make_library: Any, service: HardcoverStandIn, command: Command, name: str
-) -> None:
+def test_a_refused_token_is_exit_code_3(make_library: Any, service: HardcoverStandIn, command: Any, name: str) -> None:
     save({'hardcover_token': 'hc_pat_wrong'})
     folder = make_library(
         [
@@ -148,45 +128,45 @@ def test_a_refused_token_is_exit_code_3(
         ]
     )
     done = command(name, '--library', folder, '--json')
-    assert done.code == 3
+    assert done.returncode == 3
     assert 'expired' in done.json['error']
-    assert done.err == f'Error: {done.json["error"]}\n'
+    assert done.stderr == f'Error: {done.json["error"]}\n'
 
 
 @pytest.mark.parametrize('name', ['hardcover-ids', 'hardcover-ratings'])
-def test_without_an_account_it_is_exit_code_2(make_library: Any, command: Command, name: str) -> None:
+def test_without_an_account_it_is_exit_code_2(make_library: Any, command: Any, name: str) -> None:
     save({'hardcover_token': ''})
     done = command(name, '--library', make_library(BOOKS))
-    assert done.code == 2
-    assert 'Configure Hardcover Account' in done.err
+    assert done.returncode == 2
+    assert 'Configure Hardcover Account' in done.stderr
 
 
-def test_a_rating_column_that_is_missing_is_exit_code_2(make_library: Any, command: Command) -> None:
+def test_a_rating_column_that_is_missing_is_exit_code_2(make_library: Any, command: Any) -> None:
     save({'rating_column': '#gone'})
     done = command('hardcover-ratings', '--library', make_library(BOOKS))
-    assert done.code == 2
-    assert '#gone' in done.err
+    assert done.returncode == 2
+    assert '#gone' in done.stderr
 
 
 @pytest.mark.parametrize(('name', 'code'), [('hardcover-ids', 1), ('hardcover-ratings', 1)])
 def test_a_running_calibre_is_respected(
-    make_library: Any, service: HardcoverStandIn, command: Command, calibre_is_running: None, name: str, code: int
+    make_library: Any, service: HardcoverStandIn, command: Any, calibre_is_running: None, name: str, code: int
 ) -> None:
     done = command(name, '--library', make_library(BOOKS))
-    assert done.code == code
-    assert 'Calibre is running' in done.err
+    assert done.returncode == code
+    assert 'Calibre is running' in done.stderr
     assert service.count() == 0
 
 
-def test_a_dry_run_beside_a_running_calibre(make_library: Any, command: Command, calibre_is_running: None) -> None:
-    assert command('hardcover-ratings', '--library', make_library(BOOKS), '--dry-run').code == 0
+def test_a_dry_run_beside_a_running_calibre(make_library: Any, command: Any, calibre_is_running: None) -> None:
+    assert command('hardcover-ratings', '--library', make_library(BOOKS), '--dry-run').returncode == 0
 
 
-def test_the_token_is_nowhere_to_be_seen(make_library: Any, service: HardcoverStandIn, command: Command) -> None:
+def test_the_token_is_nowhere_to_be_seen(make_library: Any, service: HardcoverStandIn, command: Any) -> None:
     folder = make_library(BOOKS)
     service.set_options(scopes=['read:catalog'], scope_errors='message')
     ids = command('hardcover-ids', '--library', folder)
     ratings = command('hardcover-ratings', '--library', folder)
-    shown = '\n'.join([*ids.lines, ids.err, *ratings.lines, ratings.err])
-    assert 'read:me:content' in ratings.err
+    shown = '\n'.join([ids.stdout, ids.stderr, ratings.stdout, ratings.stderr])
+    assert 'read:me:content' in ratings.stderr
     assert TEST_HARDCOVER_TOKEN not in shown

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import re
-import signal
 import stat
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -42,8 +36,7 @@ from calibre_plugins.bookfusionbacksync.jobs.browser_sign_in import (
     sign_out,
 )
 from calibre_plugins.bookfusionbacksync.transport.request import Limits
-from harness.commands import calibre_environment, plugin_command, settings_path, write_settings
-from harness.secrets import ALL, TEST_DEVICE_CODE, TEST_PASSWORD, TEST_USER_TOKEN, leaks
+from harness.secrets import TEST_DEVICE_CODE, TEST_PASSWORD, TEST_USER_TOKEN
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -502,151 +495,6 @@ def test_every_sentence_of_the_wait_is_one(server: BookFusionStandIn) -> None:
     assert len(steps) >= 4
     for step in steps:
         assert not re.search(r'[{}]', str(step.sentence))
-
-
-# The commands, as the installed plugin runs them.
-
-
-def test_command_signs_in(server: BookFusionStandIn, run_cli: Any, config_folder: Path) -> None:
-    server.set_options(**SIGN_IN_TIMES)
-    done = run_cli('sign-in', settings={'bookfusion_user_api_base': server.user_api_base})
-    assert done.returncode == 0, done
-    assert done.stdout.splitlines() == [
-        f'Open {server.origin}/device in a browser, on any device, and enter this code: BKFN-2468',
-        f'Or open {server.origin}/device?code=BKFN-2468, where it is filled in.',
-        'Waiting until you have done so; the code is good for 10 minutes.',
-        'Signed in to BookFusion: 25 books in the library.',
-    ]
-    assert done.stderr == ''
-    assert json.loads(settings_path(config_folder).read_text())['bookfusion_token'] == TEST_USER_TOKEN
-    log = (config_folder / 'plugins' / 'bookfusionbacksync' / 'sync.log').read_text()
-    assert 'Signed in' in log
-    assert 'BKFN-2468' not in log
-
-    again = run_cli('sign-out')
-    assert (again.returncode, again.stdout) == (0, 'Signed out of BookFusion.\n')
-    assert json.loads(settings_path(config_folder).read_text())['bookfusion_token'] == ''
-    assert run_cli('sign-out').stdout == 'There was no browser sign-in to forget.\n'
-
-
-@pytest.mark.parametrize('token', ['', TEST_USER_TOKEN], ids=['failing', 'succeeding'])
-def test_command_shows_no_secret_though_it_is_debugged(
-    server: BookFusionStandIn, run_cli: Any, config_folder: Path, token: str
-) -> None:
-    server.fail(faults.WrongShape({**GOOD_ANSWER, 'interval': 0.1, 'expires_in': 0.5}), DEVICE_CODE)
-    server.fail(faults.WrongShape({'access_token': token}), DEVICE_TOKEN, times=None)
-    given = {'bookfusion_user_api_base': server.user_api_base}
-    done = run_cli('sign-in', settings=given, env={'CALIBRE_DEBUG': '1'})
-    assert done.returncode == (0 if token else 3), done
-    log = (config_folder / 'plugins' / 'bookfusionbacksync' / 'sync.log').read_text()
-    assert not leaks((log + done.stdout + done.stderr).encode(), ALL)
-
-
-def test_command_keeps_a_password_that_nobody_can_be_asked_about(
-    server: BookFusionStandIn, run_cli: Any, config_folder: Path
-) -> None:
-    server.set_options(**SIGN_IN_TIMES)
-    given = {'bookfusion_user_api_base': server.user_api_base, 'email': 'a@example.org', 'password': TEST_PASSWORD}
-    done = run_cli('sign-in', settings=given, stdin='y\n')
-    assert done.returncode == 0, done
-    assert 'The stored password was kept' in done.stdout
-    assert json.loads(settings_path(config_folder).read_text())['password'] == TEST_PASSWORD
-
-
-@pytest.mark.parametrize(
-    ('answers', 'sentence'),
-    [
-        (['access_denied'], 'Error: The sign-in was denied in the browser. Start it again and choose Allow there.\n'),
-        (['expired_token'], 'Error: The code was not entered in time. Start the sign-in again.\n'),
-    ],
-)
-def test_command_says_why_it_did_not_sign_in(
-    server: BookFusionStandIn, run_cli: Any, answers: list[str], sentence: str
-) -> None:
-    server.set_options(device_answers=answers, **SIGN_IN_TIMES)
-    done = run_cli('sign-in', settings={'bookfusion_user_api_base': server.user_api_base})
-    assert done.returncode == 3
-    assert done.stderr.endswith(sentence)
-
-
-def test_command_fails_where_there_is_no_such_sign_in(server: BookFusionStandIn, run_cli: Any) -> None:
-    server.fail(faults.Status(404), DEVICE_CODE)
-    done = run_cli('sign-in', settings={'bookfusion_user_api_base': server.user_api_base})
-    assert (done.returncode, done.stdout) == (1, '')
-    assert done.stderr.splitlines()[-1].startswith('Error: BookFusion no longer answers at the address')
-
-
-class OnATerminal:
-    """The command in a terminal of its own, where somebody types."""
-
-    def __init__(self, config: Path, arguments: tuple[str, ...], answers: dict[str, str]) -> None:
-        self.answers = dict(answers)
-        self.output = ''
-        master, slave = os.openpty()
-        with calibre_environment(config) as environment:
-            self.process = subprocess.Popen(
-                plugin_command(*arguments),
-                stdin=slave,
-                stdout=slave,
-                stderr=slave,
-                env=environment,
-                start_new_session=True,
-            )
-            os.close(slave)
-            self.read(master)
-            self.returncode = self.process.wait(timeout=30)
-        os.close(master)
-
-    def read(self, master: int) -> None:
-        # The end of the other side's terminal is an error here.
-        with contextlib.suppress(OSError):
-            while data := os.read(master, 4096):
-                self.output += data.decode(errors='replace')
-                self.output = self.output.replace('\r\x1b[K', '\n')
-                for prompt in [prompt for prompt in self.answers if prompt in self.output]:
-                    answer = self.answers.pop(prompt)
-                    if answer == 'SIGINT':
-                        os.killpg(self.process.pid, signal.SIGINT)
-                    else:
-                        os.write(master, answer.encode())
-
-
-QUESTION = 'Erase it? [y/n] '
-
-
-@pytest.mark.skipif(sys.platform == 'win32', reason='there are no pseudo-terminals on Windows')
-@pytest.mark.parametrize(
-    ('typed', 'erased', 'code', 'last'),
-    [
-        ('maybe\ny\n', True, 0, 'The stored password was erased.'),
-        ('N\n', False, 0, 'The stored password was kept; it is not used as long as you are signed in with a browser.'),
-        ('\x04', False, 0, 'The stored password was kept; it is not used as long as you are signed in with a browser.'),
-        ('SIGINT', False, 4, 'Cancelled - you are signed in, and the stored password was kept.'),
-    ],
-)
-def test_command_asks_about_the_password_on_a_terminal(
-    server: BookFusionStandIn, config_folder: Path, evidence: Any, typed: str, erased: bool, code: int, last: str
-) -> None:
-    server.set_options(**SIGN_IN_TIMES)
-    given = {'bookfusion_user_api_base': server.user_api_base, 'email': 'a@example.org', 'password': TEST_PASSWORD}
-    write_settings(config_folder, given)
-    done = OnATerminal(config_folder, ('sign-in',), {QUESTION: typed})
-    evidence.add_output('sign-in on a terminal', 'command-stdout', done.output)
-    assert done.returncode == code, done.output
-    assert done.output.strip().splitlines()[-1] == last
-    after = json.loads(settings_path(config_folder).read_text())
-    assert after['password'] == ('' if erased else TEST_PASSWORD)
-    assert after['bookfusion_token'] == TEST_USER_TOKEN
-
-
-@pytest.mark.skipif(sys.platform == 'win32', reason='there are no pseudo-terminals on Windows')
-def test_ctrl_c_ends_the_wait_of_the_command(server: BookFusionStandIn, config_folder: Path) -> None:
-    server.set_options(device_answers=['authorization_pending'])
-    write_settings(config_folder, {'bookfusion_user_api_base': server.user_api_base})
-    done = OnATerminal(config_folder, ('sign-in',), {'Waiting for the code': 'SIGINT'})
-    assert done.returncode == 4, done.output
-    assert done.output.rstrip().endswith('Cancelled - not signed in.')
-    assert json.loads(settings_path(config_folder).read_text()).get('bookfusion_token', '') == ''
 
 
 def test_errors_of_the_family_only(server: BookFusionStandIn) -> None:

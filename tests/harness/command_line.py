@@ -1,0 +1,73 @@
+"""Books, settings and looks that the tests of the command line share."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from contextlib import closing
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+from harness.start import IMPORT_NAME
+from standins.bookfusion import BookFusionStandIn
+
+READ = datetime(2024, 11, 3, 22, 30, 15, tzinfo=timezone.utc)
+STATES = {'datatype': 'enumeration', 'display': {'enum_values': ['Planned', 'Reading', 'Completed']}}
+ALL_COLUMNS: dict[str, Any] = {
+    '#dateread': 'datetime',
+    '#completed': 'bool',
+    '#progress': 'float',
+    '#time': 'int',
+    '#state': STATES,
+    '#note': 'text',
+}
+BOOKS = [
+    {'title': 'The Name of the Wind', 'identifiers': {'bookfusion': 8902995}},
+    {'title': 'Emma', 'identifiers': {'bookfusion': 12}},
+    {'title': 'Walden', 'identifiers': {'bookfusion': 13}},
+    {'title': 'Not on BookFusion', 'identifiers': {'bookfusion': 99}},
+    {'title': 'Nothing to do with it'},
+]
+
+
+def account(service: BookFusionStandIn, **more: Any) -> dict[str, Any]:
+    """Settings that sign in to the stand-in."""
+    return {
+        'email': service.email,
+        'password': service.password,
+        'bookfusion_api_base': service.api_base,
+        'bookfusion_user_api_base': service.user_api_base,
+        **more,
+    }
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """The SHA-256 of every file below the folder, by its path there."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob('*')
+        if path.is_file()
+    }
+
+
+def rows(folder: Path, query: str) -> list[tuple[Any, ...]]:
+    """What a query finds in the library's database, as another program reads it."""
+    with closing(sqlite3.connect(f'file:{folder / "metadata.db"}?mode=ro', uri=True)) as database:
+        return list(database.execute(query))
+
+
+def plugin_folder(config: Path) -> Path:
+    """Where the plugin keeps its log and its records in this configuration."""
+    return config / 'plugins' / IMPORT_NAME
+
+
+def utc(day: int) -> str:
+    """The moment `READ` that many days later, as BookFusion writes it."""
+    return (READ + timedelta(days=day)).strftime('%Y-%m-%dT%H:%M:%S.000Z')
+
+
+def one_line(text: str) -> str:
+    """The only line of an error output."""
+    (line,) = text.splitlines()
+    return line
