@@ -21,7 +21,7 @@ from ..base.settings import make_private
 from .account import add_account_commands
 from .hardcover_commands import add_hardcover_commands
 from .sync_commands import add_sync_commands
-from .terminal import DONE, FAILED, TerminalReporter, failed, on_signals
+from .terminal import DONE, FAILED, TerminalReporter, failed, stopping
 
 
 class _Parser(argparse.ArgumentParser):
@@ -64,7 +64,7 @@ def main(argv: Sequence[str], stopped_early: Sequence[object] = ()) -> int:
     except WrongUsage as error:
         return failed(error, '--json' in argv, reporter)
     log_file.start(verbose=bool(os.environ.get('CALIBRE_DEBUG')))
-    with on_signals(cancel.set):
+    with stopping(cancel):
         if stopped_early:
             cancel.set()
         try:

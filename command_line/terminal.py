@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DONE, FAILED = 0, 1
+NO_SIGNAL = 0
 
 
 class TerminalReporter:
@@ -124,6 +125,39 @@ def on_signals(action: Callable[[], None]) -> Iterator[None]:
     finally:
         for name, handler in before.items():
             signal.signal(getattr(signal, name), handler)
+
+
+@contextmanager
+def stopping(cancel: Cancel) -> Iterator[None]:
+    """While inside, Ctrl-C and a polite kill set the flag at once.
+
+    Python runs a handler between two steps of the main thread: after a signal that comes just before a wait for
+    another thread, only when that wait is over. The wakeup descriptor is written at once, and a thread reads it.
+    """
+    reading, writing = os.pipe()
+    with suppress(AttributeError, OSError):  # Windows has no such thing and needs none
+        os.set_blocking(writing, False)
+
+    def watch() -> None:
+        while (number := os.read(reading, 1)[0]) != NO_SIGNAL:
+            if number in (signal.SIGINT, signal.SIGTERM):
+                cancel.set()
+
+    watcher = threading.Thread(target=watch, name='signals', daemon=True)
+    watcher.start()
+    before = None
+    with suppress(ValueError):
+        before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    try:
+        with on_signals(lambda: None):
+            yield
+    finally:
+        if before is not None:
+            signal.set_wakeup_fd(before)
+        os.write(writing, bytes([NO_SIGNAL]))
+        watcher.join()
+        os.close(reading)
+        os.close(writing)
 
 
 def print_json(result: object) -> None:

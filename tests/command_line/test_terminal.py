@@ -6,12 +6,16 @@ import json
 import os
 import pty
 import signal
+import threading
 from contextlib import suppress
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
 from calibre_plugins.bookfusionbacksync.base import log_file
+from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
+from calibre_plugins.bookfusionbacksync.command_line.terminal import stopping
 from calibre_plugins.bookfusionbacksync.jobs import sync
 from harness.command_line import BOOKS, account, hashes, one_line, plugin_folder, rows
 from harness.commands import plugin_command, write_settings
@@ -64,6 +68,22 @@ def test_an_error_that_nobody_foresaw_is_one_line_and_its_traceback_in_the_log(
 
 
 class TestStopping:
+    @pytest.mark.skipif(not hasattr(signal, 'pthread_sigmask'), reason='signals go to no certain thread on Windows')
+    @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM], ids=lambda number: signal.Signals(number).name)
+    def test_a_signal_that_does_not_wake_the_main_thread(self, number: signal.Signals) -> None:
+        """As one that comes just before the main thread waits for another: here another thread is given it."""
+        cancel, woken, over = Cancel(), SimpleQueue[None](), threading.Event()
+        threading.Thread(target=over.wait).start()
+        with stopping(cancel), cancel.interrupting(lambda: woken.put(None)):
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, [number])
+            try:
+                os.kill(os.getpid(), number)
+                woken.get(timeout=10)
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+                over.set()
+        assert cancel.is_set
+
     @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM], ids=lambda number: signal.Signals(number).name)
     @pytest.mark.parametrize('where', [SIGN_IN, LIBRARY], ids=['signing in', 'fetching'])
     def test_while_the_server_hangs(
