@@ -6,14 +6,12 @@ Knows nothing of what the services mean, and never shows a URL's query, a header
 
 from __future__ import annotations
 
-import http.client
 import json
 import random
 import ssl
 import string
 import threading
 import time
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.parse import quote, urljoin, urlsplit
@@ -22,26 +20,17 @@ from ..base import errors
 from ..base.address import checked_address, origin_of, same_service
 from ..base.cancel import Cancel
 from ..base.durations import duration
-from ..base.errors import BadAnswer, RedirectedAway, ServerTrouble, SettingsTrouble
+from ..base.errors import BadAnswer, RedirectedAway, ServerTrouble
 from ..base.text import Text, text
-from .connection import CLOSED_BY_PEER, SLICE, BodyTooLarge, Connection, DeadConnection, ProxyRefused, plain_reason
-from .request import LONGEST_RETRY_AFTER, MEGABYTE, Limits, RawResponse, Request, Response, parse_retry_after
+from .connection import SLICE, Connection
+from .failures import RAISED, Attempt, ProxyRefused, TryFailed, error_for
+from .request import LONGEST_RETRY_AFTER, Limits, RawResponse, Request, Response, parse_retry_after
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # 408 and 429 ask for another try; the 5xx are what a server says when it, not the request, is at fault.
 TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})
 MOST_REDIRECTS = 5
 MOST_IN_FLIGHT = 4
-
-
-class _Transient(Exception):
-    """A try that failed in a way that another try may mend."""
-
-    def __init__(self, sentence: Text, sent: bool, retry_after: float | None = None) -> None:
-        super().__init__()
-        self.sentence = sentence
-        self.sent = sent
-        self.retry_after = retry_after
 
 
 class InFlightLimit:
@@ -125,20 +114,16 @@ class HttpClient:
             try:
                 with self._in_flight.slot(cancel):
                     return self._follow(request, cancel)
-            except _Transient as trouble:
-                if not delays or (trouble.sent and not request.repeatable):
-                    raise self._final(trouble) from None
-                self._pause(trouble, delays.pop(0), cancel)
+            except TryFailed as failed:
+                if not delays or (failed.sent and not request.repeatable):
+                    raise failed.error from None
+                self._pause(failed, delays.pop(0), cancel)
 
-    def _final(self, trouble: _Transient) -> ServerTrouble:
-        kind = BadAnswer if trouble.sentence.template == errors.NOT_JSON.template else ServerTrouble
-        return kind(trouble.sentence)
-
-    def _pause(self, trouble: _Transient, own: float, cancel: Cancel) -> None:
-        if (trouble.retry_after or 0) > LONGEST_RETRY_AFTER:
-            raise self._final(trouble) from None
+    def _pause(self, failed: TryFailed, own: float, cancel: Cancel) -> None:
+        if (failed.retry_after or 0) > LONGEST_RETRY_AFTER:
+            raise failed.error from None
         # A server that says "at once" (0, or a date that has passed) still gets our own pause.
-        seconds = trouble.retry_after or own * random.uniform(0.8, 1.2)
+        seconds = failed.retry_after or own * random.uniform(0.8, 1.2)
         self._report_wait(
             text(
                 '{service} is not answering as it should. Trying again in {wait}...',
@@ -174,7 +159,7 @@ class HttpClient:
         return target
 
     def _parsed(self, raw: RawResponse, request: Request) -> Response:
-        """The response with its JSON parsed; raises _Transient for what another try may mend."""
+        """The response with its JSON parsed; raises TryFailed for what another try may mend."""
         if raw.status in TRANSIENT_STATUSES - request.hand_back:
             raise self._server_says_later(raw)
         if request.raw:
@@ -184,10 +169,10 @@ class HttpClient:
         except (ValueError, RecursionError):
             response = Response(raw.status, raw.headers, None)
         if response.ok:
-            raise _Transient(errors.NOT_JSON.with_values(service=self.service), sent=True)
+            raise TryFailed(BadAnswer(errors.NOT_JSON, service=self.service), sent=True)
         return response
 
-    def _server_says_later(self, response: RawResponse) -> _Transient:
+    def _server_says_later(self, response: RawResponse) -> TryFailed:
         status = response.status
         if status == 429 or status >= 500:
             # Before this request gives up its slot, so that no other one takes it.
@@ -196,73 +181,35 @@ class HttpClient:
         retry_after = parse_retry_after(response.headers.get('retry-after', ''))
         if status == 429:
             wait = duration(retry_after) if retry_after else text('a few minutes')
-            sentence = errors.TOO_MANY_REQUESTS.with_values(service=self.service, wait=wait)
+            error = ServerTrouble(errors.TOO_MANY_REQUESTS, service=self.service, wait=wait)
         elif status == 408:
-            sentence = errors.TOO_SLOW.with_values(service=self.service)
+            error = ServerTrouble(errors.TOO_SLOW, service=self.service)
         else:
-            sentence = errors.SERVER_TROUBLE.with_values(service=self.service, status=status)
+            error = ServerTrouble(errors.SERVER_TROUBLE, service=self.service, status=status)
         # A server that turns requests away at the door (429, 503) has not carried them out.
         carried_out = status not in (429, 503)
-        return _Transient(sentence, sent=carried_out, retry_after=retry_after)
+        return TryFailed(error, sent=carried_out, retry_after=retry_after)
 
     def _exchange(self, request: Request, url: str, cancel: Cancel) -> RawResponse:
-        """One request over one connection, a kept-alive one where there is one."""
+        """One request over one connection, a kept-alive one where there is one; raises what failures.py makes of it."""
         cancel.check()
         # What must not happen twice goes over a fresh connection: there a close without a response says something.
         connection = self._take_connection(url) if request.repeatable else self._new_connection(url)
         try:
-            with self._mapped_failures(connection, cancel):
-                response = connection.exchange(request, url, self._user_agent, cancel)
-        except DeadConnection:
-            reason = text('closed without an answer')
-            sentence = errors.BROKE_OFF.with_values(service=self.service, reason=reason)
-            raise _Transient(sentence, sent=True) from None
+            response = connection.exchange(request, url, self._user_agent, cancel)
+        except RAISED as error:
+            connection.close()
+            cancel.check()
+            attempt = Attempt(self.service, connection.host, connection.stage, self._limits.max_body)
+            raise error_for(error, attempt) from None
+        except BaseException:
+            connection.close()
+            raise
         finally:
             with self._lock:
                 self.requests += connection.sent
         self._keep_connection(connection)
         return response
-
-    @contextmanager
-    def _mapped_failures(self, connection: Connection, cancel: Cancel) -> Iterator[None]:
-        """Turns what the standard library raises into our sentences; the connection is closed on any of it."""
-        try:
-            yield
-        except BodyTooLarge:
-            connection.close()
-            raise BadAnswer(
-                errors.TOO_LARGE, service=self.service, megabytes=self._limits.max_body // MEGABYTE
-            ) from None
-        except ssl.SSLCertVerificationError as error:
-            connection.close()
-            cancel.check()
-            raise ServerTrouble(errors.CERTIFICATE, host=connection.host, reason=error.verify_message) from None
-        except http.client.InvalidURL:
-            connection.close()
-            raise SettingsTrouble(errors.BAD_ADDRESS, address=connection.host) from None
-        except ProxyRefused as error:
-            connection.close()
-            raise self._not_reached(error.reason) from None
-        except (OSError, http.client.HTTPException, EOFError, ValueError, zlib.error) as error:
-            connection.close()
-            cancel.check()
-            raise self._failure(connection, error) from None
-        except BaseException:
-            connection.close()
-            raise
-
-    def _failure(self, connection: Connection, error: Exception) -> Exception:
-        if isinstance(error, CLOSED_BY_PEER) and connection.connected and not connection.response_begun:
-            return DeadConnection()
-        if isinstance(error, TimeoutError) and connection.connected:
-            return _Transient(errors.TOO_SLOW.with_values(service=self.service), sent=True)
-        sentence = errors.BROKE_OFF if connection.connected else errors.NOT_REACHED
-        return _Transient(
-            sentence.with_values(service=self.service, reason=plain_reason(error)), sent=connection.connected
-        )
-
-    def _not_reached(self, reason: Text) -> ServerTrouble:
-        return ServerTrouble(errors.NOT_REACHED, service=self.service, reason=reason)
 
     def _take_connection(self, url: str) -> Connection:
         origin = origin_of(urlsplit(url))
@@ -281,7 +228,7 @@ class HttpClient:
         try:
             return Connection(address, self._limits, self._verification)
         except ProxyRefused as error:
-            raise self._not_reached(error.reason) from None
+            raise ServerTrouble(errors.NOT_REACHED, service=self.service, reason=error.reason) from None
 
     def _verification(self) -> ssl.SSLContext:
         """The system's certificates, read when they are first needed: that takes a while."""

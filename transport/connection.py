@@ -30,29 +30,13 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from ..base.address import checked_address, is_loopback, origin_of, shown_address
 from ..base.cancel import Cancel
 from ..base.errors import SettingsTrouble
-from ..base.text import Text, text
+from ..base.text import text
+from .failures import BodyTooLarge, ProxyRefused, Stage
 from .request import Limits, RawResponse, Request
 
 CHUNK = 64 * 1024
 # How long a wait that cannot be interrupted lasts before the next look at the cancel flag.
 SLICE = 0.1
-CLOSED_BY_PEER = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
-
-
-class DeadConnection(Exception):
-    """A connection that the other side closed before a response began."""
-
-
-class ProxyRefused(Exception):
-    """A proxy that cannot be used, or that will not let this through however often it is asked."""
-
-    def __init__(self, reason: Text) -> None:
-        super().__init__()
-        self.reason = reason
-
-
-class BodyTooLarge(Exception):
-    """A body that goes beyond the cap."""
 
 
 class Connection:
@@ -62,9 +46,8 @@ class Connection:
         self.origin = origin_of(address)
         self.host = self.origin[1]
         self.last_used = time.monotonic()
-        self.connected = False
+        self.stage = Stage.CONNECTING
         self.sent = False
-        self.response_begun = False
         self._limits = limits
         self._tls = tls
         self._cancel = Cancel()
@@ -106,18 +89,18 @@ class Connection:
     def exchange(self, request: Request, url: str, user_agent: str, cancel: Cancel) -> RawResponse:
         """Sends the request and reads the whole response, within the limits."""
         self._cancel = cancel
-        self.sent = self.response_begun = False
+        self.sent = False
         self._deadline = time.monotonic() + self._limits.total_timeout
         with cancel.interrupting(self.cut):
             if not self.is_open:
-                self.connected = False
+                self.stage = Stage.CONNECTING
                 self._http.connect()
-            self.connected = True
+            self.stage = Stage.WAITING
             self._http.sock.settimeout(self._limits.read_timeout)
             self._send(request, urlsplit(url), user_agent)
             self.sent = True
             response = self._http.getresponse()
-            self.response_begun = True
+            self.stage = Stage.READING
             headers = {name.lower(): value for name, value in response.getheaders()}
             body = self._read(response, headers)
         response.close()
@@ -338,25 +321,3 @@ def _connect(sock: socket.socket, socket_address: tuple[Any, ...], deadline: flo
     code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if code:
         raise OSError(code, os.strerror(code))
-
-
-def plain_reason(error: BaseException) -> Text:
-    """A few words on what the operating system or the standard library raised, without its numbers and addresses."""
-    if isinstance(error, socket.gaierror):
-        return text('its name could not be looked up')
-    if isinstance(error, TimeoutError):
-        return text('no answer')
-    if isinstance(error, ConnectionRefusedError):
-        return text('connection refused')
-    if isinstance(error, ConnectionResetError | BrokenPipeError | ConnectionAbortedError):
-        return text('connection reset')
-    if isinstance(error, http.client.IncompleteRead):
-        return text('the answer was cut short')
-    if isinstance(error, ssl.SSLError):
-        return text('no secure connection: {reason}', reason=getattr(error, 'reason', None) or 'TLS')
-    if isinstance(error, http.client.HTTPException | ValueError | zlib.error | EOFError):
-        return text('the answer was garbled')
-    if isinstance(error, OSError) and error.strerror:
-        return text('{reason}', reason=error.strerror)
-    # http.client raises a bare OSError for a proxy that refuses a tunnel.
-    return text('the proxy refused: {reason}', reason=str(error)[:100]) if str(error) else text('no connection')

@@ -34,7 +34,7 @@ from calibre_plugins.bookfusionbacksync.base.text import Text
 from calibre_plugins.bookfusionbacksync.transport import client as http_client
 from calibre_plugins.bookfusionbacksync.transport import connection as connections
 from calibre_plugins.bookfusionbacksync.transport.client import TRANSIENT_STATUSES, HttpClient
-from calibre_plugins.bookfusionbacksync.transport.connection import plain_reason
+from calibre_plugins.bookfusionbacksync.transport.failures import plain_reason
 from calibre_plugins.bookfusionbacksync.transport.request import (
     MEGABYTE,
     Limits,

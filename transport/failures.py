@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the standard library raises during a request, as our errors: the table FAILURES.
+
+Like httpx's map of the exceptions of httpcore, with two columns more: how far the try had got, for a time-out while
+connecting is told otherwise than one while reading, and whether another try may mend it. Opens no connection.
+"""
+
+from __future__ import annotations
+
+import enum
+import http.client
+import socket
+import ssl
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..base import errors
+from ..base.errors import BackSyncError, BadAnswer, ServerTrouble, SettingsTrouble
+from ..base.text import Text, text
+from .request import MEGABYTE
+
+
+class BodyTooLarge(Exception):
+    """A body that goes beyond Limits.max_body."""
+
+
+class ProxyRefused(Exception):
+    """A proxy that cannot be used, or that will not let this through however often it is asked."""
+
+    def __init__(self, reason: Text) -> None:
+        super().__init__()
+        self.reason = reason
+
+
+class TryFailed(Exception):
+    """A try that failed in a way that another one may mend; `error` is what to raise when there is no other.
+
+    `sent`: the server may have carried the request out. `retry_after`: the seconds that it asks to wait.
+    """
+
+    def __init__(self, error: ServerTrouble, sent: bool, retry_after: float | None = None) -> None:
+        super().__init__()
+        self.error = error
+        self.sent = sent
+        self.retry_after = retry_after
+
+
+class Stage(enum.Enum):
+    """How far a try has got."""
+
+    CONNECTING = 'looking up, connecting, TLS'
+    WAITING = 'sending the request, and waiting for a response to begin'
+    READING = 'reading the response'
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One try: the service's name in sentences, the host, how far it got, and the cap on a body in bytes."""
+
+    service: str
+    host: str
+    stage: Stage
+    max_body: int
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A row of the table: what is raised, when, how it is told, and whether another try may mend it."""
+
+    raised: tuple[type[Exception], ...]
+    stages: frozenset[Stage]
+    error: Callable[[Attempt, Exception], BackSyncError]
+    try_again: bool
+
+
+def _too_large(attempt: Attempt, _raised: Exception) -> BackSyncError:
+    return BadAnswer(errors.TOO_LARGE, service=attempt.service, megabytes=attempt.max_body // MEGABYTE)
+
+
+def _certificate(attempt: Attempt, raised: Exception) -> BackSyncError:
+    return ServerTrouble(errors.CERTIFICATE, host=attempt.host, reason=getattr(raised, 'verify_message', ''))
+
+
+def _bad_address(attempt: Attempt, _raised: Exception) -> BackSyncError:
+    return SettingsTrouble(errors.BAD_ADDRESS, address=attempt.host)
+
+
+def _too_slow(attempt: Attempt, _raised: Exception) -> BackSyncError:
+    return ServerTrouble(errors.TOO_SLOW, service=attempt.service)
+
+
+def _not_reached(attempt: Attempt, raised: Exception) -> BackSyncError:
+    return ServerTrouble(errors.NOT_REACHED, service=attempt.service, reason=plain_reason(raised))
+
+
+def _closed(attempt: Attempt, _raised: Exception) -> BackSyncError:
+    return ServerTrouble(errors.BROKE_OFF, service=attempt.service, reason=text('closed without an answer'))
+
+
+def _broke_off(attempt: Attempt, raised: Exception) -> BackSyncError:
+    return ServerTrouble(errors.BROKE_OFF, service=attempt.service, reason=plain_reason(raised))
+
+
+ANY_TIME = frozenset(Stage)
+CONNECTING = frozenset({Stage.CONNECTING})
+WAITING = frozenset({Stage.WAITING})
+CONNECTED = ANY_TIME - CONNECTING
+CLOSED_BY_PEER = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+ANY_OTHER = (OSError, http.client.HTTPException, EOFError, ValueError, zlib.error)
+
+# The first row that fits counts.
+FAILURES = (
+    Failure((BodyTooLarge,), ANY_TIME, _too_large, try_again=False),
+    Failure((ssl.SSLCertVerificationError,), ANY_TIME, _certificate, try_again=False),
+    Failure((http.client.InvalidURL,), ANY_TIME, _bad_address, try_again=False),
+    Failure((ProxyRefused,), ANY_TIME, _not_reached, try_again=False),
+    Failure(CLOSED_BY_PEER, WAITING, _closed, try_again=True),
+    Failure((TimeoutError,), CONNECTED, _too_slow, try_again=True),
+    Failure(ANY_OTHER, CONNECTING, _not_reached, try_again=True),
+    Failure(ANY_OTHER, CONNECTED, _broke_off, try_again=True),
+)
+# Everything that the table knows; whatever else is raised is a mistake of ours, or a Cancelled, and stays what it is.
+RAISED = tuple({kind for failure in FAILURES for kind in failure.raised})
+
+
+def error_for(raised: Exception, attempt: Attempt) -> Exception:
+    """What to raise in place of one of RAISED: TryFailed where another try may mend it, else an error for the user."""
+    failure = next(row for row in FAILURES if isinstance(raised, row.raised) and attempt.stage in row.stages)
+    error = failure.error(attempt, raised)
+    if not failure.try_again:
+        return error
+    assert isinstance(error, ServerTrouble)
+    return TryFailed(error, sent=attempt.stage is not Stage.CONNECTING)
+
+
+# What was raised, in a few words; the first row that fits counts.
+REASONS: tuple[tuple[tuple[type[Exception], ...], Text], ...] = (
+    ((socket.gaierror,), text('its name could not be looked up')),
+    ((TimeoutError,), text('no answer')),
+    ((ConnectionRefusedError,), text('connection refused')),
+    ((ConnectionResetError, BrokenPipeError, ConnectionAbortedError), text('connection reset')),
+    ((http.client.IncompleteRead,), text('the answer was cut short')),
+    ((http.client.HTTPException, ValueError, zlib.error, EOFError), text('the answer was garbled')),
+)
+
+
+def plain_reason(error: BaseException) -> Text:
+    """A few words on what the operating system or the standard library raised, without its numbers and addresses."""
+    if isinstance(error, ProxyRefused):
+        return error.reason
+    if isinstance(error, ssl.SSLError):
+        # One that was not made by OpenSSL has no reason.
+        return text('no secure connection: {reason}', reason=getattr(error, 'reason', None) or 'TLS')
+    for kinds, words in REASONS:
+        if isinstance(error, kinds):
+            return words
+    if isinstance(error, OSError) and error.strerror:
+        return text('{reason}', reason=error.strerror)
+    # http.client raises a bare OSError for a proxy that refuses a tunnel.
+    return text('the proxy refused: {reason}', reason=str(error)[:100]) if str(error) else text('no connection')
