@@ -121,7 +121,7 @@ FAILURES = (
     Failure(ANY_OTHER, CONNECTED, _broke_off, try_again=True),
 )
 # Everything that the table knows; whatever else is raised is a mistake of ours, or a Cancelled, and stays what it is.
-RAISED = tuple({kind for failure in FAILURES for kind in failure.raised})
+RAISED = tuple(dict.fromkeys(kind for failure in FAILURES for kind in failure.raised))
 
 
 def error_for(raised: Exception, attempt: Attempt) -> Exception:

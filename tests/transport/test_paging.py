@@ -6,23 +6,17 @@ import itertools
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
 from calibre_plugins.bookfusionbacksync.base.errors import Cancelled
 from calibre_plugins.bookfusionbacksync.transport.paging import MOST_IN_FLIGHT, Page, each, walk
-from harness.network import SOON, assert_no_thread_left, cancelled_in
+from harness.network import SOON, cancelled_in
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 MOST_BEYOND_THE_END = 7
-
-
-@pytest.fixture(autouse=True)
-def no_thread_is_left() -> Iterator[None]:
-    yield
-    assert_no_thread_left()
 
 
 class Trouble(Exception):

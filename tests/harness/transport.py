@@ -1,0 +1,60 @@
+"""What the tests of transport share: requests with a secret in them, and what an error tells."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
+from calibre_plugins.bookfusionbacksync.base.errors import BackSyncError, ServerTrouble
+from calibre_plugins.bookfusionbacksync.base.text import Text
+from calibre_plugins.bookfusionbacksync.transport.client import HttpClient
+from calibre_plugins.bookfusionbacksync.transport.request import Limits, Request
+from harness.network import Echo
+from standins.common import Action, Answer, Exchange
+
+# What no error, no repr and no log may show.
+TOKEN = 'tk-7Hq2Wz9Lm4Xc8Vb1'
+# Waits so long between the tries that only a cancel ends it in time.
+PATIENT = Limits(retry_delays=(30.0, 30.0, 30.0))
+
+
+def get(server: Echo, path: str = '/books', **options: Any) -> Request:
+    return Request('GET', f'{server.origin}{path}?{urlencode({"token": TOKEN})}', **options)
+
+
+def post(server: Echo, path: str = '/books', **options: Any) -> Request:
+    return Request('POST', server.origin + path, {'X-Token': TOKEN}, {'page': 1}, **options)
+
+
+def failure(client: HttpClient, request: Request, cancel: Cancel | None = None) -> ServerTrouble:
+    with pytest.raises(ServerTrouble) as caught:
+        client.send(request, cancel or Cancel())
+    return caught.value
+
+
+def told(error: BackSyncError, sentence: Text) -> bool:
+    """Whether the error tells this sentence, whatever its values."""
+    return error.sentence.template == sentence.template
+
+
+@dataclass(frozen=True)
+class Verbatim(Action):
+    """An answer given word by word."""
+
+    answer: Answer
+
+    def perform(self, exchange: Exchange) -> None:
+        exchange.send(self.answer)
+
+
+def whole_story(error: BaseException) -> str:
+    """Whatever may be printed of an error, its causes included."""
+    lines = traceback.format_exception(error)
+    chain: list[BaseException] = [error]
+    for link in chain:
+        chain.extend(other for other in (link.__cause__, link.__context__) if other is not None and other not in chain)
+    return ''.join([*lines, *(f'{link!s}{link!r}{link.args!r}' for link in chain)])
