@@ -60,7 +60,7 @@ class Edition:
 class Candidate:
     """A book that may be the one in Calibre, as the search describes it; every field but `book_id` may be empty.
 
-    `reasons` say in words why it ranks where it does, the weightiest first. `image_url` is for `Hardcover.cover`.
+    `reasons` say in words why it ranks where it does, the weightiest first. `image_url` is for `Covers.fetch`.
     """
 
     book_id: int
