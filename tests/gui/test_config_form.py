@@ -580,7 +580,7 @@ def test_a_library_that_cannot_be_written_is_named(open_form: Any, answers: Any)
     assert stored()['email'] == 'reader@example.org'
 
 
-def test_calibre_says_why_there_is_no_form() -> None:
+def test_calibre_says_why_there_is_no_form(qapp: Any) -> None:
     """Calibre shows what it gets instead of a widget; the next time there is a form, which names the file as well."""
     plugin = find_plugin(PLUGIN_NAME)
     settings.settings_path().write_text('{not json')
