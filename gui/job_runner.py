@@ -23,6 +23,21 @@ logger = logging.getLogger(__name__)
 LONGEST_GOODBYE = 3000
 
 
+# Threads that run beside the one job. Qt would crash if one were forgotten while it runs.
+_beside: set[Worker] = set()
+
+
+def start_beside(worker: Worker) -> None:
+    """Runs a worker beside the one job, which only one that touches no library may do; keeps it until it has ended."""
+    _beside.add(worker)
+    worker.finished.connect(_forget_ended)
+    worker.start()
+
+
+def _forget_ended() -> None:
+    _beside.difference_update([worker for worker in _beside if worker.isFinished()])
+
+
 class Jobs(QObject):
     """Starts workers one at a time, keeps them until their thread has ended, and stops them in good time.
 
@@ -109,10 +124,14 @@ class Jobs(QObject):
             self._library = None
 
     def shut_down(self) -> None:
-        """Ends the thread, and starts no other. Calibre would crash at its end while one is running."""
+        """Ends every thread, and starts no other job. Calibre would crash at its end while one is running."""
         self._over = True
-        if self._worker is not None and not self._worker.stop(LONGEST_GOODBYE):
-            logger.error('A job did not end in time')
+        workers = [worker for worker in (self._worker, *_beside) if worker is not None]
+        for worker in workers:
+            worker.cancel.set()
+        for worker in workers:
+            if not worker.stop(LONGEST_GOODBYE):
+                logger.error('A job did not end in time')
 
     def refresh_books(self, book_ids: Collection[int]) -> None:
         """Shows new values in the book list and the tag browser; selection and scroll position stay."""

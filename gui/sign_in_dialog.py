@@ -37,19 +37,16 @@ from ..base.reporter import Reporter
 from ..jobs import browser_sign_in
 from ..jobs.browser_sign_in import DeviceCode, SignedIn, WaitStep
 from ..sync_worker import Worker
+from .job_runner import LONGEST_GOODBYE, start_beside
 
 if TYPE_CHECKING:
     from calibre_builtins import _, load_translations, ngettext
 
 load_translations()
 
-LONGEST_GOODBYE = 3000
 TICK = 250
 COPIED_FOR = 2000
 ICON_SIZE = 32
-
-# Threads that were told to stop and have not yet: Qt would crash if they were forgotten while they run.
-_ending: set[Worker] = set()
 
 
 class SignInWorker(Worker):
@@ -189,7 +186,7 @@ class SignInDialog(Dialog):
         worker.waiting.connect(self._show_step)
         worker.succeeded.connect(self._succeeded)
         worker.failed.connect(self._failed)
-        worker.start()
+        start_beside(worker)
 
     def _forget_code(self) -> None:
         self._ticker.stop()
@@ -289,9 +286,7 @@ class SignInDialog(Dialog):
             return False
         for signal in (worker.code_given, worker.waiting, worker.succeeded, worker.failed):
             signal.disconnect()
-        if not worker.stop(LONGEST_GOODBYE):
-            _ending.add(worker)
-            worker.finished.connect(lambda: _ending.discard(worker))
+        worker.stop(LONGEST_GOODBYE)
         return worker.signed_in is not None
 
 

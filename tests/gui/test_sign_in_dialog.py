@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from calibre.gui2.dialogs.message_box import MessageBox
 from calibre_plugins.bookfusionbacksync.base import settings
-from calibre_plugins.bookfusionbacksync.gui import sign_in_dialog
+from calibre_plugins.bookfusionbacksync.gui import job_runner, sign_in_dialog
+from calibre_plugins.bookfusionbacksync.gui.job_runner import Jobs
 from calibre_plugins.bookfusionbacksync.gui.sign_in_dialog import SignInDialog
 from harness.secrets import TEST_PASSWORD, TEST_USER_TOKEN
 from harness.whole_gui import SCRIPTS, book
@@ -261,6 +262,14 @@ def test_a_settings_file_that_cannot_be_read_is_said(qtbot: Any, browser: Browse
     qtbot.waitUntil(lambda: status(window).startswith('The settings file was not readable'))
 
 
+def test_the_end_of_calibre_waits_for_the_thread(qtbot: Any, server: BookFusionStandIn, dialog: Any) -> None:
+    server.fail(faults.Hang(), DEVICE_TOKEN, times=None)
+    worker = dialog()._worker
+    qtbot.waitUntil(lambda: server.count(DEVICE_TOKEN) == 1)
+    Jobs(None).shut_down()
+    assert worker.isFinished()
+
+
 @pytest.mark.parametrize('path', [DEVICE_CODE, DEVICE_TOKEN, SEARCH])
 def test_cancel_ends_the_thread_at_once(qtbot: Any, server: BookFusionStandIn, dialog: Any, path: str) -> None:
     server.fail(faults.Hang(), path, times=None)
@@ -353,7 +362,7 @@ def test_sign_in_given_up(qtbot: Any, server: BookFusionStandIn, browser: Browse
     QTimer.singleShot(300, give_up)
     assert not sign_in_dialog.sign_in(None)
     assert settings.load().settings.bookfusion_token.reveal() == 'an old one'
-    assert not sign_in_dialog._ending
+    qtbot.waitUntil(lambda: not job_runner._beside)
 
 
 def test_sign_out(qapp: Any) -> None:
@@ -413,4 +422,4 @@ def test_calibre_quits_during_a_sign_in(run_gui: Any, make_library: Any, tmp_pat
     done = run_gui(SCRIPTS / 'signing_in.py', library, argument={'count': 1, 'noted': str(noted)})
     assert done.returncode == 0, done
     assert 'Traceback' not in done.stderr
-    assert json.loads(noted.read_text()) == [['SignInWorker'], []]
+    assert json.loads(noted.read_text()) == [['SignInWorker'], [], []]

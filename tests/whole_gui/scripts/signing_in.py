@@ -66,12 +66,21 @@ def sign_in(stage: Stage, browser: Browser) -> Steps:
 
 
 def quit_meanwhile(stage: Stage) -> Steps:
-    """Calibre's end closes the window. What runs before and after is noted in a file, for there is no answer then."""
+    """Calibre's end closes the window. What runs before, right after the plugin has shut down, and at the very end is
+    noted in a file, for there is no answer then.
+    """
     stage.server.fail(Hang(), path=DEVICE_TOKEN, times=None)
     yield from begin(stage)
     yield lambda: stage.server.count(DEVICE_TOKEN)
-    noted, before = Path(stage.helpers.argument['noted']), running_threads()
-    atexit.register(lambda: noted.write_text(json.dumps([before, running_threads()]), encoding='utf-8'))
+    noted, seen = Path(stage.helpers.argument['noted']), [running_threads()]
+    shut_down = stage.helpers.action.shutting_down
+
+    def shut_down_and_look() -> None:
+        shut_down()
+        seen.append(running_threads())
+
+    stage.helpers.action.shutting_down = shut_down_and_look
+    atexit.register(lambda: noted.write_text(json.dumps([*seen, running_threads()]), encoding='utf-8'))
     QTimer.singleShot(0, lambda: stage.gui.quit(confirm_quit=False))
     yield lambda: False
 
