@@ -6,8 +6,9 @@ Does nothing itself: jobs run on a worker's thread, the rules are in the plan.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from calibre.gui2 import Application, error_dialog, open_local_file, question_dialog
@@ -16,7 +17,6 @@ from qt.core import (
     QDialogButtonBox,
     QHBoxLayout,
     QIcon,
-    QProgressBar,
     QPushButton,
     QSize,
     QStackedWidget,
@@ -38,14 +38,13 @@ from .base.errors import (
 )
 from .base.reporter import Reporter
 from .base.settings import plugin_folder
-from .base.text import Text
 from .gui.book_list import BookList
 from .gui.first_run import FirstRunPage
 from .gui.job_runner import Jobs
-from .gui.log_view import LogView
+from .gui.job_view import JobState, JobView
 from .gui.result_bar import ResultBar
-from .gui.widgets import check_box, menu_button, plain_label, push_button
-from .jobs.sync import DONE, PreparedSync, SyncOutcome, check_account, undo_last, undo_sentences
+from .gui.widgets import check_box, menu_button, push_button
+from .jobs.sync import DONE, PreparedSync, SyncJob, SyncOutcome, check_account, undo_last, undo_sentences
 from .library import old_log
 from .library.calibre_library import Library
 from .library.undo import UndoOutcome
@@ -67,13 +66,6 @@ class MainDialog(Dialog):
         self.jobs = jobs
         self.book_list = BookList(gui)
         self._show_settings = show_settings
-        self._worker: Worker | None = None
-        self._worked_on: Library | None = None
-        self._look_again = False
-        self._status_before = ''
-        self._done: Text | None = None
-        self._ran_before = False
-        self._plan: tuple[SyncWorker, PreparedSync] | None = None
         self._preview_dialog: PreviewDialog | None = None
         log_file.start()
         Dialog.__init__(
@@ -85,9 +77,8 @@ class MainDialog(Dialog):
         )
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, False)
         self.setModal(False)
-        jobs.busy_changed.connect(self._busy_changed)
-        jobs.busy_changed.connect(self._show_plan, Qt.ConnectionType.QueuedConnection)
-        self._busy_changed(jobs.busy)
+        self.job_view.state_changed.connect(self._state_changed)
+        self._state_changed()
         self.look_for_missing()
         QTimer.singleShot(0, self._offer_to_delete_old_log)
 
@@ -96,11 +87,10 @@ class MainDialog(Dialog):
 
     def setup_ui(self) -> None:
         layout = QVBoxLayout(self)
-        self.status = plain_label(_('Ready to sync.'), self, 'status')
-        self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        layout.addWidget(self.status)
+        self.job_view = JobView(self.jobs, self, _('Ready to sync.'), endings=[DONE])
+        self.log = self.job_view.log
+        layout.addWidget(self.job_view.status)
         layout.addLayout(self._progress_row())
-        self.log = LogView(self)
         self.first_run = self._first_run_page()
         self.pages = QStackedWidget(self)
         self.pages.addWidget(self.log)
@@ -108,20 +98,16 @@ class MainDialog(Dialog):
         layout.addWidget(self.pages, 1)
         layout.addLayout(self._result_row())
         layout.addLayout(self._button_row())
+        # From the top to the bottom, as they are seen.
+        self.setTabOrder(self.sign_in, self.log)
 
     def _progress_row(self) -> QHBoxLayout:
         row = QHBoxLayout()
-        self.progress = QProgressBar(self)
-        self.progress.setObjectName('progress')
-        self.progress.setAccessibleName(_('Progress'))
-        self.progress.setRange(0, 1)
-        self.progress.setValue(0)
-        self.progress.setTextVisible(False)
         self.cancel = push_button(
             'cancel',
             _('S&top'),
             _('Stop this job. Nothing is written unless writing has begun'),
-            self._stop,
+            self.job_view.stop,
             self,
             'window-close.png',
         )
@@ -129,7 +115,7 @@ class MainDialog(Dialog):
             'sign_in', _('Si&gn in…'), _('Sign in with a browser'), self._sign_in, self, 'user_profile.png'
         )
         self.sign_in.hide()
-        row.addWidget(self.progress, 1)
+        row.addWidget(self.job_view.progress, 1)
         row.addWidget(self.sign_in)
         row.addWidget(self.cancel)
         return row
@@ -154,7 +140,7 @@ class MainDialog(Dialog):
         )
         self.result_bar = ResultBar(self.book_list, self)
         self.result_bar.not_shown.connect(self._book_not_shown)
-        self.log.line_activated.connect(self.result_bar.show_book_of_line)
+        self.log.lead_to_books(self.result_bar.show_book_of_line)
         row.addWidget(self.selected_only)
         row.addStretch(1)
         row.addWidget(self.result_bar)
@@ -199,179 +185,119 @@ class MainDialog(Dialog):
 
     def start_sync(self) -> None:
         """Syncs the library or the selected books, unless a job is running."""
-        self._start_with_books(lambda only: SyncWorker(self.jobs.library_opener(), only), self._synced)
+        self._start_sync(preview=False)
 
     def start_preview(self) -> None:
         """Reads both sides and shows the plan, unless a job is running."""
-        self._start_with_books(lambda only: SyncWorker(self.jobs.library_opener(), only, preview=True), self._planned)
+        self._start_sync(preview=True)
 
-    def _start_with_books(
-        self, make_worker: Callable[[Collection[int] | None], Worker], succeeded: Callable[[Any], None]
-    ) -> None:
-        only = None
-        if self.selected_only.isChecked():
-            only = self.book_list.selected()
-            if not only:
-                self.status.setText(
-                    _('No books are selected. Select some in the library, or untick "Only the selected books".')
-                )
-                return
-        self._start(lambda: make_worker(only), succeeded)
+    def _start_sync(self, preview: bool) -> None:
+        only = self.book_list.selected() if self.selected_only.isChecked() else None
+        if only is not None and not only:
+            self.job_view.say(
+                _('No books are selected. Select some in the library, or untick "Only the selected books".')
+            )
+        elif self._may_start():
+            worker = SyncWorker(self.jobs.library_opener(), only, preview)
+            self._run(worker, partial(self._planned, worker.sync_job) if preview else self._synced)
 
     def start_undo(self) -> None:
         """Puts back what the last sync replaced, unless a job is running."""
-        self._start(self._undo_worker, self._undone)
+        if self._may_start():
+            open_library = self.jobs.library_opener()
 
-    def _undo_worker(self) -> Worker:
-        open_library = self.jobs.library_opener()
+            def undo(reporter: Reporter, _cancel: Cancel) -> UndoOutcome:
+                with open_library() as library:
+                    return undo_last(library, reporter)
 
-        def undo(reporter: Reporter, _cancel: Cancel) -> UndoOutcome:
-            with open_library() as library:
-                return undo_last(library, reporter)
-
-        return Worker(undo)
+            self._run(Worker(undo), self._undone)
 
     def _try_account(self) -> None:
-        self._start(lambda: Worker(check_account), self._account_accepted, show_log=False)
+        if self._may_start(show_log=False):
+            self._run(Worker(check_account), self._account_accepted)
 
-    def _start(
-        self, make_worker: Callable[[], Worker], succeeded: Callable[[Any], None], show_log: bool = True
-    ) -> None:
-        if self.jobs.busy or self._preview_dialog is not None:
-            self._say_that_another_job_runs()
-            return
+    def _may_start(self, show_log: bool = True) -> bool:
+        """Makes the window ready for a job; False, and the window says so, while another one runs or is planned."""
+        if self.job_view.state is not JobState.IDLE or self._preview_dialog is not None:
+            self.job_view.say_that_another_job_runs()
+            return False
         self.log.clear()
         self.sign_in.hide()
-        self._plan = None
         self.result_bar.forget()
         if show_log:
             self.pages.setCurrentWidget(self.log)
-        self._run(make_worker(), succeeded)
-
-    def _say_that_another_job_runs(self) -> None:
-        self.status.setText(_('Another job is running. Wait until it is done, or stop it.'))
+        return True
 
     def _run(self, worker: Worker, succeeded: Callable[[Any], None]) -> None:
-        self._worker = worker
-        self._worked_on = self._open_library()
-        worker.status_changed.connect(self._show_step)
-        worker.progress_changed.connect(self._show_progress)
-        worker.lines_logged.connect(self.log.append)
-        worker.succeeded.connect(succeeded)
-        worker.failed.connect(self._failed)
-        worker.finished.connect(self._ended)
-        self._show_progress(0, 0)
-        if not self.jobs.start(worker):
-            self._worker = None
-            self._show_progress(0, 1)
-            self._say_that_another_job_runs()
-        elif self._ran_before:
-            # How the last job ended is no longer what goes on.
-            self.status.clear()
-        self._update_buttons()
+        if not self.job_view.run(worker, succeeded, self._failed):
+            self._failed(Cancelled())
+            self.job_view.say_that_another_job_runs()
 
-    def _update_buttons(self) -> None:
-        running = self._worker is not None
+    def _state_changed(self) -> None:
+        state = self.job_view.state
         for widget in (self.sync_now, self.preview, self.undo, self.settings, self.first_run):
-            widget.setEnabled(not self.jobs.busy)
-        self.cancel.setVisible(running)
-        self.cancel.setEnabled(running)
-
-    def _show_step(self, sentence: Text) -> None:
-        """What goes on; that a sync is done is said a moment later, see `_synced`."""
-        if sentence.template != DONE.template:
-            self._show_status(sentence)
-
-    def _show_status(self, sentence: Text) -> None:
-        self.status.setText(sentence.translated(_, ngettext))
-
-    def _show_progress(self, done: int, total: int) -> None:
-        self.progress.setRange(0, total)
-        self.progress.setValue(done)
+            widget.setEnabled(state is JobState.IDLE)
+        self.cancel.setVisible(self.job_view.running)
+        self.cancel.setEnabled(state is JobState.RUNNING)
+        if self._preview_dialog is not None:
+            self._preview_dialog.wait_for_job(state is not JobState.IDLE)
+        if state is JobState.ELSEWHERE:
+            # It may bring what is missing here.
+            self.look_for_missing()
 
     def _synced(self, outcome: SyncOutcome) -> None:
-        self._show_progress(1, 1)
-        # Shown when the thread has ended: whoever reads that it is done can start the next one.
-        self._done = outcome.status
+        self.job_view.show_progress(1, 1)
+        self.job_view.say(outcome.status.translated(_, ngettext))
         # A switch waits for a write that has begun, and is done before this is told of the end.
-        if self._open_library() is self._worked_on:
+        if self.jobs.has_open(outcome.library_id):
             self.result_bar.show_outcome(outcome)
 
-    def _planned(self, prepared: PreparedSync) -> None:
-        worker = self._worker
-        assert isinstance(worker, SyncWorker)
-        self._show_progress(1, 1)
-        self._plan = worker, prepared
-
-    def _busy_changed(self, busy: bool) -> None:
-        self._update_buttons()
-        if not busy and self._done is not None:
-            self._show_status(self._done)
-            self._done = None
-        if self._preview_dialog is not None:
-            self._preview_dialog.wait_for_job(busy)
-            return
-        foreign = _('Another job of this plugin is running.')
-        if busy and self._worker is None:
-            self._status_before = self.status.text()
-            self.status.setText(foreign)
-        elif not busy and self.status.text() == foreign:
-            self.status.setText(self._status_before)
-            self.look_for_missing()
-        elif not busy and self._look_again:
-            self.look_for_missing()
-
-    def _show_plan(self) -> None:
-        """Shows what was planned, once the thread of its worker has ended and the next job can start."""
-        if self._plan is None or self.jobs.busy:
-            return
-        (worker, prepared), self._plan = self._plan, None
-        if not self.isVisible() or self.jobs.library().library_id != prepared.library_id:
+    def _planned(self, sync_job: SyncJob, prepared: PreparedSync) -> None:
+        """Shows what was planned, in a table where there is anything to choose."""
+        self.job_view.show_progress(1, 1)
+        if not self.isVisible() or not self.jobs.has_open(prepared.library_id):
             self._failed(Cancelled())
             return
         if not prepared.plan.changes:
-            self._apply(worker, prepared, ())
+            self._run(ApplyWorker(sync_job, prepared, ()), self._synced)
             return
         from .gui.sync_preview import PreviewDialog
 
-        self.status.setText(_('Nothing is written yet. Choose what to write.'))
+        self.job_view.say(_('Nothing is written yet. Choose what to write.'))
         dialog = self._preview_dialog = PreviewDialog(self, prepared, self.jobs.library())
         self.jobs.hold(True)
-        dialog.finished.connect(lambda result: self._preview_closed(worker, prepared, bool(result)))
+        dialog.finished.connect(lambda result: self._preview_closed(sync_job, prepared, bool(result)))
         # For this window and Calibre's only: unlike exec(), that leaves the event loop as it is.
         dialog.open()
 
-    def _preview_closed(self, worker: SyncWorker, prepared: PreparedSync, apply: bool) -> None:
+    def _preview_closed(self, sync_job: SyncJob, prepared: PreparedSync, apply: bool) -> None:
         dialog, self._preview_dialog = self._preview_dialog, None
         self.jobs.hold(False)
         if dialog is None:
             return
         if apply:
-            self._apply(worker, prepared, dialog.ticked)
+            self._run(ApplyWorker(sync_job, prepared, dialog.ticked), self._synced)
         else:
             self._failed(Cancelled())
         dialog.deleteLater()
 
-    def _apply(self, worker: SyncWorker, prepared: PreparedSync, ticked: Collection[Any]) -> None:
-        self._run(ApplyWorker(worker.sync_job, prepared, ticked), self._synced)
-
     def _undone(self, outcome: UndoOutcome) -> None:
-        self._show_progress(1, 1)
-        self.status.setText(' '.join(sentence.translated(_, ngettext) for sentence in undo_sentences(outcome)))
+        self.job_view.show_progress(1, 1)
+        self.job_view.say(' '.join(sentence.translated(_, ngettext) for sentence in undo_sentences(outcome)))
 
     def _account_accepted(self, _nothing: object) -> None:
-        self._show_progress(0, 1)
+        self.job_view.show_progress(0, 1)
         self.first_run.accepted()
-        self.status.setText(_('Signed in.'))
+        self.job_view.say(_('Signed in.'))
         self._refresh_first_run()
 
     def _failed(self, error: BackSyncError) -> None:
-        self._show_progress(0, 1)
+        self.job_view.show_progress(0, 1)
         sentence = error.sentence.translated(_, ngettext)
         if isinstance(error, Cancelled):
-            self.status.setText(sentence)
+            self.job_view.say(sentence)
             return
-        self.status.setText(_('Error: {message}').format(message=sentence))
+        self.job_view.say(_('Error: {message}').format(message=sentence))
         self.log.append([f'Error: {error}'])
         if isinstance(error, SettingsTrouble) and self._refresh_first_run() is not None:
             self.pages.setCurrentWidget(self.first_run)
@@ -381,20 +307,9 @@ class MainDialog(Dialog):
                 self._refresh_first_run()
                 if isinstance(error, PasswordRefused):
                     words = _('Error: BookFusion refused the email address or the password. Correct them below.')
-                    self.status.setText(words)
+                    self.job_view.say(words)
             else:
                 self.sign_in.show()
-
-    def _ended(self) -> None:
-        self._worker = None
-        self._ran_before = True
-        self._update_buttons()
-
-    def _stop(self) -> None:
-        if self._worker is not None:
-            self.cancel.setEnabled(False)
-            self.status.setText(_('Stopping...'))
-            self._worker.cancel.set()
 
     def _sign_in(self) -> None:
         from .gui.sign_in_dialog import sign_in
@@ -402,20 +317,20 @@ class MainDialog(Dialog):
         if sign_in(self):
             self.sign_in.hide()
             self.first_run.accepted()
-            self.status.setText(_('Signed in. Ready to sync.'))
+            self.job_view.say(_('Signed in. Ready to sync.'))
             self.look_for_missing()
 
     def look_for_missing(self) -> None:
-        """Shows the page of the first run while something is missing, and says in the status line what."""
-        self._look_again = self.jobs.busy
-        if self._look_again:
-            return
+        """Shows the page of the first run while something is missing, and says what; a running job ends before."""
+        self.job_view.when_idle(self._show_what_is_missing)
+
+    def _show_what_is_missing(self) -> None:
         missing = self._refresh_first_run()
         if missing is not None:
-            self.status.setText(missing)
+            self.job_view.say(missing)
             self.pages.setCurrentWidget(self.first_run)
         elif self.pages.currentWidget() is self.first_run:
-            self.status.setText(_('Ready to sync.'))
+            self.job_view.say(_('Ready to sync.'))
 
     def _refresh_first_run(self) -> str | None:
         try:
@@ -435,7 +350,7 @@ class MainDialog(Dialog):
         return self.jobs.library() if getattr(self.gui, 'current_db', None) is not None else None
 
     def _book_not_shown(self) -> None:
-        self.status.setText(_('That book is not in the library as it is shown now.'))
+        self.job_view.say(_('That book is not in the library as it is shown now.'))
 
     def library_changed(self) -> None:
         """The window shows another library now: what the log says of books is about the old one."""
@@ -449,7 +364,7 @@ class MainDialog(Dialog):
         from .gui.diagnostics import diagnostics
 
         Application.instance().clipboard().setText(diagnostics(self._open_library()))
-        self.status.setText(_('The diagnostics are in the clipboard. There are no passwords or tokens in them.'))
+        self.job_view.say(_('The diagnostics are in the clipboard. There are no passwords or tokens in them.'))
 
     def open_log_folder(self) -> None:
         open_local_file(str(plugin_folder()))
@@ -478,6 +393,5 @@ class MainDialog(Dialog):
         """Closes the window; a running job is told to stop and ends by itself."""
         if self._preview_dialog is not None:
             self._preview_dialog.reject()
-        if self._worker is not None:
-            self._worker.cancel.set()
+        self.job_view.stop()
         super().reject()

@@ -41,8 +41,9 @@ from ..rules.records import CalibreBook
 from ..services.booklore import source_from
 from ..services.hardcover_quota import Pace, shared_pace
 from ..sync_worker import Job
-from .job_dialog import ANOTHER_JOB, JobDialog, ResultRow
+from .job_dialog import JobDialog, ResultRow
 from .job_runner import Jobs
+from .job_view import ANOTHER_JOB, JobState
 from .match_picker import Picker
 from .rating_preview import PushPreview, spoken_stars, what_happens
 
@@ -126,7 +127,7 @@ class FetchDialog(JobDialog):
         self.run(job, self._fetched)
 
     def _ask(self, question: Question) -> None:
-        if self.running:
+        if self.job_view.state is JobState.RUNNING:
             self.show_page(self.picker)
             self.picker.show_question(question)
 

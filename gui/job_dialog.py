@@ -17,23 +17,20 @@ from qt.core import (
     QHeaderView,
     QIcon,
     QLabel,
-    QPlainTextEdit,
-    QProgressBar,
     QSize,
     QStackedWidget,
     Qt,
     QTableWidget,
     QTableWidgetItem,
-    QTextCursor,
     QVBoxLayout,
     QWidget,
 )
 
 from ..base import errors, log_file
 from ..base.errors import BackSyncError, Cancelled, LibraryTrouble
-from ..base.text import Text, text
 from ..sync_worker import Job, Worker
 from .job_runner import Jobs
+from .job_view import ANOTHER_JOB, JobState, JobView
 from .widgets import Notice, plain_tip, push_button
 
 if TYPE_CHECKING:
@@ -41,8 +38,6 @@ if TYPE_CHECKING:
 
 load_translations()
 
-MOST_LOG_LINES = 50_000
-ANOTHER_JOB = text('Another job is running. Wait until it is done, or stop it.')
 BOOK_ID = Qt.ItemDataRole.UserRole
 
 
@@ -137,11 +132,8 @@ class JobDialog(Dialog):
     def __init__(self, gui: Any, jobs: Jobs, title: str, name: str) -> None:
         self.gui = gui
         self.jobs = jobs
-        self._library = jobs.library()
+        self._library_id = jobs.library().library_id
         self.open_library = jobs.library_opener()
-        self._worker: Worker | None = None
-        self._succeeded: Callable[[Any], None] = lambda result: None
-        self._deliver: Callable[[], None] | None = None
         log_file.start()
         Dialog.__init__(
             self,
@@ -151,13 +143,14 @@ class JobDialog(Dialog):
             default_buttons=QDialogButtonBox.StandardButton.Close,
         )
         self.setModal(False)
-        jobs.busy_changed.connect(self._busy_changed)
 
     def sizeHint(self) -> QSize:
         return QSize(820, 560)
 
     def setup_ui(self) -> None:
         layout = QVBoxLayout(self)
+        self.job_view = JobView(self.jobs, self)
+        self.job_view.state_changed.connect(self._state_changed)
         self.pages = QStackedWidget(self)
         self.progress_page = self._make_progress_page()
         self.result_page = ResultPage(self.pages, self._show_book)
@@ -168,7 +161,7 @@ class JobDialog(Dialog):
         self.copy = push_button('copy', _('&Copy'), _('Copy the result and the log'), self._copy, self, 'edit-copy.png')
         self.bb.addButton(self.copy, QDialogButtonBox.ButtonRole.ActionRole)
         self.cancel = push_button(
-            'cancel', _('Sto&p'), _('End here. What was done is kept'), self.stop_job, self, 'window-close.png'
+            'cancel', _('Sto&p'), _('End here. What was done is kept'), self.job_view.stop, self, 'window-close.png'
         )
         self.bb.addButton(self.cancel, QDialogButtonBox.ButtonRole.ActionRole)
         for button in (self.copy, self.cancel):
@@ -180,21 +173,7 @@ class JobDialog(Dialog):
         page = QWidget(self.pages)
         layout = QVBoxLayout(page)
         layout.setContentsMargins(0, 0, 0, 0)
-        self.status = QLabel(page)
-        self.status.setObjectName('status')
-        self.status.setTextFormat(Qt.TextFormat.PlainText)
-        self.status.setWordWrap(True)
-        self.progress = QProgressBar(page)
-        self.progress.setObjectName('progress')
-        self.progress.setTextVisible(False)
-        self.log = QPlainTextEdit(page)
-        self.log.setObjectName('log')
-        self.log.setReadOnly(True)
-        self.log.setUndoRedoEnabled(False)
-        self.log.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
-        self.log.setMaximumBlockCount(MOST_LOG_LINES)
-        self.log.setAccessibleName(_('Log'))
-        for widget in (self.status, self.progress, self.log):
+        for widget in (self.job_view.status, self.job_view.progress, self.job_view.log):
             layout.addWidget(widget)
         return page
 
@@ -202,67 +181,30 @@ class JobDialog(Dialog):
         """Shows a page; progress has a Stop button, the result can be copied, other pages bring their own buttons."""
         self.pages.setCurrentWidget(page)
         self.cancel.setVisible(page is self.progress_page)
-        self.cancel.setEnabled(True)
         ended = page is self.result_page
         self.copy.setVisible(ended)
         self.bb.button(QDialogButtonBox.StandardButton.Close).setVisible(ended)
         self.bb.setVisible(page in (self.progress_page, self.result_page))
 
+    def _state_changed(self) -> None:
+        self.cancel.setEnabled(self.job_view.state is not JobState.STOPPING)
+
     def run(self, job: Job, succeeded: Callable[[Any], None]) -> None:
         """Runs a job; its result goes to `succeeded`, its error to the result page."""
-        if self.jobs.library() is not self._library:
+        if not self.jobs.has_open(self._library_id):
             self._failed(LibraryTrouble(errors.LIBRARY_SWITCHED))
-            return
-        worker = self._worker = Worker(job)
-        worker.status_changed.connect(self._show_status)
-        worker.progress_changed.connect(self._show_progress)
-        worker.lines_logged.connect(self._append)
-        worker.succeeded.connect(self._keep_result)
-        worker.failed.connect(self._keep_error)
-        self._succeeded = succeeded
-        self._deliver = None
-        self._show_progress(0, 0)
-        self.show_page(self.progress_page)
-        if not self.jobs.start(worker):
-            self._worker = None
+        elif self.job_view.run(Worker(job), succeeded, self._failed):
+            self.show_page(self.progress_page)
+        else:
             self.show_result(ANOTHER_JOB.translated(_, ngettext), 'dialog_warning.png')
 
     @property
     def running(self) -> bool:
-        return self._worker is not None
-
-    def _show_status(self, sentence: Text) -> None:
-        self.status.setText(sentence.translated(_, ngettext))
-
-    def _show_progress(self, done: int, total: int) -> None:
-        self.progress.setRange(0, total)
-        self.progress.setValue(done)
-
-    def _append(self, lines: list[str]) -> None:
-        first = self.log.document().isEmpty()
-        self.log.appendPlainText('\n'.join(lines))
-        if first:
-            # The cursor went along with the end; there it would scroll to the end of a long line.
-            self.log.moveCursor(QTextCursor.MoveOperation.StartOfBlock)
+        return self.job_view.running
 
     def _failed(self, error: BackSyncError) -> None:
         icon = 'dialog_warning.png' if isinstance(error, Cancelled) else 'dialog_error.png'
         self.show_result(error.sentence.translated(_, ngettext), icon)
-
-    def _keep_result(self, result: Any) -> None:
-        self._deliver = lambda: self._succeeded(result)
-
-    def _keep_error(self, error: BackSyncError) -> None:
-        self._deliver = lambda: self._failed(error)
-
-    def _busy_changed(self, busy: bool) -> None:
-        """Only at the end, when another job can be started, is it shown what this one brought."""
-        if busy or self._worker is None:
-            return
-        self._worker = None
-        deliver, self._deliver = self._deliver, None
-        if deliver is not None:
-            deliver()
 
     def show_result(self, sentence: str, icon: str, more: str = '', rows: Sequence[ResultRow] = ()) -> None:
         self.result_page.show_result(sentence, icon, more, rows)
@@ -271,23 +213,16 @@ class JobDialog(Dialog):
         close.setDefault(True)
         close.setFocus()
 
-    def stop_job(self) -> None:
-        """Tells the job to stop; it ends within moments."""
-        if self._worker is not None:
-            self.cancel.setEnabled(False)
-            self.status.setText(_('Stopping...'))
-            self._worker.cancel.set()
-
     def _show_book(self, book_id: int) -> None:
         self.gui.library_view.select_rows([book_id])
 
     def _copy(self) -> None:
-        Application.instance().clipboard().setText(f'{self.result_page.as_text()}\n\n{self.log.toPlainText()}')
+        Application.instance().clipboard().setText(f'{self.result_page.as_text()}\n\n{self.job_view.log.toPlainText()}')
 
     def reject(self) -> None:
         """Stops a running job, which then shows what it did; closes the window where none is running."""
-        if self.running and self.cancel.isEnabled():
+        if self.job_view.state is JobState.RUNNING:
             self.show_page(self.progress_page)
-            self.stop_job()
+            self.job_view.stop()
         else:
             super().reject()

@@ -41,10 +41,14 @@ def _forget_ended() -> None:
 class Jobs(QObject):
     """Starts workers one at a time, keeps them until their thread has ended, and stops them in good time.
 
-    `synced` tells that a sync was done, whoever started it.
+    Signals:
+        busy_changed(bool): a job has begun, or its thread has ended.
+        job_ended(): the same end, once everybody has heard of it from `busy_changed`; the next job may start.
+        synced(): a sync was done, whoever started it.
     """
 
     busy_changed = pyqtSignal(bool)
+    job_ended = pyqtSignal()
     synced = pyqtSignal()
 
     def __init__(self, gui: Any) -> None:
@@ -57,7 +61,7 @@ class Jobs(QObject):
 
     @property
     def busy(self) -> bool:
-        """Whether a job is running, be it only to its end after it was told to stop."""
+        """True while a job runs, including one that was cancelled and has not finished yet."""
         return self._worker is not None
 
     @property
@@ -81,6 +85,10 @@ class Jobs(QObject):
             self._library = Library(api)
         return self._library
 
+    def has_open(self, library_id: str) -> bool:
+        """Whether that library is open in the window now; in another one its book ids are those of other books."""
+        return not self._over and self.library().library_id == library_id
+
     def library_opener(self) -> Callable[[], AbstractContextManager[Library]]:
         """Hands the library that is open now to a job, however often it asks; the window keeps it open."""
         return self.library().in_use
@@ -98,9 +106,10 @@ class Jobs(QObject):
 
     def _worker_finished(self) -> None:
         worker, self._worker = self._worker, None
-        self.busy_changed.emit(False)
         if worker is not None:
             worker.deleteLater()
+        self.busy_changed.emit(False)
+        self.job_ended.emit()
 
     def _worker_succeeded(self, result: object) -> None:
         if self._over:

@@ -6,7 +6,7 @@ Says which line was activated; does not know what a line means.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +33,12 @@ MOST_LINES = 300_000
 
 
 class LogView(QPlainTextEdit):
-    """One line a block. `line_activated(line, number)` on a double click or Enter; `number` counts equal lines."""
+    """One line a block, read with the mouse or the keyboard, from left to right in every language.
+
+    Signals:
+        line_activated(line, number): double click, Enter or menu; `number` counts the equal lines before it. Comes only
+            where `lead_to_books` was called.
+    """
 
     line_activated = pyqtSignal(str, int)
 
@@ -51,22 +56,32 @@ class LogView(QPlainTextEdit):
             Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
         )
         self.setTabChangesFocus(True)
-        self.setAccessibleName(_('Log of the sync'))
+        self.setAccessibleName(_('Log'))
+        self._leads_to_books = False
+
+    def lead_to_books(self, show_book: Callable[[str, int], None]) -> None:
+        """From now on an activated line goes to `show_book`, and the log says that it leads to a book."""
+        self._leads_to_books = True
         self.setToolTip(_('Double-click a line to show its book in the library'))
+        self.line_activated.connect(show_book)
 
     def append(self, lines: Sequence[str]) -> None:
         """Adds lines at the end, all in one step: one at a time would lay out the page each time."""
+        first = self.document().isEmpty()
         self.appendPlainText('\n'.join(lines))
+        if first:
+            # The cursor went along with the end; there it would scroll to the end of a long line.
+            self.moveCursor(QTextCursor.MoveOperation.StartOfBlock)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        if event.button() == Qt.MouseButton.LeftButton:
+        if self._leads_to_books and event.button() == Qt.MouseButton.LeftButton:
             self._activate(self.cursorForPosition(event.position().toPoint()))
             event.accept()
             return
         super().mouseDoubleClickEvent(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+        if self._leads_to_books and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self._activate(self.textCursor())
             event.accept()
             return
@@ -76,9 +91,10 @@ class LogView(QPlainTextEdit):
         menu = self.createStandardContextMenu()
         if menu is None:
             return
-        here = self.cursorForPosition(event.pos())
         menu.addSeparator()
-        menu.addAction(QIcon.ic('search.png'), _('S&how book in the library'), lambda: self._activate(here))
+        if self._leads_to_books:
+            here = self.cursorForPosition(event.pos())
+            menu.addAction(QIcon.ic('search.png'), _('S&how book in the library'), lambda: self._activate(here))
         menu.addAction(QIcon.ic('save.png'), _('&Save log…'), self.save)
         menu.exec(event.globalPos())
 

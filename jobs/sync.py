@@ -73,6 +73,7 @@ class SyncOutcome:
     requests: int
     seconds: float
     plan: SyncPlan
+    library_id: str
 
     @property
     def book_ids(self) -> frozenset[int]:
@@ -186,7 +187,7 @@ class SyncJob:
             prepared = self.prepare(library, fetched)
             if dry_run:
                 self.show(prepared)
-                return self.outcome(prepared.plan, prepared.plan.changes)
+                return self.outcome(prepared, prepared.plan.changes)
             return self.apply(library, prepared)
 
     def run_to_preview(self) -> PreparedSync:
@@ -265,7 +266,7 @@ class SyncJob:
         held = {(cell.book_id, cell.column) for cell in written.cells}
         done = tuple(change for change in changes if (change.book_id, change.column) in held)
         self._tell(prepared.plan, frozenset(done), written)
-        outcome = self.outcome(prepared.plan, done)
+        outcome = self.outcome(prepared, done)
         last_sync.remember(library.library_id, outcome.updated, outcome.skipped)
         return outcome
 
@@ -282,8 +283,9 @@ class SyncJob:
             for book_id in sorted({cell.book_id for cell in cells}):
                 self._reporter.log(f'Note: book {book_id} {what} and was left alone.')
 
-    def outcome(self, plan: SyncPlan, done: tuple[Change, ...]) -> SyncOutcome:
+    def outcome(self, prepared: PreparedSync, done: tuple[Change, ...]) -> SyncOutcome:
         """The counts; ends the log with them."""
+        plan = prepared.plan
         for line in summary_lines(plan):
             self._reporter.log(line)
         outcome = SyncOutcome(
@@ -296,6 +298,7 @@ class SyncJob:
             requests=self._requests,
             seconds=round(time.monotonic() - self._started, 3),
             plan=plan,
+            library_id=prepared.library_id,
         )
         self._reporter.progress(1, 1)
         self._reporter.status(outcome.status)

@@ -296,7 +296,7 @@ def drive(gui, helpers):
     last[0] = time.perf_counter()
     timer.start()
     dialog.start_sync()
-    yield lambda: dialog.status.text().startswith(('Done', 'Error'))
+    yield lambda: dialog.job_view.status.text().startswith(('Done', 'Error'))
     yield 0.3
     timer.stop()
     def during(name, begin, end):
@@ -310,7 +310,8 @@ def drive(gui, helpers):
     took = {'_set_fields': 0.0, 'refresh_books': 0.0, 'collect': 0.0}
     for name, begin, end in spans:
         took[name] += end - begin
-    return {'status': dialog.status.text(), 'longest': longest, 'took': took, 'lines': dialog.log.blockCount()}
+    lines = dialog.job_view.log.blockCount()
+    return {'status': dialog.job_view.status.text(), 'longest': longest, 'took': took, 'lines': lines}
 """
 
 

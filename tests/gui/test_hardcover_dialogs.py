@@ -83,6 +83,7 @@ from qt.core import (
     QSize,
     QStyleOptionViewItem,
     Qt,
+    QTextCursor,
     QTextDocument,
     QTextEdit,
     QTimer,
@@ -555,8 +556,9 @@ def test_calibre_quits_while_a_question_waits(make_desk: MakeDesk) -> None:
     desk = make_desk([{'title': 'Emma', 'authors': ['Nobody']}])
     dialog = desk.open(FetchDialog(desk.window, desk.jobs))
     desk.until(lambda: dialog.picker.candidates.count())
-    worker = dialog._worker
+    worker = desk.jobs._worker
     desk.jobs.shut_down()
+    assert worker is not None
     assert worker.isFinished()
 
 
@@ -603,7 +605,7 @@ def test_booklore_comes_first(make_desk: MakeDesk) -> None:
         desk.until_ended(dialog)
     assert [desk.identifiers(book_id)['hardcover-id'] for book_id in (1, 2, 3)] == ['11', '12', '13']
     assert 'Emma\tStored\t11 (from BookLore)' in dialog.result_page.as_text()
-    assert 'OK Emma -> hardcover-id=11 (from BookLore)' in dialog.log.toPlainText()
+    assert 'OK Emma -> hardcover-id=11 (from BookLore)' in dialog.job_view.log.toPlainText()
     assert len(booklore.requests) == 2
     assert desk.service.server.units == 2
 
@@ -628,7 +630,7 @@ def test_booklore_without_batch_is_asked_singly_for_what_is_left(make_desk: Make
         dialog = desk.open(FetchDialog(desk.window, desk.jobs))
         desk.until_ended(dialog)
     assert [desk.identifiers(book_id)['hardcover-id'] for book_id in (1, 2, 3)] == ['11', '12', '13']
-    assert 'asking for 2 of the 2 books' in dialog.log.toPlainText()
+    assert 'asking for 2 of the 2 books' in dialog.job_view.log.toPlainText()
     assert booklore.count('/api/v1/books/501') == 0
 
 
@@ -642,7 +644,7 @@ def test_a_dead_booklore_costs_a_line(make_desk: MakeDesk) -> None:
     dialog = desk.open(FetchDialog(desk.window, desk.jobs))
     desk.until_ended(dialog)
     assert desk.identifiers(1)['hardcover-id'] == '11'
-    lines = [line for line in dialog.log.toPlainText().split('\n') if 'BookLore' in line]
+    lines = [line for line in dialog.job_view.log.toPlainText().split('\n') if 'BookLore' in line]
     assert len(lines) == 1
     assert lines[0].startswith('Note: BookLore was left out: BookLore could not be reached')
 
@@ -905,6 +907,28 @@ def test_a_failure_is_listed_with_its_reason(make_desk: MakeDesk) -> None:
     assert 'Ratings are closed today' in first.item(0, 2).text()
     first.itemDoubleClicked.emit(first.item(0, 0))
     assert desk.window.shown == [2]
+
+
+def test_the_log_is_read_from_left_to_right_and_with_the_keyboard(make_desk: MakeDesk, qtbot: Any) -> None:
+    desk = make_desk()
+    application = QApplication.instance()
+    assert isinstance(application, QApplication)
+    application.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
+    try:
+        dialog = FetchDialog(desk.window, desk.jobs)
+        qtbot.addWidget(dialog)
+        dialog.show()
+        log = dialog.findChild(QPlainTextEdit, 'log')
+        log.appendPlainText('OK Dune -> hardcover-id=312460 (from BookLore)')
+        assert dialog.layoutDirection() == Qt.LayoutDirection.RightToLeft
+        assert log.layoutDirection() == Qt.LayoutDirection.LeftToRight
+        log.moveCursor(QTextCursor.MoveOperation.Start)
+        qtbot.keyClick(log, Qt.Key.Key_End, Qt.KeyboardModifier.ShiftModifier)
+        assert log.textCursor().selectedText() == 'OK Dune -> hardcover-id=312460 (from BookLore)'
+        # Its lines lead nowhere, and it does not say that they do.
+        assert log.toolTip() == ''
+    finally:
+        application.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
 
 
 def test_cancel_in_the_preview_sends_nothing(make_desk: MakeDesk) -> None:

@@ -6,6 +6,8 @@ import json
 import platform
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -99,18 +101,20 @@ def test_says_what_goes_on(desk: Any, bookfusion: Any) -> None:
     """Busy while signing in and fetching, filling while matching, full at the end."""
     seen: list[tuple[str, int, int]] = []
     bar = desk.child('progress')
-    say, show = desk.dialog._show_status, desk.dialog._show_progress
+    label = desk.child('status')
+    say, show = label.setText, bar.setValue
 
-    def note(*arguments: Any) -> None:
-        (say if len(arguments) == 1 else show)(*arguments)
+    def note(change: Callable[[Any], None], value: Any) -> None:
+        change(value)
         seen.append((desk.status, bar.value(), bar.maximum()))
 
-    desk.dialog._show_status = desk.dialog._show_progress = note
+    label.setText, bar.setValue = partial(note, say), partial(note, show)
     assert desk.status == 'Ready to sync.'
     assert desk.run('sync_now') == 'Done - 2 updated, 2 skipped.'
     texts = list(dict.fromkeys(text for text, _value, _maximum in seen))
+    # Before the first words of the job there is nothing to say.
     assert texts == [
-        'Ready to sync.',
+        '',
         'Authenticating...',
         'Fetching BookFusion library...',
         'Fetching BookFusion library... (3)',
@@ -210,6 +214,7 @@ def test_says_that_another_job_runs(desk: Any, bookfusion: Any) -> None:
     assert desk.status == 'Another job is running. Wait until it is done, or stop it.'
     ended.set()
     desk.idle()
+    assert desk.status == 'Ready to sync.'
     assert desk.child('sync_now').isEnabled()
     assert bookfusion.count(SIGN_IN) == 0
 
@@ -232,11 +237,11 @@ def test_is_opened_while_another_job_runs(desk: Any, qtbot: Any) -> None:
     desk.jobs.start(Worker(lambda reporter, cancel: ended.wait(20)))
     second = MainDialog(desk.window, desk.jobs, lambda: None)
     qtbot.addWidget(second)
-    assert second.status.text() == 'Another job of this plugin is running.'
+    assert second.job_view.status.text() == 'Another job of this plugin is running.'
     assert not second.sync_now.isEnabled()
     ended.set()
     desk.idle()
-    assert second.status.text().startswith('Enter your BookFusion account')
+    assert second.job_view.status.text().startswith('Enter your BookFusion account')
     assert second.sync_now.isEnabled()
 
 
@@ -287,7 +292,7 @@ def test_another_library_forgets_the_result(desk: Any) -> None:
 
 def switch_before_the_end_is_told(desk: Any, database: Any) -> None:
     """The thread has ended, but its signals are still on their way while Calibre switches to another library."""
-    assert desk.dialog._worker.wait(20_000)
+    assert desk.jobs._worker.wait(20_000)
     desk.jobs.library_about_to_change()
     desk.window.current_db = database
     desk.dialog.library_changed()
@@ -376,7 +381,7 @@ def test_ten_thousand_lines_come_in_bundles(desk: Any) -> None:
     bundles: list[int] = []
     worker = Worker(job)
     worker.lines_logged.connect(lambda lines: bundles.append(len(lines)))
-    desk.dialog._run(worker, lambda result: None)
+    desk.dialog.job_view.run(worker, lambda result: None, lambda error: None)
     desk.idle()
     assert sum(bundles) == count
     assert len(bundles) < count / 25
@@ -413,7 +418,7 @@ def test_the_log_is_whole_when_the_status_says_so(desk: Any) -> None:
     worker.status_changed.connect(
         lambda sentence: texts.append((str(sentence), desk.child('log').toPlainText().splitlines()[-1]))
     )
-    desk.dialog._run(worker, lambda result: None)
+    desk.dialog.job_view.run(worker, lambda result: None, lambda error: None)
     desk.idle()
     assert texts == [(str(SIGNED_OUT), 'line 19')]
 

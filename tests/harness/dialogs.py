@@ -227,9 +227,9 @@ def push_dialog(window: Window, jobs: Jobs, planned: PlannedPush) -> PushDialog:
 
 def working_dialog(window: Window, jobs: Jobs) -> FetchDialog:
     dialog = FetchDialog(window, jobs)
-    dialog._show_status(text('Looking up Hardcover ids...'))
-    dialog._show_progress(120, 512)
-    dialog._append(
+    dialog.job_view.show_step(text('Looking up Hardcover ids...'))
+    dialog.job_view.show_progress(120, 512)
+    dialog.job_view.log.append(
         [
             'BookLore knows 250 of 500 books on Hardcover (4 requests to it).',
             'OK Dune -> hardcover-id=312460 (from BookLore)',
