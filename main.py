@@ -38,7 +38,7 @@ from .base.errors import (
 )
 from .base.reporter import Reporter
 from .base.settings import plugin_folder
-from .gui.book_list import BookList
+from .gui.book_list import BOOK_NOT_SHOWN, BookList
 from .gui.first_run import FirstRunPage
 from .gui.job_runner import Jobs
 from .gui.job_view import JobState, JobView
@@ -350,7 +350,7 @@ class MainDialog(Dialog):
         return self.jobs.library() if getattr(self.gui, 'current_db', None) is not None else None
 
     def _book_not_shown(self) -> None:
-        self.job_view.say(_('That book is not in the library as it is shown now.'))
+        self.job_view.say(BOOK_NOT_SHOWN.translated(_, ngettext))
 
     def library_changed(self) -> None:
         """The window shows another library now: what the log says of books is about the old one."""

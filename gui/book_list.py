@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from ..base.text import text
+
+BOOK_NOT_SHOWN = text('That book is not in the library as it is shown now.')
 # Marks with this in front are ours: the next ones replace them, and leave those that the user has set.
 MARK_PREFIX = 'bookfusion_'
 

@@ -29,6 +29,7 @@ from qt.core import (
 from ..base import errors, log_file
 from ..base.errors import BackSyncError, Cancelled, LibraryTrouble
 from ..sync_worker import Job, Worker
+from .book_list import BOOK_NOT_SHOWN, BookList
 from .job_runner import Jobs
 from .job_view import ANOTHER_JOB, JobState, JobView
 from .widgets import Notice, plain_tip, push_button
@@ -65,10 +66,12 @@ class ResultPage(QWidget):
         self.more.setTextFormat(Qt.TextFormat.PlainText)
         self.more.setWordWrap(True)
         self.table = self._make_table()
+        self.note = Notice('note', self)
         self.table.itemDoubleClicked.connect(lambda item: show_book(self._book_id(item.row())))
         layout.addWidget(self.sentence)
         layout.addWidget(self.more)
         layout.addWidget(self.table, 1)
+        layout.addWidget(self.note)
         # Keeps the sentences at the top where there is no table.
         layout.addStretch(0)
 
@@ -96,6 +99,7 @@ class ResultPage(QWidget):
 
     def show_result(self, sentence: str, icon: str, more: str, rows: Sequence[ResultRow]) -> None:
         self.sentence.say(sentence, icon)
+        self.say('')
         self.more.setText(more)
         self.more.setVisible(bool(more))
         table = self.table
@@ -117,6 +121,10 @@ class ResultPage(QWidget):
         # Without a grid, the next column would begin where the longest word ends.
         table.setColumnWidth(1, table.columnWidth(1) + 2 * table.fontMetrics().averageCharWidth())
 
+    def say(self, words: str) -> None:
+        """Says below the table what there is to say of a row; no words: nothing any more."""
+        self.note.say(words)
+
     def as_text(self) -> str:
         """The same as plain text, a line a book."""
         lines = [self.sentence.label.text(), self.more.text()]
@@ -132,6 +140,7 @@ class JobDialog(Dialog):
     def __init__(self, gui: Any, jobs: Jobs, title: str, name: str) -> None:
         self.gui = gui
         self.jobs = jobs
+        self.book_list = BookList(gui)
         self._library_id = jobs.library().library_id
         self.open_library = jobs.library_opener()
         log_file.start()
@@ -214,7 +223,8 @@ class JobDialog(Dialog):
         close.setFocus()
 
     def _show_book(self, book_id: int) -> None:
-        self.gui.library_view.select_rows([book_id])
+        shown = self.jobs.has_open(self._library_id) and self.book_list.show(book_id)
+        self.result_page.say('' if shown else BOOK_NOT_SHOWN.translated(_, ngettext))
 
     def _copy(self) -> None:
         Application.instance().clipboard().setText(f'{self.result_page.as_text()}\n\n{self.job_view.log.toPlainText()}')

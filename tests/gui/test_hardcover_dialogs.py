@@ -909,6 +909,42 @@ def test_a_failure_is_listed_with_its_reason(make_desk: MakeDesk) -> None:
     assert desk.window.shown == [2]
 
 
+def test_a_result_leads_to_a_book_that_a_search_hides(make_desk: MakeDesk) -> None:
+    desk = rated_desk(make_desk)
+    dialog = FetchDialog(desk.window, desk.jobs)
+    desk.qtbot.addWidget(dialog)
+    dialog.show()
+    dialog.show_result('Done', 'ok.png', rows=[ResultRow(1, 'Emma', 'Stored'), ResultRow(2, 'Dune', 'Stored')])
+    table, note = dialog.result_page.table, dialog.result_page.note
+    desk.window.hidden_by_search = {2}
+    desk.window.not_in_the_virtual_library = {1}
+    table.itemDoubleClicked.emit(table.item(1, 0))
+    assert desk.window.shown == [2]
+    assert not note.isVisible()
+    table.itemDoubleClicked.emit(table.item(0, 0))
+    assert desk.window.shown == [2]
+    assert note.isVisible()
+    assert note.label.text() == 'That book is not in the library as it is shown now.'
+    table.itemDoubleClicked.emit(table.item(1, 0))
+    assert not note.isVisible()
+
+
+def test_a_result_of_another_library_leads_to_no_book(
+    make_desk: MakeDesk, make_library: Callable[..., Path], open_library: Callable[[Path], LibraryDatabase]
+) -> None:
+    """Its book ids belong to other books here."""
+    desk = rated_desk(make_desk)
+    dialog = FetchDialog(desk.window, desk.jobs)
+    desk.qtbot.addWidget(dialog)
+    dialog.show()
+    dialog.show_result('Done', 'ok.png', rows=[ResultRow(1, 'Emma', 'Stored')])
+    desk.window.current_db = open_library(make_library([{'title': 'Persuasion'}]))
+    table = dialog.result_page.table
+    table.itemDoubleClicked.emit(table.item(0, 0))
+    assert desk.window.shown == []
+    assert dialog.result_page.note.label.text() == 'That book is not in the library as it is shown now.'
+
+
 def test_the_log_is_read_from_left_to_right_and_with_the_keyboard(make_desk: MakeDesk, qtbot: Any) -> None:
     desk = make_desk()
     application = QApplication.instance()

@@ -130,12 +130,24 @@ class Window:
         self.selected = list(selected)
         self.refreshed: list[int] = []
         self.shown: list[int] = []
+        self.search = self
+        self.hidden_by_search: set[int] = set()
+        self.not_in_the_virtual_library: set[int] = set()
 
     def refresh_gui(self, ids: Sequence[int], covers_changed: bool = True) -> None:
         self.refreshed += ids
 
     def select_rows(self, ids: Sequence[int]) -> None:
         self.shown += ids
+
+    def current_view(self) -> Window:
+        return self.library_view
+
+    def ids_to_rows(self, ids: Sequence[int]) -> dict[int, int]:
+        return {each: each for each in ids if each not in self.hidden_by_search | self.not_in_the_virtual_library}
+
+    def clear(self) -> None:
+        self.hidden_by_search.clear()
 
     def get_selected_ids(self) -> list[int]:
         return self.selected

@@ -68,6 +68,23 @@ class Desk:
     def press(self, kind: str, button: str) -> None:
         self.helpers.click(self.helpers.child(self.helpers.window(kind), button, QPushButton))
 
+    def lead_to_the_first_book(self, kind: str) -> list[Any]:
+        """Double-clicks the first row of the result while a search hides its book, then while it is in no virtual
+        library that is shown: which books are selected, and what the window says.
+        """
+        window, search = self.helpers.window(kind), self.gui.search
+        table = self.helpers.child(window, 'results', QTableWidget)
+        note = self.helpers.child(window, 'note', QLabel)
+        found = []
+        for virtual_library in ('', '*'):
+            search.set_search_string('title:"Left Hand"')
+            self.gui.apply_virtual_library(virtual_library)
+            table.itemDoubleClicked.emit(table.item(0, 0))
+            selected = self.gui.library_view.get_selected_ids()
+            found.append([table.item(0, 0).text(), list(selected), note.text() if note.isVisible() else ''])
+        self.gui.apply_virtual_library()
+        return found
+
     def result(self, kind: str) -> list[Any]:
         """The sentence and the rows of the result; closes the window."""
         window = self.helpers.window(kind)
@@ -99,6 +116,7 @@ def drive(gui: Any, helpers: Any) -> Steps:
     found['second_window'] = helpers.window('PushDialog') is not None
     desk.press('FetchDialog', 'match')
     yield desk.shows('FetchDialog', 'results')
+    found['led_to'] = desk.lead_to_the_first_book('FetchDialog')
     found['fetched'] = desk.result('FetchDialog')
     yield lambda: not helpers.action.jobs.busy
 
