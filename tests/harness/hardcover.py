@@ -103,8 +103,8 @@ class Service:
         save({'hardcover_api_url': self.server.api_url, 'hardcover_token': self.server.token, **settings})
 
     @contextmanager
-    def client(self, token: str | None = None) -> Iterator[Hardcover]:
-        with HttpClient('Hardcover', USER_AGENT, PATIENT) as http:
+    def client(self, token: str | None = None, limits: Limits = PATIENT) -> Iterator[Hardcover]:
+        with HttpClient('Hardcover', USER_AGENT, limits) as http:
             yield Hardcover(http, self.server.api_url, Secret(self.server.token if token is None else token), self.pace)
 
     def new_pace(self, burst: float = 10.0) -> None:

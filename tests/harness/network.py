@@ -21,13 +21,17 @@ from calibre_plugins.bookfusionbacksync.base.errors import Cancelled
 from calibre_plugins.bookfusionbacksync.base.text import Text
 from calibre_plugins.bookfusionbacksync.transport.client import HttpClient
 from calibre_plugins.bookfusionbacksync.transport.request import Limits
-from standins.common import Answer, Request, StandIn, json_answer
+from standins.common import Answer, Fault, Request, StandIn, json_answer
 
 USER_AGENT = 'BookFusionBackSync/0.0.0 (Calibre plugin)'
 # Short enough to wait for, long enough for a machine that is busy with other things.
 QUICK = Limits(connect_timeout=1.0, read_timeout=0.3, total_timeout=1.0, retry_delays=(0.01, 0.02, 0.03))
+# Longer than pytest lets a test run: what ends with these limits was ended by something else, a cancel for example.
+ENDLESS = Limits(connect_timeout=600.0, read_timeout=600.0, total_timeout=600.0, retry_delays=())
 OWN_THREADS = ('page', 'single', 'look-up')
 SOON = 1.0
+# Only what hangs takes so long to end, in seconds.
+LONGEST_END = 20.0
 
 
 class Echo(StandIn):
@@ -82,16 +86,58 @@ def trust(server: StandIn) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=server.certificate_file)
 
 
-def own_threads() -> list[str]:
-    """The names of the plugin's threads that are running."""
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith(OWN_THREADS)]
+def own_threads() -> list[threading.Thread]:
+    """The plugin's threads that are running."""
+    return [thread for thread in threading.enumerate() if thread.name.startswith(OWN_THREADS)]
 
 
 def assert_no_thread_left() -> None:
-    end = time.monotonic() + SOON
-    while own_threads() and time.monotonic() < end:
-        time.sleep(0.01)
+    for thread in own_threads():
+        thread.join(LONGEST_END)
     assert own_threads() == []
+
+
+@contextlib.contextmanager
+def on_another_thread(work: Callable[[], object]) -> Iterator[None]:
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+@contextlib.contextmanager
+def while_held(server: StandIn) -> Iterator[None]:
+    """The block must end while the server still holds its answer back: on what hangs it closes its connections."""
+    ended = threading.Event()
+    let_go: list[str] = []
+
+    def watch() -> None:
+        if not ended.wait(LONGEST_END):
+            let_go.append('it ended only when the server let go')
+            server.refuse_connections()
+
+    with on_another_thread(watch):
+        try:
+            yield
+        finally:
+            ended.set()
+    assert let_go == []
+
+
+@contextlib.contextmanager
+def cancelling(cancel: Cancel, server: StandIn, once: Fault | Callable[[], object]) -> Iterator[None]:
+    """Sets the flag once a fault is on its way, or `once` returns: that must end the block, see `while_held`."""
+
+    def stop() -> None:
+        try:
+            server.wait_for_fault(once) if isinstance(once, Fault) else once()
+        finally:
+            cancel.set()
+
+    with while_held(server), on_another_thread(stop):
+        yield
 
 
 def cancelled_in(work: Callable[[Cancel], object], ready: Callable[[], object]) -> float:

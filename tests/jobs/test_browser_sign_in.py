@@ -6,7 +6,6 @@ import json
 import re
 import stat
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -36,6 +35,7 @@ from calibre_plugins.bookfusionbacksync.jobs.browser_sign_in import (
     sign_out,
 )
 from calibre_plugins.bookfusionbacksync.transport.request import Limits
+from harness.network import ENDLESS, cancelling
 from harness.secrets import TEST_DEVICE_CODE, TEST_PASSWORD, TEST_USER_TOKEN
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
@@ -396,19 +396,21 @@ def test_the_interval_is_kept_in_real_time(server: BookFusionStandIn) -> None:
 
 
 @pytest.mark.parametrize('hanging', [False, True], ids=['waiting', 'polling'])
-def test_a_cancel_ends_the_wait_at_once(server: BookFusionStandIn, hanging: bool) -> None:
-    server.set_options(device_interval=0.1 if hanging else 30)
-    server.fail(faults.Hang(), DEVICE_TOKEN, times=None)
-    cancel = Cancel()
-    with BrowserSignIn(server.user_api_base) as attempt:
+def test_a_cancel_ends_the_wait(server: BookFusionStandIn, monkeypatch: pytest.MonkeyPatch, hanging: bool) -> None:
+    """While nothing else would: neither a pause between two polls nor a poll that hangs ends within this test."""
+    monkeypatch.setattr(browser_sign_in, 'POLL_LIMITS', ENDLESS)
+    server.set_options(**SIGN_IN_TIMES)
+    poll = server.fail(faults.Hang(), DEVICE_TOKEN, times=None)
+    cancel, paused = Cancel(), threading.Event()
+
+    def pause(flag: Cancel, seconds: float) -> None:
+        paused.set()
+        flag.wait(seconds if hanging else ENDLESS.total_timeout)
+
+    with BrowserSignIn(server.user_api_base, pause=pause) as attempt:
         code = attempt.start(cancel)
-        timer = threading.Timer(0.3, cancel.set)
-        timer.start()
-        before = time.monotonic()
-        with pytest.raises(Cancelled):
+        with cancelling(cancel, server, poll if hanging else paused.wait), pytest.raises(Cancelled):
             attempt.wait(code, cancel)
-        timer.join()
-    assert time.monotonic() - before < 3
     assert server.count(DEVICE_TOKEN) == int(hanging)
 
 

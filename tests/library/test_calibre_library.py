@@ -412,22 +412,24 @@ class TestRefusing:
 
     def test_retiring_waits_for_a_write_that_has_begun(self, library_of: Any) -> None:
         library = library_of(three_books(dateread=FIRST))
-        begun, order = threading.Event(), []
+        begun, retired, order = threading.Event(), threading.Event(), []
         set_field = library.api.set_field
 
         def slow(*arguments: Any, **more: Any) -> Any:
             begun.set()
-            threading.Event().wait(0.2)
+            # Time enough for a retiring that does not wait.
+            retired.wait(0.2)
             order.append('written')
             return set_field(*arguments, **more)
 
         library.api.set_field = slow
         writer = threading.Thread(target=lambda: library.write([Cell(1, '#dateread', FIRST, SECOND)]))
         writer.start()
-        begun.wait(5)
+        begun.wait()
         library.retire()
         order.append('retired')
-        writer.join(5)
+        retired.set()
+        writer.join()
         assert order == ['written', 'retired']
 
     def test_a_closed_library(self, library_of: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from typing import Any
@@ -35,7 +34,7 @@ from calibre_plugins.bookfusionbacksync.services.hardcover_quota import (
 )
 from calibre_plugins.bookfusionbacksync.transport.client import HttpClient
 from harness.hardcover import Service, hardcover_service, small_catalogue
-from harness.network import QUICK, USER_AGENT
+from harness.network import ENDLESS, QUICK, USER_AGENT, cancelling
 from harness.secrets import TEST_HARDCOVER_TOKEN
 from standins.common import unused_port
 from standins.faults import (
@@ -392,11 +391,10 @@ def test_an_address_without_encryption_is_refused() -> None:
 
 
 def test_cancel_ends_a_request_at_once(service: Service) -> None:
-    service.server.fail(Hang())
-    with service.client() as hardcover:
-        threading.Timer(0.05, service.cancel.set).start()
-        with pytest.raises(Cancelled):
-            hardcover.who_am_i(service.cancel)
+    fault = service.server.fail(Hang())
+    cancelling_it = cancelling(service.cancel, service.server, fault)
+    with service.client(limits=ENDLESS) as hardcover, cancelling_it, pytest.raises(Cancelled):
+        hardcover.who_am_i(service.cancel)
 
 
 def test_cancel_ends_a_wait_for_the_quota(service: Service) -> None:
@@ -695,10 +693,9 @@ def test_a_cover_is_asked_for_once(service: Service) -> None:
 def test_a_cover_whose_fetching_was_stopped_is_not_taken_for_missing(service: Service) -> None:
     url = service.server.origin + '/covers/1.png'
     covers, cancel = Covers(USER_AGENT, service.server.api_url), Cancel()
-    service.server.fail(Hang())
+    fault = service.server.fail(Hang())
     try:
-        threading.Timer(0.1, cancel.set).start()
-        with pytest.raises(Cancelled):
+        with cancelling(cancel, service.server, fault), pytest.raises(Cancelled):
             covers.fetch(url, cancel)
         assert covers.fetch(url, Cancel()) == PNG
     finally:

@@ -373,6 +373,12 @@ class StandIn:
             if not self._changed.wait_for(lambda: self.count(path) >= times, timeout):
                 raise TimeoutError(f'{self.count(path)} of {times} requests for {path!r} in {timeout} s')
 
+    def wait_for_fault(self, fault: Fault, times: int = 1, timeout: float = 10.0) -> None:
+        """Wait until a row of the table of faults has been due so often; TimeoutError otherwise."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: fault.hits >= times, timeout):
+                raise TimeoutError(f'{fault} in {timeout} s')
+
     def reset_log(self) -> None:
         """Forget requests and counts, not the faults and options."""
         with self._lock:
