@@ -37,8 +37,12 @@ Job = Callable[[Any, Cancel], Any]
 class Worker(QThread):
     """A job `job(reporter, cancel)` on its own thread; the worker itself is the reporter.
 
-    `status_changed(Text)`, `progress_changed(done, total)` (total 0: nobody knows), `lines_logged(list of str)`;
-    then exactly one of `succeeded(result)` and `failed(BackSyncError)`, and Qt's own `finished`.
+    Signals:
+        status_changed(Text): what goes on now.
+        progress_changed(int, int): how far it is, of how much; of 0 where nobody knows.
+        lines_logged(list): lines of the log, as str.
+        succeeded(object): the job's result; exactly one of this and `failed` comes, then Qt's own `finished`.
+        failed(BackSyncError): why there is no result.
     """
 
     status_changed = pyqtSignal(object)
@@ -84,7 +88,7 @@ class Worker(QThread):
 
     @staticmethod
     def _let_the_window_breathe() -> None:
-        """Hands Python's lock to the window's thread where that waits for it; else it waits 5 ms, again and again."""
+        """Yield the GIL: otherwise the GUI thread waits a whole switch interval (5 ms) each time."""
         time.sleep(0)
 
     def progress(self, done: int, total: int | None) -> None:

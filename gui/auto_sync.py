@@ -36,7 +36,11 @@ FAILURES_BEFORE_NOTIFICATION = 3
 
 
 class AutoSync(QObject):
-    """`ended` tells that a sync of its own is over, however it ended."""
+    """Looks every minute whether a sync is due, and starts it.
+
+    Signals:
+        ended(): a sync of its own is over, however it ended.
+    """
 
     ended = pyqtSignal()
 
@@ -101,7 +105,7 @@ class AutoSync(QObject):
             logger.warning('No automatic sync: %s', error)
             return
         if not with_one:
-            # A library that has nothing to do with BookFusion is none of ours.
+            # Skip libraries without bookfusion identifiers.
             self._passed_over = True
             return
         log_file.start()

@@ -35,7 +35,11 @@ def reason_names() -> dict[str, str]:
 
 
 class ResultBar(QWidget):
-    """Two buttons, each there only while it has books to show. `not_shown` tells that a book could not be shown."""
+    """Two buttons, each there only while it has books to show.
+
+    Signals:
+        not_shown(): the book of a line cannot be shown.
+    """
 
     not_shown = pyqtSignal()
 
