@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writing a file so that a crash leaves the old one or the new one, and nobody else can read it.
+"""Folders that only their owner reads, and writing a file there so that a crash leaves the old one or the new one.
 
 Standard library only.
 """
@@ -13,6 +13,14 @@ from contextlib import suppress
 from pathlib import Path
 
 REPLACE_TRIES = 5
+
+
+def make_private_folder(folder: Path) -> None:
+    """Makes a folder, and those above it that are missing, mode 0700. Raises OSError."""
+    # Path.mkdir gives the ones above the mode of everything else.
+    if folder.parent != folder and not folder.parent.is_dir():
+        make_private_folder(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def write_privately(path: Path, data: bytes) -> None:

@@ -9,26 +9,27 @@ from __future__ import annotations
 import json
 import re
 import secrets
-import stat
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, fields, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from calibre.utils.config import JSONConfig, config_dir
+from calibre.utils.config import config_dir
 from calibre.utils.lock import ExclusiveFile
 
 from . import errors
 from .about import IMPORT_NAME
 from .errors import SettingsTrouble
-from .private_files import write_privately
+from .json_file import Damaged, JsonFile
+from .private_files import make_private_folder
 from .redaction import Secret
 
 LIBRARY_NAMESPACE = 'BookFusionBackSync'
 LOCK_NAME = 'settings.lock'
+# Bytes.
+LARGEST_FILE = 16 * 1024 * 1024
 COLUMN_KEYS = (
     'last_read_column',
     'completed_column',
@@ -92,41 +93,7 @@ class LibraryPreferences(Protocol):
     def set_pref(self, name: str, val: object, namespace: str | None = None) -> None: ...
 
 
-def _parsed(raw: bytes) -> dict[str, object]:
-    """The settings in a file's bytes, whatever UTF they are in; ValueError where that is not a JSON object."""
-    if not raw.strip():
-        return {}
-    try:
-        data = json.loads(raw)
-    except RecursionError:
-        raise ValueError('nested too deep') from None
-    if not isinstance(data, dict):
-        raise ValueError('not an object')
-    return data
-
-
-class _PrivateFile(JSONConfig):
-    """Calibre's settings file, read and written by us.
-
-    Calibre takes a file that it cannot read (one that begins with a byte order mark, say) for an empty one, and before
-    8.11 it writes with the umask of its start, so that others could read it.
-    """
-
-    def raw_to_object(self, raw: bytes) -> dict[str, object]:
-        return _parsed(raw)
-
-    def to_raw(self) -> bytes:
-        return json.dumps(self, indent=2, sort_keys=True).encode()
-
-    def commit(self) -> None:
-        if not self.no_commit:
-            path = Path(self.file_path)
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_privately(path, self.to_raw())
-
-
 _lock = threading.RLock()
-_file: _PrivateFile | None = None
 
 
 def settings_path() -> Path:
@@ -138,70 +105,35 @@ def plugin_folder() -> Path:
     folder = Path(config_dir) / 'plugins' / IMPORT_NAME
     # Whoever writes there meets what is wrong with it, and can say what it was for.
     with suppress(OSError):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(folder)
     return folder
 
 
-def forget() -> None:
-    """Drops what is held in memory, so that the next use reads the file again."""
-    global _file
-    with _lock:
-        _file = None
-
-
-def _set_aside(path: Path) -> Path:
-    _make_private(path)
-    stamp = datetime.now().astimezone().strftime('%Y%m%d-%H%M%S-%f')
-    return path.replace(path.with_name(f'{path.name}.unreadable-{stamp}'))
-
-
-def _still_set_aside() -> Path | None:
-    """The file that was set aside last, as long as no other has taken its place."""
-    path = settings_path()
-    return None if path.exists() else max(path.parent.glob(f'{path.name}.unreadable-*'), default=None)
-
-
-def _check_file(path: Path) -> None:
-    """Sets a file aside that is not a JSON object: Calibre's own reader would take it for empty and overwrite it."""
-    try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise SettingsTrouble(errors.SETTINGS_NOT_READ, path=path, reason=error.strerror) from None
-    try:
-        _parsed(raw)
-    except ValueError:
-        forget()
-        try:
-            aside = _set_aside(path)
-        except OSError as error:
-            raise SettingsTrouble(errors.SETTINGS_NOT_READ, path=path, reason=error.strerror) from None
-        raise SettingsTrouble(errors.SETTINGS_NOT_JSON, path=aside) from None
+def _file() -> JsonFile:
+    """The file, written in the form that Calibre gives to its own files: 0.0.4 left it to Calibre."""
+    return JsonFile(settings_path(), sort_keys=True, largest=LARGEST_FILE)
 
 
 def make_private() -> None:
     """Puts the file to mode 0600, whatever is in it; for a start that does not read it."""
-    _make_private(settings_path())
+    _file().make_private()
 
 
-def _make_private(path: Path) -> None:
-    with suppress(OSError):
-        if stat.S_IMODE(path.stat().st_mode) != 0o600:
-            path.chmod(0o600)
+def _stored() -> dict[str, object]:
+    """What the file holds, read afresh: the command line and the window may take turns. Raises SettingsTrouble.
 
-
-def _opened() -> _PrivateFile:
-    """The file as Calibre keeps it, read afresh: the command line and the window may take turns."""
-    global _file
-    path = settings_path()
-    _check_file(path)
-    _make_private(path)
-    if _file is None:
-        _file = _PrivateFile(f'plugins/{IMPORT_NAME}')
-    else:
-        _file.refresh()
-    return _file
+    A file that is not a JSON object is set aside and named in the error, so that no save overwrites it unread.
+    """
+    file = _file()
+    try:
+        try:
+            stored = file.read()
+        except Damaged:
+            raise SettingsTrouble(errors.SETTINGS_NOT_JSON, path=file.set_aside()) from None
+    except OSError as error:
+        raise SettingsTrouble(errors.SETTINGS_NOT_READ, path=file.path, reason=error.strerror) from None
+    file.make_private()
+    return stored
 
 
 @contextmanager
@@ -222,13 +154,12 @@ def save(values: Mapping[str, object]) -> None:
 
 
 def _write(values: Mapping[str, object]) -> None:
-    stored = _opened()
+    stored = _stored()
     # As JSON, where true is not 1: a value of the wrong type must not stay because it equals the right one.
     if all(key in stored and json.dumps(stored[key]) == json.dumps(value) for key, value in values.items()):
         return
     try:
-        with stored:
-            stored.update(values)
+        _file().write({**stored, **values})
     except OSError as error:
         raise SettingsTrouble(errors.SETTINGS_NOT_SAVED, path=settings_path(), reason=error.strerror) from None
 
@@ -236,14 +167,14 @@ def _write(values: Mapping[str, object]) -> None:
 def load(preferences: LibraryPreferences | None = None) -> Loaded:
     """The settings; with a library's preferences, its own columns win over the file's."""
     with _lock:
-        stored = dict(_opened())
+        stored = _stored()
     if preferences is not None:
         for key in COLUMN_KEYS:
             own = preferences.pref(key, None, namespace=LIBRARY_NAMESPACE)
             if own is not None:
                 stored[key] = own
     loaded = checked(stored)
-    aside = _still_set_aside()
+    aside = _file().set_aside_last()
     if aside is None:
         return loaded
     # Whoever met the error may have been a job that nobody watched.
@@ -317,5 +248,5 @@ def ensure_device() -> str:
 
 def _stored_device() -> str:
     with _lock:
-        stored = dict(_opened()).get('device', '')
-    return stored if isinstance(stored, str) and re.fullmatch(r'[0-9a-f]{16}', stored) else ''
+        device = _stored().get('device', '')
+    return device if isinstance(device, str) and re.fullmatch(r'[0-9a-f]{16}', device) else ''

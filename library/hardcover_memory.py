@@ -12,7 +12,7 @@ import logging
 import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any
 
 from ..base import errors
 from ..base.errors import LibraryTrouble
-from ..base.private_files import write_privately
+from ..base.json_file import JsonFile
 from ..rules.hardcover_records import Action, RatingChange
 from ..rules.records import CalibreBook
 
@@ -54,25 +54,16 @@ class Memory:
     """
 
     def __init__(self, folder: Path, library_id: str) -> None:
-        self._path = folder / f'hardcover-{re.sub(r"[^0-9A-Za-z-]", "_", library_id)}.json'
+        self._file = JsonFile(folder / f'hardcover-{re.sub(r"[^0-9A-Za-z-]", "_", library_id)}.json')
         self._data = self._read()
 
     def _read(self) -> dict[str, Any]:
         empty: dict[str, Any] = {'format': FORMAT, 'left': {}, 'written': {}, 'pushes': []}
         try:
-            data = json.loads(self._path.read_bytes())
-        except FileNotFoundError:
-            return empty
+            data = self._file.read_or_set_aside()
         except OSError as error:
             # Not damaged, perhaps only in use: what is in it must not be taken for lost.
-            raise LibraryTrouble(errors.MEMORY_NOT_READ, reason=error.strerror, path=self._path) from None
-        except (ValueError, RecursionError) as error:
-            logger.warning('%s cannot be read (%s), so it is set aside', self._path.name, type(error).__name__)
-            with suppress(OSError):
-                self._path.replace(self._path.with_suffix('.unreadable'))
-            return empty
-        if not isinstance(data, dict):
-            return empty
+            raise LibraryTrouble(errors.MEMORY_NOT_READ, reason=error.strerror, path=self._file.path) from None
         kept = {key: value for key, value in data.items() if key in empty and isinstance(value, type(empty[key]))}
         return {**empty, **kept}
 
@@ -86,9 +77,10 @@ class Memory:
 
     def _save(self) -> None:
         try:
-            write_privately(self._path, json.dumps(self._data, ensure_ascii=False, indent=1).encode())
+            self._file.write(self._data)
         except OSError as error:
-            raise LibraryTrouble(errors.RECORD_NOT_WRITTEN, reason=error.strerror, path=self._path.parent) from None
+            folder = self._file.path.parent
+            raise LibraryTrouble(errors.RECORD_NOT_WRITTEN, reason=error.strerror, path=folder) from None
 
     def why_left(self, book: CalibreBook) -> str:
         """SKIPPED, UNLINKED, NOT_FOUND, or '' for a book to ask about."""

@@ -6,14 +6,12 @@ A small file of its own; one that cannot be read or written is no reason not to 
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
-from pathlib import Path
 
-from ..base.private_files import write_privately
+from ..base.json_file import JsonFile
+from ..base.parsers import mapping, parse_count
 from ..base.settings import plugin_folder
 
 logger = logging.getLogger(__name__)
@@ -33,16 +31,8 @@ class LastSync:
     failures: int = 0
 
 
-def _path() -> Path:
-    return plugin_folder() / FILE_NAME
-
-
-def _stored() -> dict[str, Mapping[str, object]]:
-    try:
-        data = json.loads(_path().read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return {key: value for key, value in data.items() if isinstance(value, dict)} if isinstance(data, dict) else {}
+def _file() -> JsonFile:
+    return JsonFile(plugin_folder() / FILE_NAME)
 
 
 def _moment(value: object) -> datetime | None:
@@ -53,18 +43,18 @@ def _moment(value: object) -> datetime | None:
     return when if when is not None and when.tzinfo is not None else None
 
 
-def _count(value: object) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
-
-
 def recall(library_id: str) -> LastSync:
     """The last sync of this library; an empty LastSync where there was none or nobody knows."""
-    found = _stored().get(library_id, {})
+    try:
+        stored = mapping(_file().read_or_set_aside().get(library_id))
+    except OSError:
+        # Asked again and again; the next one that is remembered says what is wrong.
+        return LastSync()
     return LastSync(
-        _moment(found.get('when')),
-        _count(found.get('updated')),
-        _count(found.get('skipped')),
-        _count(found.get('failures')),
+        _moment(stored.get('when')),
+        parse_count(stored.get('updated')),
+        parse_count(stored.get('skipped')),
+        parse_count(stored.get('failures')),
     )
 
 
@@ -80,13 +70,12 @@ def remember_failure(library_id: str) -> LastSync:
 
 
 def _keep(library_id: str, last: LastSync) -> LastSync:
-    stored = _stored()
-    # The newest stand last.
-    stored.pop(library_id, None)
-    stored[library_id] = {**asdict(last), 'when': last.when.isoformat() if last.when else None}
-    newest = dict(list(stored.items())[-LIBRARIES_KEPT:])
     try:
-        write_privately(_path(), json.dumps(newest, indent=1).encode())
+        stored = _file().read_or_set_aside()
+        # The newest stand last.
+        stored.pop(library_id, None)
+        stored[library_id] = {**asdict(last), 'when': last.when.isoformat() if last.when else None}
+        _file().write(dict(list(stored.items())[-LIBRARIES_KEPT:]))
     except OSError as error:
         logger.warning('%s could not be written: %s', FILE_NAME, error.strerror)
     return last

@@ -6,7 +6,6 @@ A record is on disk before the library is touched, so that whatever happens in b
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from collections.abc import Iterator, Sequence
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from ..base import errors
 from ..base.errors import LibraryTrouble
-from ..base.private_files import write_privately
+from ..base.json_file import Damaged, JsonFile
 from ..rules.sync_plan import Value
 from .calibre_library import Cell, Library, Written
 
@@ -83,10 +82,8 @@ class UndoRecords:
         when = datetime.now(timezone.utc)
         record = {'format': FORMAT, 'when': when.isoformat(), 'cells': [_as_json(cell) for cell in cells]}
         try:
-            for folder in (self._folder.parent, self._folder):
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             path = self._folder / f'{self._next_number():08d}-{when:%Y%m%dT%H%M%SZ}{PENDING}'
-            write_privately(path, json.dumps(record).encode())
+            _file(path).write(record)
         except OSError as error:
             raise LibraryTrouble(
                 errors.RECORD_NOT_WRITTEN, reason=error.strerror or type(error).__name__, path=self._folder
@@ -109,8 +106,9 @@ class UndoRecords:
         for path in reversed(self._paths()):
             try:
                 record = _read(path)
-            except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-                logger.warning('Undo record %s cannot be read: %s', path.name, type(error).__name__)
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                reason = error if isinstance(error, Damaged) else type(error).__name__
+                logger.warning('Undo record %s cannot be read: %s', path.name, reason)
             else:
                 yield record
 
@@ -162,8 +160,12 @@ def _number(path: Path) -> int:
     return int(path.name.partition('-')[0])
 
 
+def _file(path: Path) -> JsonFile:
+    return JsonFile(path, indent=None)
+
+
 def _read(path: Path) -> UndoRecord:
-    data = json.loads(path.read_bytes())
+    data = _file(path).read()
     if data['format'] != FORMAT:
         raise ValueError('another format')
     cells = tuple(_from_json(cell) for cell in data['cells'])

@@ -132,13 +132,12 @@ def plugin_zip() -> Path:
 def clean_settings(request: pytest.FixtureRequest) -> Iterator[None]:
     """Each test starts with the plugin's default settings, without its log, its undo record and its caches."""
     folder = Path(config_dir, 'plugins', IMPORT_NAME)
-    from calibre_plugins.bookfusionbacksync.base import log_file, settings
+    from calibre_plugins.bookfusionbacksync.base import log_file
 
     log_file.stop()
     shutil.rmtree(folder, ignore_errors=True)
     for left in Path(config_dir, 'plugins').glob(f'{IMPORT_NAME}.json*'):
         left.unlink()
-    settings.forget()
     yield
     if folder.exists():
         EVIDENCE.add_folder(request.node.nodeid, folder)

@@ -295,7 +295,6 @@ class TestSaving:
         write_file({**unknown, 'email': 'a@b.c'})
         settings.save({'email': 'new@example.org', 'password': 'x'})
         assert on_disk() == {**unknown, 'email': 'new@example.org', 'password': 'x'}
-        settings.forget()
         settings.ensure_device()
         assert {key: on_disk()[key] for key in unknown} == unknown
 
@@ -464,7 +463,6 @@ class TestDevice:
         device = settings.ensure_device()
         assert re.fullmatch('[0-9a-f]{16}', device)
         assert on_disk()['device'] == device
-        settings.forget()
         assert settings.ensure_device() == device
         assert settings.load().settings.device == device
 
@@ -575,3 +573,31 @@ def test_upgrade_from_the_original_plugin_keeps_everything() -> None:
     assert mode_of(FILE) == 0o600
     settings.save({'page_size': 200})
     assert on_disk() == {**theirs, 'page_size': 200}
+
+
+def test_a_file_of_0_1_0_is_read_and_written_as_before() -> None:
+    """Byte for byte: indented, keys sorted, as that version and Calibre itself write it."""
+    theirs = (
+        b'{\n  "a_later_key": {\n    "a": [],\n    "b": "\\u00fc"\n  },\n  "auto_sync_hours": 6.0,\n'
+        b'  "bookfusion_token": "",\n  "completed_column": "#finished",\n  "device": "c0ffee0123456789",\n'
+        b'  "email": "reader@example.org",\n  "keep_newer_date": true\n}'
+    )
+    write_file(theirs)
+    loaded = settings.load()
+    assert loaded.problems == ()
+    assert loaded.settings == settings.Settings(
+        auto_sync_hours=6.0,
+        completed_column='#finished',
+        device='c0ffee0123456789',
+        email='reader@example.org',
+        keep_newer_date=True,
+    )
+    settings.save({'page_size': 200})
+    assert FILE.read_bytes() == theirs.replace(b'true\n}', b'true,\n  "page_size": 200\n}')
+
+
+def test_a_file_that_is_too_large_to_be_settings_is_set_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, 'LARGEST_FILE', 1000)
+    write_file({'email': 'x' * 1000})
+    with pytest.raises(SettingsTrouble, match='has been set aside'):
+        settings.load()

@@ -546,7 +546,7 @@ def test_says_when_it_cannot_save(open_form: Any, answers: Any, monkeypatch: pyt
     def full(_path: Path, _data: bytes) -> None:
         raise OSError(28, 'No space left on device')
 
-    monkeypatch.setattr(settings, 'write_privately', full)
+    monkeypatch.setattr('calibre_plugins.bookfusionbacksync.base.json_file.write_privately', full)
     form.child('email').setText('reader@example.org')
     asked = answers(lambda dialog: dialog.reject())
     form.widget.save_settings()

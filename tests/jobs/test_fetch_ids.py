@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -678,6 +679,25 @@ def test_a_damaged_memory_is_no_obstacle(make_shelf: MakeShelf, damage: bytes) -
     path.write_bytes(damage)
     assert skipped_books(shelf.open) == frozenset()
     assert len(shelf.fetch(choose=first).stored) == 1
+
+
+@pytest.mark.parametrize('damage', [b'{', b'[]', b'\xff'])
+def test_a_damaged_memory_is_set_aside(make_shelf: MakeShelf, damage: bytes) -> None:
+    shelf = make_shelf([emma()])
+    shelf.fetch(choose=skip)
+    (path,) = plugin_folder().glob('hardcover-*.json')
+    path.write_bytes(damage)
+    shelf.fetch(choose=skip)
+    (aside,) = plugin_folder().glob('hardcover-*unreadable*')
+    assert aside.read_bytes() == damage
+
+
+def test_a_memory_of_0_1_0_is_read(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([emma()])
+    shelf.fetch(choose=skip)
+    (path,) = plugin_folder().glob('hardcover-*.json')
+    path.write_bytes(json.dumps(json.loads(path.read_bytes()), ensure_ascii=False, indent=1).encode())
+    assert skipped_books(shelf.open) == frozenset({1})
 
 
 def test_the_memory_is_private_and_belongs_to_one_library(make_shelf: MakeShelf) -> None:

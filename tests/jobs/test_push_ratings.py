@@ -507,7 +507,7 @@ def test_without_a_record_nothing_is_sent(make_shelf: MakeShelf, monkeypatch: py
     def full(path: object, data: bytes) -> None:
         raise OSError(28, 'No space left on device')
 
-    monkeypatch.setattr('calibre_plugins.bookfusionbacksync.library.hardcover_memory.write_privately', full)
+    monkeypatch.setattr('calibre_plugins.bookfusionbacksync.base.json_file.write_privately', full)
     with pytest.raises(LibraryTrouble, match='No space left'):
         shelf.push()
     assert shelf.service.server.writes == []
@@ -633,15 +633,15 @@ def test_a_record_that_cannot_be_read_now_is_not_lost(make_shelf: MakeShelf, mon
     shelf = make_shelf([book('Emma', 11, 2)])
     shelf.push()
 
-    read = Path.read_bytes
+    opened = Path.open
 
-    def in_use(path: Path) -> bytes:
+    def in_use(path: Path, *arguments: Any) -> Any:
         if path.name.startswith('hardcover-'):
             raise PermissionError(13, 'Permission denied')
-        return read(path)
+        return opened(path, *arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, 'read_bytes', in_use)
+        patched.setattr(Path, 'open', in_use)
         with pytest.raises(LibraryTrouble, match='could not be read'):
             shelf.undo()
     assert shelf.undo() is not None

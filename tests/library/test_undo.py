@@ -372,6 +372,18 @@ class TestOddRecords:
         assert held(library)[1] is None
         assert records.undo_last(library).when is None
 
+    def test_the_log_says_which_and_why_and_the_file_stays(
+        self, library: Library, records: UndoRecords, folder: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        sync(library, records, {1: DAYS[1]})
+        (good,) = files_of(folder)
+        damaged = good.with_name('00000002-20240101T000000Z.json')
+        damaged.write_bytes(as_record()[:-20])
+        with caplog.at_level('WARNING'):
+            records.undo_last(library)
+        assert caplog.messages == [f'Undo record {damaged.name} cannot be read: not JSON']
+        assert damaged.read_bytes() == as_record()[:-20]
+
     def test_foreign_files_are_not_touched(self, library: Library, records: UndoRecords, folder: Path) -> None:
         sync(library, records, {1: DAYS[1]})
         (good,) = files_of(folder)
@@ -470,13 +482,13 @@ def die(*ignored, **more):
 
 from calibre_plugins.bookfusionbacksync.command_line import program
 from calibre_plugins.bookfusionbacksync.library import calibre_library
-from calibre_plugins.bookfusionbacksync.library import undo
+from calibre_plugins.bookfusionbacksync.base import json_file
 
 where, arguments = sys.argv[1], sys.argv[2:]
 set_fields = calibre_library.Library._set_fields
 
 if where == 'record':
-    undo.write_privately = die
+    json_file.write_privately = die
 elif where == 'before':
     calibre_library.Library._set_fields = die
 elif where == 'after':
