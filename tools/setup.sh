@@ -14,8 +14,9 @@ missing_packages() {
     command -v xvfb-run >/dev/null || echo xvfb
     command -v xauth >/dev/null || echo xauth
     command -v openssl >/dev/null || echo openssl
-    # Calibre's GUI does not draw a letter without a font.
-    fc-list 2>/dev/null | grep -q . || echo fonts-dejavu-core
+    # Calibre's GUI does not draw a letter without a font. No `| grep -q`, which leaves before fc-list has written
+    # everything: the pipe would fail by that, now and then.
+    [ -n "$(fc-list 2>/dev/null)" ] || echo fonts-dejavu-core
     { [ -x "$system_python" ] && "$system_python" -c 'import ensurepip, venv' 2>/dev/null; } || echo python3-venv
 }
 

@@ -35,7 +35,7 @@ debian_mirror() {
         printf '%s\n' "$BACKSYNC_MATRIX_MIRROR"
     elif grep -qx 'ID=debian' /etc/os-release; then
         # The one with the release itself, not the one with security updates.
-        apt-get indextargets --format "\$(SITE)" 'Created-By: Packages' | grep -v security | head -n 1
+        apt-get indextargets --format "\$(SITE)" 'Created-By: Packages' | awk '!/security/ && !found++'
     fi
 }
 
@@ -151,7 +151,7 @@ take_pictures() {
     done
 }
 
-count() { grep -o " $2=\"[0-9]*\"" "$1" | head -n 1 | tr -dc 0-9; }
+count() { grep -o " $2=\"[0-9]*\"" "$1" | awk -F '"' 'NR == 1 { print $2 }'; }
 
 table_row() {
     local version python qt xml=$results/$1.xml bad passed
