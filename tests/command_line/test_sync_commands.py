@@ -44,6 +44,15 @@ class TestSync:
         assert cache.all_field_for('#completed', range(1, 6)) == {1: True, 2: None, 3: None, 4: None, 5: None}
         assert service.violations == []
 
+    def test_what_it_says_is_in_the_log_file_as_well(
+        self, make_library: Any, service: BookFusionStandIn, run_cli: Any, config_folder: Path
+    ) -> None:
+        done = run_cli('sync', '--library', make_library(BOOKS), settings=account(service))
+        assert done.last_line == 'Done - 1 updated, 3 skipped.'
+        log = (plugin_folder(config_folder) / 'sync.log').read_text(encoding='utf-8').splitlines()
+        logged = [line.partition(' INFO ')[2] for line in log]
+        assert [line for line in logged if line in done.stdout.splitlines()] == done.stdout.splitlines()
+
     def test_a_second_sync_touches_nothing(
         self, make_library: Any, service: BookFusionStandIn, run_cli: Any, config_folder: Path
     ) -> None:

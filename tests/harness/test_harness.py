@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import os
 import socket
 import subprocess
@@ -16,11 +17,15 @@ from urllib.parse import urlencode
 import pytest
 from calibre.db.legacy import LibraryDatabase
 from calibre.utils.config import config_dir
+from calibre_plugins.bookfusionbacksync.base import log_file, settings
+from calibre_plugins.bookfusionbacksync.library.calibre_library import Cell
+from calibre_plugins.bookfusionbacksync.library.undo import UndoRecords
 from harness import secrets
 from harness.commands import calibre_environment, executable, run, settings_path, write_settings
 from harness.evidence import Evidence
 from harness.lock import CalibreLock
 from harness.modal import ModalWatchdog
+from harness.start import IMPORT_NAME
 from qt.core import QApplication, QMessageBox, QTimer
 
 OpenLibrary = Callable[[Path], LibraryDatabase]
@@ -52,6 +57,20 @@ def test_libraries_have_columns_and_an_id_of_their_own(make_library: Any, open_l
     assert second.field_metadata['#state']['display']['enum_values'] == ['Reading', 'Read']
     assert first.library_id != second.library_id
     assert first.library_id != open_library(make_library()).new_api.library_id
+
+
+# More often than there are workers (four at most), so that one at least comes after another in the same process.
+@pytest.mark.parametrize('_again', range(9))
+def test_every_test_finds_the_plugin_as_newly_installed(_again: int) -> None:
+    plugins = Path(config_dir, 'plugins')
+    assert list(plugins.glob(f'{IMPORT_NAME}*')) == []
+    assert settings.load() == settings.Loaded(settings.Settings(), ())
+    settings.save({'email': 'left@example.org', 'page_size': 17, 'of_another_version': True})
+    assert settings.load().settings.page_size == 17
+    log_file.start()
+    logging.getLogger(log_file.__name__).warning('left behind')
+    assert len(log_file.last_lines(10)) == 1
+    UndoRecords(settings.plugin_folder(), 'a library')._add([Cell(1, '#read', None, True)])
 
 
 @pytest.mark.parametrize(

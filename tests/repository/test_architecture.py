@@ -9,10 +9,10 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
 
 import build_zip
 import pytest
+from harness.modules import plugin_modules
 from harness.start import IMPORT_NAME, ROOT
 
 ABSOLUTE_NAME = f'calibre_plugins.{IMPORT_NAME}'
@@ -101,15 +101,6 @@ class Import:
     at_load: bool
 
 
-def modules(root: Path = ROOT) -> dict[str, Path]:
-    """Every module of the plugin that is in the folder, listed for the zip or not."""
-    found = {path.stem: path for path in root.glob('*.py')}
-    for folder in sorted(path.parent for path in root.glob('*/__init__.py')):
-        if folder.name not in ('tests', 'tools'):
-            found.update({f'{folder.name}/{path.stem}': path for path in folder.glob('*.py')})
-    return found
-
-
 def package_of(module: str) -> str:
     """The package of a module, '' at the top."""
     package, slash, _name = module.partition('/')
@@ -191,7 +182,7 @@ def links(sources: dict[str, str]) -> list[Import]:
     return [link for module, source in sources.items() for link in imported_by(module, source, known)]
 
 
-SOURCES = {module: path.read_text(encoding='utf-8') for module, path in modules().items()}
+SOURCES = {module: path.read_text(encoding='utf-8') for module, path in plugin_modules().items()}
 
 
 def outside_imports(source: str) -> Iterator[tuple[str, str, int]]:

@@ -1,17 +1,21 @@
-"""The shell scripts: what they ask of the machine they run on."""
+"""The shell scripts: what they ask of the machine they run on, and that they see every module."""
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import build_zip
 import pytest
+from harness.modules import plugin_modules
 from harness.start import ROOT
 
 SCRIPTS = [ROOT / '.ci' / 'run', ROOT / 'Makefile', *ROOT.glob('tools/*.sh'), *ROOT.glob('.github/**/*.yml')]
+RUFF = ROOT / '.venv' / 'bin' / 'ruff'
 # What ends before it has read everything: whoever writes into it then may fail of that.
 LEAVES_EARLY = re.compile(
     r'(?<!\|)\|\s*(?:head\b|[ef]?grep\s+(?:-\S+\s+)*(?:-\w*[qm]|--quiet|--max-count)|sed\s[^|]*(?<![a-z/])q\b)'
@@ -62,6 +66,36 @@ class TestFonts:
     def test_where_there_is_none_one_is_installed(self, programs: Path, body: str) -> None:
         script(programs / 'fc-list', body)
         assert 'install -q -y --no-install-recommends fonts-dejavu-core' in wanted_packages(programs)
+
+
+# Stand where lint.sh looks for its tools, and note which modules they were given.
+RECORDING_MYPY = 'cd "$1" && find -L . -name "*.py" | sed "s|^./||" >{notes}/types'
+RECORDING_PYTHON310 = 'case "$2" in *compile*) shift 2; printf "%s\\n" "$@" >{notes}/compiled ;; esac'
+
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='lint.sh is a shell script')
+def test_every_module_is_typed_and_compiled_for_python_310(tmp_path: Path) -> None:
+    copy, programs = tmp_path / 'repository', tmp_path / 'programs'
+    for folder in (copy / '.venv' / 'bin', copy / 'tools', programs):
+        folder.mkdir(parents=True)
+    build_zip.copy_sources(ROOT, copy)
+    for name in ('lint.sh', 'build_zip.py'):
+        shutil.copy(ROOT / 'tools' / name, copy / 'tools')
+    script(copy / '.venv' / 'bin' / 'python', f'exec {shutil.which("python3")} "$@"')
+    script(copy / '.venv' / 'bin' / 'ruff', '')
+    script(copy / '.venv' / 'bin' / 'mypy', RECORDING_MYPY.format(notes=tmp_path))
+    script(programs / 'python3.10', RECORDING_PYTHON310.format(notes=tmp_path))
+    environment = {**os.environ, 'PATH': f'{programs}:{os.environ["PATH"]}'}
+    subprocess.run([copy / 'tools' / 'lint.sh'], env=environment, check=True, capture_output=True, timeout=60)
+    for notes in ('types', 'compiled'):
+        assert set((tmp_path / notes).read_text().splitlines()) == {f'{name}.py' for name in plugin_modules()}, notes
+
+
+@pytest.mark.skipif(not RUFF.exists(), reason='ruff is in the environment that `make setup` makes')
+def test_ruff_looks_at_every_module() -> None:
+    done = subprocess.run([RUFF, 'check', '--show-files', '.'], cwd=ROOT, check=True, capture_output=True, text=True)
+    seen = {Path(line).relative_to(ROOT).as_posix() for line in done.stdout.splitlines()}
+    assert seen >= {f'{name}.py' for name in plugin_modules()}
 
 
 @pytest.mark.parametrize('path', SCRIPTS, ids=lambda path: path.name)
