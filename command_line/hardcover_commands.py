@@ -27,8 +27,8 @@ def add_hardcover_commands(commands: Commands) -> None:
 
 
 def run_ids(arguments: argparse.Namespace, reporter: TerminalReporter, cancel: Cancel) -> int:
+    from ..jobs.ask_booklore import source_from
     from ..jobs.fetch_ids import fetch_ids
-    from ..services.booklore import source_from
 
     cancel.check()
     open_library = library_opener(arguments, read_only=False)

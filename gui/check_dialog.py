@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The window of Test Connection: what a check found, in words, made to be copied into a bug report.
 
-Shows and copies; what is checked is another room's.
+Shows and copies; what is checked is another module's.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class CheckDialog(JobDialog):
 
     def check_booklore(self) -> None:
         """The BookLore server alone."""
-        from ..services.booklore import try_connection
+        from ..jobs.ask_booklore import try_connection
 
         settings = self._settings
         self.run(

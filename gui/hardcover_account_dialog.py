@@ -20,8 +20,15 @@ from ..base.errors import BackSyncError, NoKeyFile
 from ..base.redaction import Secret
 from ..base.settings import load
 from ..base.text import Text
-from ..jobs.hardcover_account import TokenCheck, check_token, load_token_file, save_token, token_from_text, token_path
-from ..services.hardcover_operations import NEW_KEY_PAGE
+from ..jobs.hardcover_account import (
+    NEW_KEY_PAGE,
+    TokenCheck,
+    check_token,
+    load_token_file,
+    save_token,
+    token_from_text,
+    token_path,
+)
 from ..sync_worker import Worker
 from .job_runner import Jobs
 from .widgets import Notice, plain_tip, push_button

@@ -19,6 +19,7 @@ from ..base.errors import BackSyncError, Cancelled, LibraryTrouble
 from ..base.reporter import Reporter
 from ..base.settings import load
 from ..base.text import Text, text
+from ..jobs.ask_booklore import source_from
 from ..jobs.change_match import change_match, find_candidates, unlink_match
 from ..jobs.fetch_ids import fetch_ids
 from ..jobs.push_ratings import plan_ratings, push_ratings, undo_push
@@ -27,7 +28,6 @@ from ..library.calibre_library import Library
 from ..rules.hardcover_records import (
     Action,
     Candidate,
-    Cost,
     IdsOutcome,
     PlannedPush,
     Question,
@@ -36,10 +36,7 @@ from ..rules.hardcover_records import (
     Reason,
     Verdict,
 )
-from ..rules.rating_plan import cost_of
 from ..rules.records import CalibreBook
-from ..services.booklore import source_from
-from ..services.hardcover_quota import Pace, shared_pace
 from ..sync_worker import Job
 from .job_dialog import JobDialog, ResultRow
 from .job_runner import Jobs
@@ -270,20 +267,10 @@ class PushDialog(JobDialog):
 
     def start(self) -> None:
         opener, ids = self.open_library, self._ids
+        self.run(lambda reporter, cancel: plan_ratings(opener, reporter, cancel, ids), self._planned)
 
-        def job(reporter: Reporter, cancel: Cancel) -> tuple[PlannedPush, Pace]:
-            planned = plan_ratings(opener, reporter, cancel, ids)
-            return planned, shared_pace(load().settings.hardcover_token)
-
-        self.run(job, self._planned)
-
-    def _planned(self, result: tuple[PlannedPush, Pace]) -> None:
-        planned, pace = result
-
-        def cost(changes: Sequence[RatingChange]) -> Cost:
-            return cost_of(changes, pace.seconds_for(len(changes)))
-
-        self.preview = PushPreview(self.pages, planned, cost)
+    def _planned(self, planned: PlannedPush) -> None:
+        self.preview = PushPreview(self.pages, planned)
         self.preview.rejected.connect(self.reject)
         self.preview.accepted.connect(lambda ticked: self._send(planned, ticked))
         self.pages.addWidget(self.preview)

@@ -6,7 +6,7 @@ Shows a plan and says what of it was ticked; sends nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -197,20 +197,14 @@ class CheckTable(QTableView):
 
 
 class PushPreview(QWidget):
-    """`accepted(list of RatingChange)` carries what is to be sent; `rejected` comes when nothing is.
-
-    `cost_of` says what sending some of the changes takes.
-    """
+    """`accepted(list of RatingChange)` carries what is to be sent; `rejected` comes when nothing is."""
 
     accepted = pyqtSignal(list)
     rejected = pyqtSignal()
 
-    def __init__(
-        self, parent: QWidget, planned: PlannedPush, cost_of: Callable[[Sequence[RatingChange]], Cost]
-    ) -> None:
+    def __init__(self, parent: QWidget, planned: PlannedPush) -> None:
         super().__init__(parent)
         self._planned = planned
-        self._cost_of = cost_of
         self.model = PreviewModel(planned.plan.changes, planned.plan.skipped)
         self.rows = PreviewRows(self.model)
         layout = QVBoxLayout(self)
@@ -323,7 +317,7 @@ class PushPreview(QWidget):
         self.send.setText(
             ngettext('&Send {count} rating', '&Send {count} ratings', len(ticked)).format(count=len(ticked))
         )
-        words = cost_words(self._cost_of(ticked)).translated(_, ngettext) if ticked else ''
+        words = cost_words(self._planned.cost_of(ticked)).translated(_, ngettext) if ticked else ''
         self.cost.setText(words)
 
     def _send(self) -> None:

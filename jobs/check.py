@@ -45,10 +45,10 @@ from ..services.bookfusion_survey import (
     positions_of,
     unreadable_dates,
 )
-from ..services.booklore import try_connection
 from ..services.hardcover_operations import SCOPES
 from ..transport.client import HttpClient
 from ..transport.request import Limits
+from .ask_booklore import try_connection
 from .hardcover_account import TokenCheck, check_token
 from .sync import OpenLibrary, http_client, rules_for, untold_columns, usable_columns
 

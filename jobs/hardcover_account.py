@@ -25,6 +25,8 @@ from ..services.hardcover_client import LIMITS, SERVICE, Hardcover
 from ..services.hardcover_quota import Pace
 from ..transport.client import HttpClient
 
+# The page that makes a key, with every permission ticked that is needed.
+NEW_KEY_PAGE = operations.NEW_KEY_PAGE
 TOKEN_FILE = 'hardcover.token'
 LARGEST_TOKEN_FILE = 64 * 1024
 # Personal keys, keys of apps, and the old ones, which are JWTs: letters, digits and a few marks, never a sentence.

@@ -24,6 +24,7 @@ from ..rules.hardcover_matching import EDITION_KEY, ID_KEY, OTHER_ID_KEY, titles
 from ..rules.hardcover_records import (
     Account,
     Action,
+    Cost,
     HardcoverBook,
     NewEntry,
     PlannedPush,
@@ -102,10 +103,19 @@ def plan_ratings(
             account = hardcover.who_am_i(cancel)
             entries = read_shelf(hardcover, account, wanted, reporter, cancel)
         plan = plan_difference(rated, newest_entries(entries), rules)
-        cost = cost_of(plan.changes, hardcover.pace.seconds_for(len(plan.changes)))
         report_plan(plan, reporter)
         warning = warn_about(len(plan.changes), hardcover.pace.left_today)
+        cost = cost_by(hardcover.pace)
         return PlannedPush(plan, account, library_id, cost, hardcover.units, hardcover.requests, warning)
+
+
+def cost_by(pace: Pace) -> Callable[[Sequence[RatingChange]], Cost]:
+    """What sending some changes takes, by what this pace says at that moment."""
+
+    def cost(changes: Sequence[RatingChange]) -> Cost:
+        return cost_of(changes, pace.seconds_for(len(changes)), MOST_FIELDS)
+
+    return cost
 
 
 def warn_about(changes: int, left_today: int | None) -> Text | None:

@@ -283,14 +283,14 @@ class RatingPlan:
 class PlannedPush:
     """A rating plan with what is needed to carry it out. Show it, then hand it to `push_ratings`.
 
-    `cost` is that of all changes; `units` and `requests` are those that planning took. `warning` is there where
-    many books change at once.
+    `cost_of` says what sending some of the changes takes, from now on; `units` and `requests` are those that planning
+    took. `warning` is there where many books change at once.
     """
 
     plan: RatingPlan
     account: Account
     library_id: str
-    cost: Cost
+    cost_of: Callable[[Sequence[RatingChange]], Cost]
     units: int = 0
     requests: int = 0
     warning: Text | None = None

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timezone
 
 from ..base.text import Text, text
-from ..services.hardcover_operations import MOST_FIELDS
 from .hardcover_matching import EDITION_KEY, number_id, stored_id, stored_slug
 from .hardcover_records import Action, Cost, RatingChange, RatingPlan, ShelfEntry
 from .records import CalibreBook
@@ -195,16 +194,16 @@ def _skip(book: CalibreBook, rated: RatedBooks, why: Text, entry: ShelfEntry | N
     return replace(_change(book, Action.SKIP, stars, entry), why=why)
 
 
-def request_count(changes: Iterable[RatingChange]) -> int:
-    """How many requests it takes to send these: five of a kind at most in one."""
+def request_count(changes: Iterable[RatingChange], most: int) -> int:
+    """How many requests it takes to send these: `most` of a kind in one."""
     added = sum(change.action is Action.ADD for change in changes)
     others = sum(change.action is not Action.ADD for change in changes)
-    return -(-added // MOST_FIELDS) - (-others // MOST_FIELDS)
+    return -(-added // most) - (-others // most)
 
 
-def cost_of(changes: Sequence[RatingChange], seconds: float) -> Cost:
-    """`seconds` is what the pace says for one unit each."""
-    return Cost(request_count(changes), len(changes), seconds)
+def cost_of(changes: Sequence[RatingChange], seconds: float, most: int) -> Cost:
+    """`seconds` is what the pace says for one unit each, `most` how many changes of a kind fit into a request."""
+    return Cost(request_count(changes, most), len(changes), seconds)
 
 
 def plan_undo(

@@ -165,8 +165,8 @@ def test_ratings_within_rounding_are_the_same() -> None:
 )
 def test_five_to_a_request(updates: int, adds: int, requests: int) -> None:
     changes = [RatingChange(1, '', Action.UPDATE)] * updates + [RatingChange(1, '', Action.ADD)] * adds
-    assert request_count(changes) == requests
-    assert cost_of(changes, 3.0).units == updates + adds
+    assert request_count(changes, 5) == requests
+    assert cost_of(changes, 3.0, 5).units == updates + adds
 
 
 def test_an_undo_puts_back_only_what_is_still_as_pushed() -> None:
