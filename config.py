@@ -7,12 +7,10 @@ Reads and writes through the settings room only; the columns it offers are the o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from calibre.gui2 import error_dialog
 from qt.core import (
-    QComboBox,
     QDialogButtonBox,
     QDoubleSpinBox,
     QFormLayout,
@@ -30,22 +28,22 @@ from qt.core import (
 from .base import settings
 from .base.about import PLUGIN_NAME
 from .base.address import checked_address, is_loopback
+from .base.columns_table import ROW_OF_KEY, SYNC_COLUMNS, ColumnRow, ColumnState, state_of, usable_columns
 from .base.errors import BackSyncError
 from .base.redaction import Secret
 from .base.settings import Settings
+from .gui.column_box import ColumnBox
 from .gui.widgets import (
     Notice,
     PasswordEdit,
     add_row,
     check_box,
-    column_label,
     line_edit,
     plain_label,
     plain_tip,
     push_button,
 )
-from .jobs.sync import usable_columns
-from .library.calibre_library import ColumnInfo, Library
+from .library.calibre_library import Library
 from .library.library_preferences import save_columns
 
 if TYPE_CHECKING:
@@ -54,85 +52,6 @@ if TYPE_CHECKING:
     from .gui.job_runner import Jobs
 
 load_translations()
-
-
-@dataclass(frozen=True)
-class ColumnField:
-    """A combo box for one column setting: its label, its tooltip, and what its type is called."""
-
-    key: str
-    label: str
-    tip: str
-    type_name: str
-
-
-def column_fields() -> tuple[ColumnField, ...]:
-    """The columns of a sync, in the order of the form."""
-    return (
-        ColumnField(
-            'last_read_column',
-            _('Last &Read Column:'),
-            _('The Date column that gets the date of the last reading on BookFusion'),
-            _('Date'),
-        ),
-        ColumnField(
-            'completed_column',
-            _('&Completed Column:'),
-            _('The Yes/No column that is set to Yes for finished books. It is never set to No. Empty: not used'),
-            _('Yes/No'),
-        ),
-        ColumnField(
-            'progress_column',
-            _('Pro&gress Column:'),
-            _('The number column that gets the reading progress in percent. Empty: not used'),
-            _('Integers or Floating point numbers'),
-        ),
-        ColumnField(
-            'read_time_column',
-            _('Reading &Time Column:'),
-            _(
-                'The number column that gets the reading time: hours where it holds floating point numbers, '
-                'minutes where it holds integers. Needs the sign-in with a browser. Empty: not used'
-            ),
-            _('Integers or Floating point numbers'),
-        ),
-        ColumnField(
-            'status_column',
-            _('&Status Column:'),
-            _(
-                'The text or enumeration column that gets Reading, Completed or Planned. '
-                'Planned needs the sign-in with a browser. Empty: not used'
-            ),
-            _('Text or Text with fixed set of permitted values'),
-        ),
-    )
-
-
-class ColumnBox(QComboBox):
-    """The columns of the right type as `#lookup (Name)`, after an empty entry; a bad choice is kept and marked."""
-
-    def __init__(self, name: str, tip: str, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setObjectName(name)
-        self.setToolTip(tip)
-        self.setMinimumContentsLength(24)
-        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-
-    def fill(self, usable: list[ColumnInfo], chosen: str, first_text: str, first_value: str = '') -> None:
-        self.clear()
-        self.addItem(first_text, first_value)
-        for column in sorted(usable, key=lambda column: column.name):
-            self.addItem(column_label(column.label), column.name)
-        place = self.findData(chosen)
-        if place < 0:
-            words = _('{column} (cannot be used)').format(column=chosen)
-            self.addItem(QIcon.ic('dialog_warning.png'), column_label(words), chosen)
-            place = self.count() - 1
-        self.setCurrentIndex(place)
-
-    @property
-    def chosen(self) -> str:
-        return str(self.currentData() or '')
 
 
 class ConfigWidget(QWidget):
@@ -236,14 +155,10 @@ class ConfigWidget(QWidget):
         else:
             words = _('These columns are for the library {name}.').format(name=self.library.name)
         form.addRow(plain_label(words, page, 'library_name'))
-        for field in column_fields():
-            box = ColumnBox(field.key, field.tip, page)
-            empty = _('(choose a column)') if field.key == 'last_read_column' else _('(not used)')
-            box.fill(usable_columns(self.columns, field.key), getattr(self.loaded, field.key), empty)
-            box.currentIndexChanged.connect(lambda _place, key=field.key: self._mark(key))
-            add_row(form, field.label, box)
-            self._boxes[field.key] = box
-            mark = self._marks[field.key] = Notice(f'{field.key}_mark', page)
+        for row in SYNC_COLUMNS:
+            box = self._column_box(row, page, form)
+            box.currentIndexChanged.connect(lambda _place, row=row: self._mark(row))
+            mark = self._marks[row.key] = Notice(f'{row.key}_mark', page)
             form.addRow('', mark)
         self.completed_threshold = self._threshold_box(page)
         add_row(form, _('Completed &from:'), self.completed_threshold)
@@ -267,34 +182,37 @@ class ConfigWidget(QWidget):
         box.setToolTip(_('A book counts as completed when its progress on BookFusion is at or above this'))
         return box
 
-    def _mark(self, key: str) -> None:
-        """Says below a box what is wrong with its column, or what it will not get, where there is something to say."""
-        name, words, icon = self._boxes[key].chosen, '', 'dialog_warning.png'
-        if name and self.library is not None:
-            words = self._wrong_with(key, name)
-        if name and not words and not self._has_token:
-            words, icon = self._not_filled(key), 'dialog_information.png'
-        self._marks[key].say(words, icon)
+    def _column_box(self, row: ColumnRow, page: QWidget, form: QFormLayout) -> ColumnBox:
+        """The row of the form in which a column is chosen; its entries are the columns of the right type."""
+        box = ColumnBox(row.key, row.tip.translated(_, ngettext), page)
+        first_text = row.first_entry.translated(_, ngettext)
+        box.fill(usable_columns(row, self.columns), self.loaded.columns[row.key], first_text, row.built_in)
+        add_row(form, row.label.translated(_, ngettext), box)
+        self._boxes[row.key] = box
+        return box
 
-    def _wrong_with(self, key: str, name: str) -> str:
+    def _mark(self, row: ColumnRow) -> None:
+        """Says below a box what is wrong with its column, or what it will not get, where there is something to say."""
+        chosen, words, icon = self._boxes[row.key].chosen, '', 'dialog_warning.png'
+        if chosen and self.library is not None:
+            words = self._wrong_with(row, chosen)
+        if chosen and not words and row.user_api_only is not None and not self._has_token:
+            # What the interface that email and password open does not tell.
+            words, icon = row.user_api_only.hint.translated(_, ngettext), 'dialog_information.png'
+        self._marks[row.key].say(words, icon)
+
+    def _wrong_with(self, row: ColumnRow, name: str) -> str:
         assert self.library is not None
-        if name in self.library.columns_awaiting_restart():
+        chosen = {**self.loaded.columns, **self.chosen_columns()}
+        state = state_of(row, chosen, self.columns, self.library.columns_awaiting_restart())
+        if state is ColumnState.AWAITING_RESTART:
             return _('{column} can be used after a restart of Calibre.').format(column=name)
-        if name not in self.columns:
+        if state is ColumnState.MISSING:
             return _('{column} does not exist in this library.').format(column=name)
-        if self.columns[name] not in usable_columns(self.columns, key):
-            wanted = next(field.type_name for field in column_fields() if field.key == key)
+        if state is ColumnState.WRONG_TYPE:
+            wanted = row.type_name.translated(_, ngettext)
             return _('{column} has the wrong type. A column of type {type} is needed.').format(column=name, type=wanted)
         return ''
-
-    def _not_filled(self, key: str) -> str:
-        """What the interface that email and password open does not tell."""
-        return {
-            'read_time_column': _('BookFusion tells the reading time only after a sign-in with a browser.'),
-            'status_column': _(
-                'Without a sign-in with a browser the status follows the percentage alone; Planned is not known.'
-            ),
-        }.get(key, '')
 
     def _hardcover_tab(self, page: QWidget, form: QFormLayout) -> None:
         self.hardcover_account = Notice('hardcover_account', page)
@@ -308,10 +226,7 @@ class ConfigWidget(QWidget):
         )
         self.configure_hardcover.setEnabled(self.jobs is not None)
         form.addRow(_button_row(self.configure_hardcover))
-        self.rating_column = ColumnBox('rating_column', _('The column whose ratings are pushed to Hardcover'), page)
-        rating_columns = [column for column in self.columns.values() if column.datatype == 'rating']
-        self.rating_column.fill(rating_columns, self.loaded.rating_column, _('Rating (built in)'), 'rating')
-        add_row(form, _('&Rating Column:'), self.rating_column)
+        self._column_box(ROW_OF_KEY['rating_column'], page, form)
         self.hardcover_add_unshelved = check_box(
             'hardcover_add_unshelved',
             _('A&dd rated books that are on no Hardcover shelf'),
@@ -404,8 +319,8 @@ class ConfigWidget(QWidget):
         self.sign_out.setEnabled(signed_in)
         # Who signs in with a browser has no password stored, and none is typed in by mistake.
         self.password.setEnabled(not signed_in)
-        for key in self._boxes:
-            self._mark(key)
+        for row in SYNC_COLUMNS:
+            self._mark(row)
         if stored.hardcover_token:
             self.hardcover_account.say(_('A Hardcover account is set up.'), 'ok.png')
         else:
@@ -446,7 +361,7 @@ class ConfigWidget(QWidget):
         stored = self._stored()
         form: dict[str, Any] = {**self.values(), **self.chosen_columns()}
         secret = {key: Secret(form[key]) for key in ('password', 'booklore_password')}
-        return replace(stored, **{**form, **secret})
+        return stored.with_values({**form, **secret})
 
     def _judge_booklore_address(self) -> None:
         """Warns where the address goes in the clear; one that cannot be used also keeps OK from being pressed."""
@@ -503,7 +418,7 @@ class ConfigWidget(QWidget):
 
     def chosen_columns(self) -> dict[str, str]:
         """The column settings, by key."""
-        return {**{key: box.chosen for key, box in self._boxes.items()}, 'rating_column': self.rating_column.chosen}
+        return {key: box.chosen for key, box in self._boxes.items()}
 
     def changed(self) -> Mapping[str, object]:
         """The values that differ from those the form began with; only these are written.

@@ -12,7 +12,7 @@ import secrets
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,6 +21,7 @@ from calibre.utils.lock import ExclusiveFile
 
 from . import errors
 from .about import IMPORT_NAME
+from .columns_table import COLUMNS
 from .errors import SettingsTrouble
 from .json_file import Damaged, JsonFile
 from .private_files import make_private_folder
@@ -30,30 +31,26 @@ LIBRARY_NAMESPACE = 'BookFusionBackSync'
 LOCK_NAME = 'settings.lock'
 # Bytes.
 LARGEST_FILE = 16 * 1024 * 1024
-COLUMN_KEYS = (
-    'last_read_column',
-    'completed_column',
-    'progress_column',
-    'read_time_column',
-    'status_column',
-    'rating_column',
-)
+COLUMN_KEYS = tuple(row.key for row in COLUMNS)
+
+
+def _default_columns() -> dict[str, str]:
+    return {row.key: row.default for row in COLUMNS}
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Every setting, checked. The defaults here are the contract's."""
+    """Every setting, checked. The defaults here and in the table of columns are the contract's.
+
+    `columns` holds the lookup names of the chosen columns by key, '' where none is chosen.
+    """
 
     email: str = ''
     password: Secret = Secret('')
     device: str = ''
     bookfusion_token: Secret = Secret('')
-    last_read_column: str = '#dateread'
-    completed_column: str = ''
+    columns: Mapping[str, str] = field(default_factory=_default_columns)
     completed_threshold: float = 99.9
-    progress_column: str = ''
-    read_time_column: str = ''
-    status_column: str = ''
     keep_newer_date: bool = False
     auto_sync_hours: float = 0
     bookfusion_api_base: str = 'https://bookfusion.com/api'
@@ -61,12 +58,32 @@ class Settings:
     page_size: int = 100
     hardcover_token: Secret = Secret('')
     hardcover_api_url: str = 'https://api.hardcover.app/v1/graphql'
-    rating_column: str = 'rating'
     hardcover_add_unshelved: bool = False
     hardcover_clear_ratings: bool = False
     booklore_url: str = ''
     booklore_username: str = ''
     booklore_password: Secret = Secret('')
+
+    @property
+    def last_read_column(self) -> str:
+        return self.columns['last_read_column']
+
+    @property
+    def rating_column(self) -> str:
+        return self.columns['rating_column']
+
+    def by_key(self) -> dict[str, Any]:
+        """Every setting by its key in the file."""
+        found: dict[str, Any] = {}
+        for each in fields(self):
+            found.update(self.columns if each.name == 'columns' else {each.name: getattr(self, each.name)})
+        return found
+
+    def with_values(self, values: Mapping[str, Any]) -> Settings:
+        """The same settings with some of them replaced, by their keys in the file."""
+        chosen = {key: values.get(key, name) for key, name in self.columns.items()}
+        others = {key: value for key, value in values.items() if key not in chosen}
+        return replace(self, columns=chosen, **others)
 
 
 DEFAULTS = Settings()
@@ -185,16 +202,15 @@ def checked(stored: Mapping[str, object]) -> Loaded:
     """Settings from whatever a file holds: a value of the wrong type or out of range becomes its default."""
     values: dict[str, Any] = {}
     problems = []
-    for each in fields(Settings):
-        default = getattr(DEFAULTS, each.name)
-        if each.name not in stored:
+    for key, default in DEFAULTS.by_key().items():
+        if key not in stored:
             continue
         try:
-            values[each.name] = _fit(each.name, stored[each.name], default)
+            values[key] = _fit(key, stored[key], default)
         except ValueError as error:
             shown = repr(default) if not isinstance(default, Secret) else 'nothing'
-            problems.append(f'Setting {each.name} {error}, so {shown} is used.')
-    return Loaded(Settings(**values), tuple(problems))
+            problems.append(f'Setting {key} {error}, so {shown} is used.')
+    return Loaded(DEFAULTS.with_values(values), tuple(problems))
 
 
 def _fit(key: str, value: object, default: object) -> object:

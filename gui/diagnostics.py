@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import platform
 from contextlib import suppress
-from dataclasses import fields
 from pathlib import Path
 
 from calibre.constants import __version__ as calibre_version
@@ -16,9 +15,9 @@ from qt.core import PYQT_VERSION_STR, qVersion
 
 from ..base import log_file, settings
 from ..base.about import PLUGIN_NAME, VERSION
+from ..base.columns_table import COLUMNS, ColumnState, state_of
 from ..base.errors import BackSyncError
 from ..base.redaction import Secret, redact
-from ..base.settings import COLUMN_KEYS, Settings
 from ..library.calibre_library import Library
 from ..rules.records import IDENTIFIER
 
@@ -68,12 +67,11 @@ def _settings(library: Library | None) -> list[str]:
         loaded = settings.load(library.api if library is not None else None)
     except BackSyncError as error:
         return ['Settings:', f'  {error}']
-    lines = [f'  {each.name}: {_shown(each.name, loaded.settings)}' for each in fields(Settings)]
+    lines = [f'  {key}: {_shown(key, value)}' for key, value in loaded.settings.by_key().items()]
     return ['Settings:', *lines, *(f'  {problem}' for problem in loaded.problems)]
 
 
-def _shown(key: str, current: Settings) -> str:
-    value = getattr(current, key)
+def _shown(key: str, value: object) -> str:
     if isinstance(value, Secret) or key in PRIVATE_KEYS:
         return '(set)' if value else '(not set)'
     return repr(value)
@@ -86,10 +84,11 @@ def _library(library: Library | None) -> list[str]:
         with_one = len(library.identifiers(IDENTIFIER))
         columns, current = library.columns(), settings.load(library.api).settings
         lines = [f'Library: {len(library.api.all_book_ids())} books, {with_one} with a {IDENTIFIER} identifier']
-        for key in COLUMN_KEYS:
-            name = getattr(current, key)
-            if name.startswith('#'):
-                lines.append(f'  {name}: {columns[name].datatype if name in columns else "does not exist"}')
+        for row in COLUMNS:
+            name, state = current.columns[row.key], state_of(row, current.columns, columns)
+            if state is not ColumnState.NOT_CHOSEN and name != row.built_in:
+                missing = state is ColumnState.MISSING
+                lines.append(f'  {name}: {"does not exist" if missing else columns[name].datatype}')
         return lines
     except BackSyncError as error:
         return [f'Library: {error}']

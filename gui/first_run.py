@@ -25,10 +25,10 @@ from qt.core import (
 )
 
 from ..base import settings
+from ..base.columns_table import COLUMNS, ROW_OF_KEY, SYNC_COLUMNS, usable_columns
 from ..base.errors import BackSyncError
 from ..base.settings import Settings
 from ..jobs.columns import (
-    NEEDED_KEYS,
     RESTART_FIRST,
     Missing,
     PlannedColumn,
@@ -37,7 +37,6 @@ from ..jobs.columns import (
     plan_columns,
     what_is_missing,
 )
-from ..jobs.sync import usable_columns
 from ..library.calibre_library import Library
 from ..library.library_preferences import save_columns
 from .widgets import Notice, PasswordEdit, add_row, check_box, column_label, line_edit, plain_label, push_button
@@ -131,14 +130,13 @@ class FirstRunPage(QScrollArea):
             )
         )
         self.optional: dict[str, QCheckBox] = {}
-        for key, words, tip in (
-            ('progress_column', _('P&rogress in percent'), ''),
-            ('read_time_column', _('Reading ti&me in hours'), _('BookFusion tells it after a sign-in with a browser')),
-            ('status_column', _('Reading st&atus: Planned, Reading, Completed'), ''),
-        ):
-            self.optional[key] = check_box(f'with_{key}', words, tip, False, box)
-            inner.addWidget(self.optional[key])
-        row = QHBoxLayout()
+        for row in COLUMNS:
+            if row.new is not None and row.new.offer is not None:
+                words, tip = row.new.offer.translated(_, ngettext), row.new.offer_tip
+                tip_words = tip.translated(_, ngettext) if tip is not None else ''
+                self.optional[row.key] = check_box(f'with_{row.key}', words, tip_words, False, box)
+                inner.addWidget(self.optional[row.key])
+        buttons = QHBoxLayout()
         self.create_columns = push_button(
             'create_columns',
             _('Create the columns &for me…'),
@@ -147,9 +145,9 @@ class FirstRunPage(QScrollArea):
             box,
             'column.png',
         )
-        row.addWidget(self.create_columns)
-        row.addStretch(1)
-        inner.addLayout(row)
+        buttons.addWidget(self.create_columns)
+        buttons.addStretch(1)
+        inner.addLayout(buttons)
         inner.addWidget(self._existing_columns(box))
         layout.addWidget(self._columns_fields)
         self.restart = push_button(
@@ -250,7 +248,7 @@ class FirstRunPage(QScrollArea):
 
     def _fill_existing(self) -> None:
         columns = self._library.columns() if self._library is not None else {}
-        usable = usable_columns(columns, 'last_read_column')
+        usable = usable_columns(ROW_OF_KEY['last_read_column'], columns)
         self.existing_column.clear()
         self.existing_column.addItem(_('(choose a column)'), '')
         for column in sorted(usable, key=lambda column: column.name):
@@ -308,7 +306,8 @@ class FirstRunPage(QScrollArea):
         library = self._library
         if library is None:
             return
-        keys = [*NEEDED_KEYS, *(key for key, box in self.optional.items() if box.isChecked())]
+        keys = [row.key for row in COLUMNS if row.is_always_created]
+        keys += [key for key, box in self.optional.items() if box.isChecked()]
         try:
             current = settings.load(library.api).settings
         except BackSyncError as error:
@@ -317,7 +316,7 @@ class FirstRunPage(QScrollArea):
         planned = plan_columns(library, keys, current)
         if not self._confirmed(library, planned):
             return
-        headings = {each.column.key: each.column.heading.translated(_, ngettext) for each in planned}
+        headings = {each.row.key: each.new.heading.translated(_, ngettext) for each in planned}
         try:
             restart = create_columns(library, planned, headings)
         except BackSyncError as error:
@@ -333,7 +332,7 @@ class FirstRunPage(QScrollArea):
     def _confirmed(self, library: Library, planned: list[PlannedColumn]) -> bool:
         rows = []
         for each in planned:
-            heading = each.column.heading.translated(_, ngettext)
+            heading = each.new.heading.translated(_, ngettext)
             what = _('is created') if each.create else _('exists and is used')
             rows.append(f'<li>{escape(heading)} ({each.name}): {escape(what)}</li>')
         question = _('These columns are set up in the library {name}, and Calibre has to be restarted once:').format(
@@ -346,5 +345,4 @@ class FirstRunPage(QScrollArea):
 
 
 def _chosen(current: Settings) -> list[str]:
-    names = (getattr(current, key) for key in settings.COLUMN_KEYS if key != 'rating_column')
-    return [name for name in names if name]
+    return [name for row in SYNC_COLUMNS if (name := current.columns[row.key])]

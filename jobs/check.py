@@ -7,7 +7,6 @@ of a record: it is made to be pasted into a bug report. Knows no Qt.
 
 from __future__ import annotations
 
-import enum
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,11 +15,12 @@ from calibre.constants import numeric_version
 
 from ..base.about import PLUGIN_NAME, VERSION
 from ..base.cancel import Cancel
+from ..base.columns_table import COLUMNS, ColumnState, state_of
 from ..base.errors import BackSyncError, Cancelled, LibraryTrouble, SettingsTrouble, SignInRefused
 from ..base.reporter import Reporter
 from ..base.settings import Settings, ensure_device, load
 from ..base.text import Text, counted, text
-from ..library.calibre_library import ColumnInfo, Library
+from ..library.calibre_library import Library
 from ..rules.records import IDENTIFIER, FetchedLibrary, ReadingRecord
 from ..rules.sync_plan import SyncRules
 from ..services.bookfusion import USER_API_MOST_PER_PAGE, Account, PrivateApi, UserApi, read_from_either
@@ -50,10 +50,9 @@ from ..transport.client import HttpClient
 from ..transport.request import Limits
 from .ask_booklore import try_connection
 from .hardcover_account import TokenCheck, check_token
-from .sync import OpenLibrary, http_client, rules_for, untold_columns, usable_columns
+from .sync import OpenLibrary, http_client, left_out, rules_for, untold_columns
 
 SMALL_PAGE, LARGE_PAGE = 10, 100
-BUILT_IN_RATING = 'rating'
 
 CHECKING = text('Checking {service}...')
 WILL_WORK = text('A sync will work.')
@@ -77,28 +76,14 @@ SINGLE_CAME = text('A reading position that did not come with its book came when
 SINGLE_MISSING = text('A reading position that did not come with its book was not there by itself either.')
 
 
-class ColumnState(enum.Enum):
-    """Whether a chosen column can be used."""
-
-    USABLE = 'usable'
-    MISSING = 'missing'
-    WRONG_TYPE = 'wrong type'
-    UNUSED = 'not chosen'
-
-
-COLUMN_NAMES = {
-    'last_read_column': text('Last Read Column'),
-    'completed_column': text('Completed Column'),
-    'progress_column': text('Progress Column'),
-    'read_time_column': text('Reading Time Column'),
-    'status_column': text('Status Column'),
-    'rating_column': text('Rating Column'),
-}
 COLUMN_WORDS = {
     ColumnState.USABLE: text('can be used'),
     ColumnState.MISSING: text('does not exist in this library'),
     ColumnState.WRONG_TYPE: text('has the wrong type'),
+    ColumnState.USED_TWICE: text('can be used'),
 }
+# Programs are told whether a column can be used by itself.
+JSON_STATES = {ColumnState.USED_TWICE: ColumnState.USABLE}
 PAGE_SIZE_WORDS = {
     PageSizes.HONOURED: text('per_page is honoured: {pages}.'),
     PageSizes.IGNORED: text('per_page is ignored: {pages}.'),
@@ -267,21 +252,23 @@ class _Check:
 
     def _columns(self, library: Library) -> None:
         columns = library.columns()
-        states = {key: column_state(columns, key, getattr(self.settings, key)) for key in COLUMN_NAMES}
-        for key, state in states.items():
-            name = getattr(self.settings, key)
-            if state is not ColumnState.UNUSED and name != BUILT_IN_RATING:
-                self.say('{key} {name} {state}.', key=COLUMN_NAMES[key], name=name, state=COLUMN_WORDS[state])
-        self.data['columns'] = {key: state.value for key, state in states.items()}
+        chosen = self.settings.columns
+        states = {row: state_of(row, chosen, columns) for row in COLUMNS}
+        for row, state in states.items():
+            name = chosen[row.key]
+            if state is not ColumnState.NOT_CHOSEN and name != row.built_in:
+                self.say('{key} {name} {state}.', key=row.name, name=name, state=COLUMN_WORDS[state])
+        self.data['columns'] = {row.key: JSON_STATES.get(state, state).value for row, state in states.items()}
         try:
-            self.rules, left_out = rules_for(library, self.settings)
+            self.rules, _left_out = rules_for(library, self.settings)
         except SettingsTrouble as error:
             self.say('{sentence}', sentence=error.sentence)
             self.problems.append((COLUMN_PROBLEM, error))
             return
-        if self.rules.read_time is None and states['read_time_column'] is ColumnState.USABLE:
-            # It could be used, were it not the progress column as well: the sync's own words for it come last.
-            self.say('{line}', line=left_out[-1])
+        for row, state in states.items():
+            if state is ColumnState.USED_TWICE:
+                # It could be used by itself: the sync's own words say why it is not.
+                self.say('{line}', line=left_out(row, state, chosen, columns))
 
     def bookfusion(self) -> None:
         """Signs in and reads a sample; what fails is a problem."""
@@ -486,21 +473,6 @@ def _count_words(sample: Sample) -> Text:
         'BookFusion: {count} records or more; no Total-Count was sent.',
         read,
     )
-
-
-def column_state(columns: Mapping[str, ColumnInfo], key: str, name: str) -> ColumnState:
-    """Whether a setting's column can be used in a library with these columns."""
-    if not name:
-        return ColumnState.UNUSED
-    if key == 'rating_column':
-        if name == BUILT_IN_RATING:
-            return ColumnState.USABLE
-        usable = [column for column in columns.values() if column.datatype == 'rating']
-    else:
-        usable = usable_columns(dict(columns), key)
-    if name not in columns:
-        return ColumnState.MISSING
-    return ColumnState.USABLE if columns[name] in usable else ColumnState.WRONG_TYPE
 
 
 def check(

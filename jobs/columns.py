@@ -8,55 +8,26 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ..base import settings
+from ..base.columns_table import COLUMNS, SYNC_COLUMNS, ColumnRow, ColumnState, NewColumn, state_of, usable_columns
 from ..base.errors import SettingsTrouble
 from ..base.settings import Settings
 from ..base.text import Text, text
 from ..library.calibre_library import Library
 from ..library.library_preferences import save_columns
 from ..rules.records import IDENTIFIER
-from ..rules.sync_plan import STATUS_COMPLETED, STATUS_PLANNED, STATUS_READING
 from ..services.bookfusion import Account
-from .sync import rules_for, usable_columns
-
-
-@dataclass(frozen=True)
-class NewColumn:
-    """A column as it is created: the setting that will point at it, its lookup name without #, Calibre's datatype."""
-
-    key: str
-    label: str
-    heading: Text
-    datatype: str
-    display: Mapping[str, object] = field(default_factory=dict)
-
-
-NEW_COLUMNS = (
-    NewColumn('last_read_column', 'dateread', text('Last read'), 'datetime', {'date_format': 'dd MMM yyyy'}),
-    NewColumn('completed_column', 'completed', text('Completed'), 'bool'),
-    NewColumn('progress_column', 'readprogress', text('Progress'), 'int', {'number_format': '{}%'}),
-    NewColumn(
-        'read_time_column', 'readtime', text('Reading time'), 'float', {'number_format': '{:.1f} h', 'decimals': 2}
-    ),
-    NewColumn(
-        'status_column',
-        'readstatus',
-        text('Reading status'),
-        'enumeration',
-        {'enum_values': [STATUS_PLANNED, STATUS_READING, STATUS_COMPLETED], 'enum_colors': []},
-    ),
-)
-# Always made together; the others where they are ticked.
-NEEDED_KEYS = ('last_read_column', 'completed_column')
+from .sync import rules_for
 
 
 @dataclass(frozen=True)
 class PlannedColumn:
     """What becomes of one wanted column: its lookup name with #, and whether it has to be created."""
 
-    column: NewColumn
+    row: ColumnRow
+    new: NewColumn
     name: str
     create: bool
 
@@ -68,18 +39,18 @@ def plan_columns(library: Library, keys: Collection[str], current: Settings = se
     """
     existing, waiting = library.columns(), library.columns_awaiting_restart()
     taken, going = library.column_names_taken(), library.columns_going()
-    planned = []
-    for column in NEW_COLUMNS:
-        if column.key in keys:
-            good = {usable.name for usable in usable_columns(existing, column.key)} - going | waiting
-            chosen = getattr(current, column.key)
+    planned: list[PlannedColumn] = []
+    for row in COLUMNS:
+        if row.new is not None and row.key in keys:
+            good = {column.name for column in usable_columns(row, existing)} - going | waiting
+            chosen, label = current.columns[row.key], row.new.label
             names = itertools.chain(
                 [chosen] if chosen in good else [],
-                [f'#{column.label}'],
-                (f'#{column.label}_{number}' for number in itertools.count(2)),
+                [f'#{label}'],
+                (f'#{label}_{number}' for number in itertools.count(2)),
             )
             name = next(name for name in names if name in good or name not in taken)
-            planned.append(PlannedColumn(column, name, create=name not in good))
+            planned.append(PlannedColumn(row, row.new, name, create=name not in good))
     return planned
 
 
@@ -91,11 +62,11 @@ def create_columns(library: Library, planned: Collection[PlannedColumn], heading
     used = {column.heading for column in library.columns().values()}
     for each in planned:
         if each.create:
-            heading = headings[each.column.key]
+            heading = headings[each.row.key]
             if heading in used:
                 heading = f'{heading} ({each.name})'
-            library.add_column(each.name[1:], heading, each.column.datatype, each.column.display)
-    save_columns(library.api, {each.column.key: each.name for each in planned})
+            library.add_column(each.name[1:], heading, each.new.datatype, each.new.display)
+    save_columns(library.api, {each.row.key: each.name for each in planned})
     return any(each.name in library.columns_awaiting_restart() for each in planned)
 
 
@@ -119,7 +90,7 @@ def what_is_missing(library: Library | None, current: Settings) -> Missing:
     """What the settings lack: the errors that a sync would end with, or their words."""
     account: SettingsTrouble | None = None
     column: Text | None = None
-    restart = library is not None and current.last_read_column in library.columns_awaiting_restart()
+    restart = library is not None and _waits_for_restart(library, current)
     try:
         Account.from_settings(current, '')
     except SettingsTrouble as trouble:
@@ -130,6 +101,13 @@ def what_is_missing(library: Library | None, current: Settings) -> Missing:
         except SettingsTrouble as trouble:
             column = RESTART_FIRST if restart else trouble.sentence
     return Missing(account, column, restart)
+
+
+def _waits_for_restart(library: Library, current: Settings) -> bool:
+    """Whether a restart brings a column that a sync cannot do without."""
+    columns, waiting = library.columns(), library.columns_awaiting_restart()
+    needed = [row for row in SYNC_COLUMNS if row.is_needed]
+    return any(state_of(row, current.columns, columns, waiting) is ColumnState.AWAITING_RESTART for row in needed)
 
 
 def count_identifiers(library: Library) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from ..base import errors
 from ..base.cancel import Cancel
+from ..base.columns_table import ROW_OF_KEY, ColumnState, state_of
 from ..base.errors import BackSyncError, Cancelled, QuotaSpent, ServerTrouble, SettingsTrouble
 from ..base.reporter import Reporter
 from ..base.settings import Settings, load, plugin_folder
@@ -127,20 +128,19 @@ def warn_about(changes: int, left_today: int | None) -> Text | None:
 
 def read_ratings(library: Library, settings: Settings, ids: Collection[int] | None, reporter: Reporter) -> RatedBooks:
     """Calibre's side. Raises SettingsTrouble where the rating column is missing or holds something else."""
-    column = settings.rating_column or 'rating'
     columns = library.columns()
-    if column != 'rating':
-        if column not in columns:
-            raise SettingsTrouble(errors.RATING_COLUMN_MISSING, column=column)
-        if columns[column].datatype != 'rating':
-            raise SettingsTrouble(errors.RATING_COLUMN_WRONG_TYPE, column=column)
+    row = ROW_OF_KEY['rating_column']
+    column, state = settings.rating_column or row.built_in, state_of(row, settings.columns, columns)
+    if state is ColumnState.MISSING:
+        raise SettingsTrouble(errors.RATING_COLUMN_MISSING, column=column)
+    if state is ColumnState.WRONG_TYPE:
+        raise SettingsTrouble(errors.RATING_COLUMN_WRONG_TYPE, column=column)
     memory = Memory(plugin_folder(), library.library_id)
     books = {book.book_id: linked_only(book, memory) for book in library.books(ids).values()}
     read_on: dict[int, date] = {}
     if settings.hardcover_add_unshelved:
-        last_read = columns.get(settings.last_read_column)
-        if last_read is not None and last_read.datatype == 'datetime':
-            moments = library.values(last_read.name, list(books))
+        if state_of(ROW_OF_KEY['last_read_column'], settings.columns, columns) is ColumnState.USABLE:
+            moments = library.values(settings.last_read_column, list(books))
             read_on = {
                 book_id: local_day(moment) for book_id, moment in moments.items() if isinstance(moment, datetime)
             }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +16,7 @@ from datetime import datetime
 from ..base import errors
 from ..base.about import USER_AGENT
 from ..base.cancel import Cancel
+from ..base.columns_table import ROW_OF_ROLE, SYNC_COLUMNS, ColumnRow, ColumnState, state_of, used_before
 from ..base.errors import SettingsTrouble
 from ..base.reporter import Reporter
 from ..base.settings import Loaded, Settings, ensure_device, load, plugin_folder
@@ -40,15 +41,6 @@ FETCHED_SOME_OF = text('Fetching BookFusion library... ({done} of {total})')
 SLOW_PAGE_SIZE, SLOW_PAGE_TIMEOUT = 200, 90.0
 
 OpenLibrary = Callable[[], AbstractContextManager[Library]]
-
-# Which datatypes of Calibre's custom columns can hold what a sync writes.
-COLUMN_DATATYPES = {
-    'last_read_column': ('datetime',),
-    'completed_column': ('bool',),
-    'progress_column': ('float', 'int'),
-    'read_time_column': ('float', 'int'),
-    'status_column': ('text', 'enumeration'),
-}
 
 
 @dataclass(frozen=True)
@@ -84,60 +76,45 @@ class SyncOutcome:
         return DONE.with_values(updated=self.updated, skipped=self.skipped)
 
 
-def usable_columns(columns: dict[str, ColumnInfo], key: str) -> list[ColumnInfo]:
-    """The columns that a setting can name, by their datatype; text only where it holds a single value."""
-    return [
-        column for column in columns.values() if column.datatype in COLUMN_DATATYPES[key] and not column.is_multiple
-    ]
-
-
 def rules_for(library: Library, settings: Settings) -> tuple[SyncRules, list[str]]:
     """The rules of a sync in this library, and a line for every optional column that had to be left out.
 
-    Raises SettingsTrouble where the Last Read Column cannot be written.
+    Raises SettingsTrouble where a column that is needed cannot be written.
     """
     columns = library.columns()
-    name = settings.last_read_column
-    if not name:
-        raise SettingsTrouble(errors.COLUMN_NOT_CHOSEN)
-    if name not in columns:
-        raise SettingsTrouble(errors.COLUMN_MISSING, column=name)
-    if columns[name].datatype != 'datetime':
-        raise SettingsTrouble(errors.COLUMN_WRONG_TYPE, column=name)
+    chosen: dict[str, Column] = {}
     problems: list[str] = []
-    chosen = {key: _optional_column(columns, key, getattr(settings, key), problems) for key in COLUMN_DATATYPES}
-    # The only two kinds of values that fit into the same columns: each would overwrite the other in every sync.
-    if chosen['read_time_column'] is not None and chosen['read_time_column'] == chosen['progress_column']:
-        problems.append(
-            f'Note: the read time column {chosen["read_time_column"].name} is the progress column as well, '
-            'so it is left out.'
-        )
-        chosen['read_time_column'] = None
-    rules = SyncRules(
-        last_read=Column(name, 'datetime'),
-        completed=chosen['completed_column'],
-        progress=chosen['progress_column'],
-        read_time=chosen['read_time_column'],
-        status=chosen['status_column'],
-        threshold=settings.completed_threshold,
-        keep_newer_date=settings.keep_newer_date,
-    )
-    return rules, problems
+    for row in SYNC_COLUMNS:
+        name, state = settings.columns[row.key], state_of(row, settings.columns, columns)
+        if state is ColumnState.USABLE:
+            chosen[row.role] = Column(name, columns[name].datatype, columns[name].enum_values)
+        elif row.is_needed:
+            raise needed_column_error(state, name)
+        elif state is not ColumnState.NOT_CHOSEN:
+            problems.append(left_out(row, state, settings.columns, columns))
+    return SyncRules(chosen, settings.completed_threshold, settings.keep_newer_date), problems
 
 
-def _optional_column(columns: dict[str, ColumnInfo], key: str, name: str, problems: list[str]) -> Column | None:
-    if not name:
-        return None
-    words = key.removesuffix('_column').replace('_', ' ')
-    if name not in columns:
-        problems.append(f'Note: the {words} column {name} does not exist in this library, so it is left out.')
-        return None
-    if columns[name] not in usable_columns(columns, key):
-        problems.append(
-            f'Note: the {words} column {name} has the wrong type ({columns[name].datatype}), so it is left out.'
-        )
-        return None
-    return Column(name, columns[name].datatype, columns[name].enum_values)
+def needed_column_error(state: ColumnState, name: str) -> SettingsTrouble:
+    """Why nothing is written: the Last Read Column cannot be used."""
+    if state is ColumnState.NOT_CHOSEN:
+        return SettingsTrouble(errors.COLUMN_NOT_CHOSEN)
+    if state is ColumnState.MISSING:
+        return SettingsTrouble(errors.COLUMN_MISSING, column=name)
+    return SettingsTrouble(errors.COLUMN_WRONG_TYPE, column=name)
+
+
+def left_out(row: ColumnRow, state: ColumnState, chosen: Mapping[str, str], columns: Mapping[str, ColumnInfo]) -> str:
+    """The log's line for a chosen column that is missing, of the wrong type or used for another value already."""
+    name = chosen[row.key]
+    reason = 'does not exist in this library'
+    if state is ColumnState.WRONG_TYPE:
+        reason = f'has the wrong type ({columns[name].datatype})'
+    elif state is ColumnState.USED_TWICE:
+        other = used_before(row, chosen, columns)
+        assert other is not None
+        reason = f'is the {other.words} column as well'
+    return f'Note: the {row.words} column {name} {reason}, so it is left out.'
 
 
 class _FetchReporter:
@@ -221,7 +198,7 @@ class SyncJob:
         settings = loaded.settings
         account = Account.from_settings(settings, ensure_device())
         self._reporter.progress(0, None)
-        need_percentage = any((rules.completed, rules.progress, rules.status))
+        need_percentage = any(ROW_OF_ROLE[role].needs_percentage for role in rules.by_role)
         with http_client(SERVICE, settings, self._reporter, self._limits) as client:
             try:
                 fetched = fetch_library(
@@ -325,14 +302,10 @@ def _report_problems(loaded: Loaded, reporter: Reporter) -> None:
 def untold_columns(rules: SyncRules, fetched: FetchedLibrary) -> list[str]:
     """A line for every chosen column that the interface in use cannot fill."""
     lines = []
-    if rules.read_time is not None and not fetched.has_read_time:
-        lines.append(
-            f'Note: {rules.read_time.name} stays as it is: {fetched.interface} does not tell the reading time.'
-        )
-    if rules.status is not None and not fetched.has_lists:
-        lines.append(
-            f'Note: {rules.status.name} follows the percentage alone: {fetched.interface} does not tell the lists.'
-        )
+    for role, column in rules.by_role.items():
+        limit = ROW_OF_ROLE[role].user_api_only
+        if limit is not None and not fetched.tells(limit.needs):
+            lines.append(f'Note: {limit.log.format(column=column.name, interface=fetched.interface)}')
     return lines
 
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Union
 
+from ..base.columns_table import LISTS, READ_TIME
+
 IDENTIFIER = 'bookfusion'
 
 # The id spaces of the two interfaces, in the order in which identifiers are looked up in them.
@@ -79,6 +81,10 @@ class FetchedLibrary:
     interface: str
     has_read_time: bool = False
     has_lists: bool = False
+
+    def tells(self, what: str) -> bool:
+        """Whether the interface tells this: READ_TIME or LISTS."""
+        return {READ_TIME: self.has_read_time, LISTS: self.has_lists}[what]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
+from ..base.columns_table import ROW_OF_ROLE, STATUS_COMPLETED, STATUS_PLANNED, STATUS_READING
 from .records import (
     COMPLETED_LIST,
     PLANNED_LIST,
@@ -25,8 +26,6 @@ from .titles import nothing_in_common
 
 # What a cell of a column can hold.
 Value = datetime | bool | float | int | str | None
-
-STATUS_COMPLETED, STATUS_READING, STATUS_PLANNED = 'Completed', 'Reading', 'Planned'
 
 NOT_ON_BOOKFUSION = 'not in the BookFusion library'
 NOTHING_READ = 'nothing to write from BookFusion'
@@ -53,20 +52,15 @@ class Column:
 
 @dataclass(frozen=True)
 class SyncRules:
-    """Which columns are written, and how. `threshold` is a percentage, 0-100."""
+    """Which columns are written, by role in the order of the table, and how. `threshold` is a percentage, 0-100."""
 
-    last_read: Column
-    completed: Column | None = None
-    progress: Column | None = None
-    read_time: Column | None = None
-    status: Column | None = None
+    by_role: Mapping[str, Column]
     threshold: float = 99.9
     keep_newer_date: bool = False
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        chosen = (self.last_read, self.completed, self.progress, self.read_time, self.status)
-        return tuple(column for column in chosen if column is not None)
+        return tuple(self.by_role.values())
 
 
 @dataclass(frozen=True)
@@ -125,7 +119,7 @@ class SyncPlan:
         return frozenset(change.book_id for change in self.changes)
 
     def of_role(self, role: str) -> int:
-        """How many changes play this role (`last_read`, `completed`, `progress`, `read_time`, `status`)."""
+        """How many changes play this role, one of the table of columns."""
         return sum(change.role == role for change in self.changes)
 
 
@@ -198,13 +192,17 @@ class _Planner:
     def __init__(self, snapshot: Snapshot, rules: SyncRules) -> None:
         self._snapshot = snapshot
         self._rules = rules
+        # Role, column, rule and the values that are in the column.
+        self._roles = [
+            (role, column, RULES[role], snapshot.values.get(column.name, {})) for role, column in rules.by_role.items()
+        ]
         self._entries: list[tuple[tuple[bool, float, str, int], Change | Skip]] = []
         self._skipped: dict[int, str] = {}
         self._unchanged: set[int] = set()
         self._notes: list[str] = []
         self._books_of: dict[str, list[int]] = {}
         self._odd_identifiers: list[int] = []
-        self._lacking: Counter[str] = Counter()
+        self._lacking: Counter[tuple[str, str]] = Counter()
 
     def add(self, book_id: int, identifier: str, claims: Sequence[Match]) -> None:
         if not claims:
@@ -249,21 +247,32 @@ class _Planner:
         if isinstance(read_date, Unreadable):
             detail = f'unreadable date {read_date.shown} (from {field}, match={match.space})'
             self._skip(book_id, Skip(book_id, title, UNREADABLE_DATE, detail), record)
-        wanted = list(self._wanted(record))
-        changed = False
-        for column, role, new, source in wanted:
-            old = self._snapshot.values.get(column.name, {}).get(book_id)
-            if _differs(old, new) and not (role == 'last_read' and self._keeps(old, new)):
+        cells = {role: values.get(book_id) for role, _column, _rule, values in self._roles}
+        book = BookReading(record, completion(record, self._rules.threshold), cells, self._rules.keep_newer_date)
+        justified = changed = False
+        for role, column, rule, _values in self._roles:
+            wanted = self._fitted(rule(book, column), column)
+            if wanted is None:
+                continue
+            justified, old = True, cells[role]
+            if not wanted.is_kept_back and _differs(old, wanted.value):
                 changed = True
-                change = Change(book_id, title, column.name, role, old, new, source, match.space)
+                change = Change(book_id, title, column.name, role, old, wanted.value, wanted.source, match.space)
                 self._entries.append((self._place(book_id, title, record), change))
-        if not wanted:
+        if not justified:
             self._skipped[book_id] = UNREADABLE_DATE if isinstance(read_date, Unreadable) else NOTHING_READ
         elif not changed:
             self._unchanged.add(book_id)
 
-    def _keeps(self, old: Value, new: Value) -> bool:
-        return self._rules.keep_newer_date and isinstance(old, datetime) and isinstance(new, datetime) and old > new
+    def _fitted(self, wanted: Wanted | None, column: Column) -> Wanted | None:
+        """What is wanted as the column can hold it; None, and counted, where an enumeration lacks the value."""
+        if wanted is None or not isinstance(wanted.value, str):
+            return wanted
+        value = as_permitted(wanted.value, column)
+        if not value:
+            self._lacking[column.name, wanted.value] += 1
+            return None
+        return replace(wanted, value=value)
 
     def _skip(self, book_id: int, skip: Skip, record: ReadingRecord) -> None:
         self._entries.append((self._place(book_id, skip.title, record), skip))
@@ -271,39 +280,6 @@ class _Planner:
     @staticmethod
     def _place(book_id: int, title: str, record: ReadingRecord) -> tuple[bool, float, str, int]:
         return (*_age(record), title, book_id)
-
-    def _wanted(self, record: ReadingRecord) -> Iterator[tuple[Column, str, Value, str]]:
-        """(column, role, value, source) for everything that the record justifies; never a None and never a False."""
-        rules = self._rules
-        read_date, field = record.read_date
-        if isinstance(read_date, datetime):
-            yield rules.last_read, 'last_read', read_date, f'from {field}'
-        finished = completion(record, rules.threshold)
-        if rules.completed is not None and finished:
-            yield rules.completed, 'completed', True, finished
-        if rules.progress is not None and record.percentage is not None:
-            yield (
-                rules.progress,
-                'progress',
-                as_progress(record.percentage, rules.progress),
-                'from reading_position.percentage',
-            )
-        if rules.read_time is not None and record.read_time:
-            read_time = as_read_time(record.read_time, rules.read_time)
-            if read_time:
-                yield rules.read_time, 'read_time', read_time, 'from read_time'
-        if rules.status is not None:
-            yield from self._wanted_status(record, rules.status, finished)
-
-    def _wanted_status(
-        self, record: ReadingRecord, column: Column, finished: str
-    ) -> Iterator[tuple[Column, str, Value, str]]:
-        status, source = reading_status(record, finished)
-        value = as_status(status, column)
-        if value:
-            yield column, 'status', value, source
-        elif status:
-            self._lacking[status] += 1
 
     def finished(self) -> SyncPlan:
         entries = tuple(entry for _place, entry in sorted(self._entries, key=lambda placed: placed[0]))
@@ -328,10 +304,9 @@ class _Planner:
             if count == 1:
                 what = '1 bookfusion identifier is not a number and matches nothing'
             yield f'Note: {what}: {self._named(self._odd_identifiers)}'
-        for status, count in sorted(self._lacking.items()):
-            assert self._rules.status is not None
+        for (column, value), count in sorted(self._lacking.items()):
             keep = '1 book keeps its own' if count == 1 else f'{count} books keep theirs'
-            yield f'Note: column {self._rules.status.name} has no value {status!r}; {keep}. Add it to the column.'
+            yield f'Note: column {column} has no value {value!r}; {keep}. Add it to the column.'
 
     def _named(self, book_ids: Sequence[int]) -> str:
         names = [self._title(book_id) for book_id in book_ids[:MOST_NAMED_IN_A_NOTE]]
@@ -377,11 +352,75 @@ def as_read_time(seconds: int, column: Column) -> float:
     return round(seconds / 60) if column.datatype == 'int' else seconds / 3600
 
 
-def as_status(status: str, column: Column) -> str:
-    """The status as the column can hold it; an enumeration's own spelling wins, '' where it lacks the value."""
+def as_permitted(words: str, column: Column) -> str:
+    """A text as the column can hold it; an enumeration's own spelling wins, '' where it lacks the value."""
     if column.datatype != 'enumeration':
-        return status
-    return next((value for value in column.enum_values if value.casefold() == status.casefold()), '')
+        return words
+    return next((value for value in column.enum_values if value.casefold() == words.casefold()), '')
+
+
+@dataclass(frozen=True, slots=True)
+class BookReading:
+    """What a rule looks at: the record that a book gets its values from, and what the book's columns hold, by role.
+
+    `finished` says in the log's words why the book counts as completed, '' where it does not.
+    """
+
+    record: ReadingRecord
+    finished: str
+    cells: Mapping[str, Value]
+    keep_newer_date: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The value that a record justifies, never None and never False, and where it comes from.
+
+    `is_kept_back`: what the cell holds stays, and counts as good.
+    """
+
+    value: Value
+    source: str
+    is_kept_back: bool = False
+
+
+def last_read(book: BookReading, _column: Column) -> Wanted | None:
+    read_date, field = book.record.read_date
+    if not isinstance(read_date, datetime):
+        return None
+    held = book.cells['last_read']
+    return Wanted(read_date, f'from {field}', book.keep_newer_date and isinstance(held, datetime) and held > read_date)
+
+
+def completed(book: BookReading, _column: Column) -> Wanted | None:
+    return Wanted(True, book.finished) if book.finished else None
+
+
+def progress(book: BookReading, column: Column) -> Wanted | None:
+    percentage = book.record.percentage
+    if percentage is None:
+        return None
+    return Wanted(as_progress(percentage, column), 'from reading_position.percentage')
+
+
+def read_time(book: BookReading, column: Column) -> Wanted | None:
+    time = as_read_time(book.record.read_time or 0, column)
+    return Wanted(time, 'from read_time') if time else None
+
+
+def status(book: BookReading, _column: Column) -> Wanted | None:
+    value, source = reading_status(book.record, book.finished)
+    return Wanted(value, source) if value else None
+
+
+# What a record justifies writing into the column of each role; None where it says nothing.
+RULES: Mapping[str, Callable[[BookReading, Column], Wanted | None]] = {
+    'last_read': last_read,
+    'completed': completed,
+    'progress': progress,
+    'read_time': read_time,
+    'status': status,
+}
 
 
 def log_line(entry: Change | Skip, local_day: Callable[[datetime], date]) -> str:
@@ -391,14 +430,14 @@ def log_line(entry: Change | Skip, local_day: Callable[[datetime], date]) -> str
     return f'OK {entry.title} -> {_shown_value(entry, local_day)} ({entry.source}, match={entry.space})'
 
 
-ROLE_NAMES = {'completed': 'Completed', 'progress': 'Progress', 'read_time': 'Reading time', 'status': 'Status'}
-
-
 def _shown_value(change: Change, local_day: Callable[[datetime], date]) -> str:
-    if isinstance(change.new, datetime):
-        return local_day(change.new).isoformat()
-    value = round(change.new, 3) if isinstance(change.new, float) else change.new
-    return f'{ROLE_NAMES[change.role]}={value}'
+    value: object = change.new
+    if isinstance(value, datetime):
+        value = local_day(value).isoformat()
+    elif isinstance(value, float):
+        value = round(value, 3)
+    shown_as = ROW_OF_ROLE[change.role].shown_as
+    return f'{shown_as}={value}' if shown_as else str(value)
 
 
 def summary_lines(plan: SyncPlan) -> Iterator[str]:

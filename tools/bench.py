@@ -70,15 +70,17 @@ def stand_in(count: int, latencies: Mapping[str, str] = LATENCIES) -> Iterator[S
 
 def our_settings(ready: Mapping[str, Any]) -> Any:
     from calibre_plugins.bookfusionbacksync.base.redaction import Secret
-    from calibre_plugins.bookfusionbacksync.base.settings import Settings
+    from calibre_plugins.bookfusionbacksync.base.settings import DEFAULTS
 
-    return Settings(
-        email=EMAIL,
-        password=Secret(PASSWORD),
-        completed_column='#completed',
-        bookfusion_api_base=ready['api_base'],
-        bookfusion_user_api_base=ready['user_api_base'],
-        page_size=PAGE_SIZE,
+    return DEFAULTS.with_values(
+        {
+            'email': EMAIL,
+            'password': Secret(PASSWORD),
+            'completed_column': '#completed',
+            'bookfusion_api_base': ready['api_base'],
+            'bookfusion_user_api_base': ready['user_api_base'],
+            'page_size': PAGE_SIZE,
+        }
     )
 
 
@@ -158,7 +160,7 @@ def measure_library(count: int, library: Path) -> dict[str, float]:
     database = open_database(str(library))
     api = database.new_api
     mine = Library(api)
-    rules = SyncRules(Column('#dateread', 'datetime'), Column('#completed', 'bool'))
+    rules = SyncRules({'last_read': Column('#dateread', 'datetime'), 'completed': Column('#completed', 'bool')})
     figures: dict[str, float] = {}
     state: dict[str, Any] = {}
 

@@ -11,7 +11,6 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -90,13 +89,13 @@ class TestDefaults:
     def test_as_promised(self) -> None:
         loaded = settings.load()
         assert loaded.problems == ()
-        assert {one.name: revealed(getattr(loaded.settings, one.name)) for one in fields(settings.Settings)} == {
+        assert {name: revealed(value) for name, value in loaded.settings.by_key().items()} == {
             name: default for name, default, _good, _bad in TABLE
         }
 
     def test_secrets_have_the_type_that_hides_them(self) -> None:
         for name, *_rest in TABLE:
-            assert isinstance(getattr(settings.DEFAULTS, name), Secret) is (name in SECRETS)
+            assert isinstance(settings.DEFAULTS.by_key()[name], Secret) is (name in SECRETS)
 
     def test_names_and_the_user_agent(self) -> None:
         assert about.PLUGIN_NAME == 'BookFusion Back Sync'
@@ -116,13 +115,13 @@ class TestReading:
     def test_each_key(self, name: str, default: Any, good: Any, bad: list[Any]) -> None:
         write_file({name: good})
         loaded = settings.load()
-        assert revealed(getattr(loaded.settings, name)) == good
+        assert revealed(loaded.settings.by_key()[name]) == good
         assert loaded.problems == ()
         for value in bad:
             write_file({name: value, 'email': 'other@example.org'} if name != 'email' else {name: value})
             before = FILE.read_bytes()
             loaded = settings.load()
-            assert revealed(getattr(loaded.settings, name)) == default
+            assert revealed(loaded.settings.by_key()[name]) == default
             (problem,) = loaded.problems
             shown = 'nothing' if name in SECRETS else repr(default)
             assert re.fullmatch(rf'Setting {name} is n.+, so {re.escape(shown)} is used\.', problem)
@@ -179,7 +178,7 @@ class TestReading:
         loaded = settings.checked(stored)
         assert len(loaded.problems) <= len(stored)
         for name, default, _good, _bad in TABLE:
-            value = revealed(getattr(loaded.settings, name))
+            value = revealed(loaded.settings.by_key()[name])
             kind = (int, float) if name in {'completed_threshold', 'auto_sync_hours'} else (type(default),)
             assert type(value) in kind
         redact(repr(loaded))
@@ -404,7 +403,8 @@ class TestLibrarysOwnColumns:
         cache.set_pref('last_read_column', '#own', namespace='BookFusionBackSync')
         cache.set_pref('page_size', 500, namespace='BookFusionBackSync')
         loaded = settings.load(cache).settings
-        assert (loaded.last_read_column, loaded.completed_column, loaded.page_size) == ('#own', '#fromfile', 50)
+        assert (loaded.last_read_column, loaded.columns['completed_column']) == ('#own', '#fromfile')
+        assert loaded.page_size == 50
 
     def test_saving_writes_them_to_both(self, make_library: Any, open_library: OpenLibrary) -> None:
         folder, other = make_library(), open_library(make_library()).new_api
@@ -412,19 +412,19 @@ class TestLibrarysOwnColumns:
         chosen = {key: f'#{key}' for key in settings.COLUMN_KEYS}
         save_columns(database.new_api, {**chosen, 'email': 'no column'})
         assert {key: on_disk()[key] for key in settings.COLUMN_KEYS} == chosen
-        assert settings.load(other).settings.status_column == '#status_column'
+        assert settings.load(other).settings.columns['status_column'] == '#status_column'
         save_columns(other, {'status_column': ''})
         database.close()
         again = open_library(folder).new_api
-        assert settings.load(again).settings.status_column == '#status_column'
-        assert settings.load(other).settings.status_column == ''
-        assert settings.load().settings.status_column == ''
+        assert settings.load(again).settings.columns['status_column'] == '#status_column'
+        assert settings.load(other).settings.columns['status_column'] == ''
+        assert settings.load().settings.columns['status_column'] == ''
 
     def test_an_empty_choice_is_a_choice(self, make_library: Any, open_library: OpenLibrary) -> None:
         cache = open_library(make_library()).new_api
         save_columns(cache, {'completed_column': ''})
         write_file({'completed_column': '#fromfile'})
-        assert settings.load(cache).settings.completed_column == ''
+        assert settings.load(cache).settings.columns['completed_column'] == ''
 
     def test_one_of_the_wrong_type_is_named(self, make_library: Any, open_library: OpenLibrary) -> None:
         cache = open_library(make_library()).new_api
@@ -567,7 +567,7 @@ def test_upgrade_from_the_original_plugin_keeps_everything() -> None:
     assert loaded.settings.email == theirs['email']
     assert loaded.settings.password.reveal() == TEST_PASSWORD
     assert loaded.settings.last_read_column == '#lastread'
-    assert loaded.settings.completed_column == '#finished'
+    assert loaded.settings.columns['completed_column'] == '#finished'
     assert loaded.settings.completed_threshold == 95
     assert settings.ensure_device() == 'c0ffee0123456789'
     assert mode_of(FILE) == 0o600
@@ -585,12 +585,14 @@ def test_a_file_of_0_1_0_is_read_and_written_as_before() -> None:
     write_file(theirs)
     loaded = settings.load()
     assert loaded.problems == ()
-    assert loaded.settings == settings.Settings(
-        auto_sync_hours=6.0,
-        completed_column='#finished',
-        device='c0ffee0123456789',
-        email='reader@example.org',
-        keep_newer_date=True,
+    assert loaded.settings == settings.DEFAULTS.with_values(
+        {
+            'auto_sync_hours': 6.0,
+            'completed_column': '#finished',
+            'device': 'c0ffee0123456789',
+            'email': 'reader@example.org',
+            'keep_newer_date': True,
+        }
     )
     settings.save({'page_size': 200})
     assert FILE.read_bytes() == theirs.replace(b'true\n}', b'true,\n  "page_size": 200\n}')

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from calibre.db.legacy import LibraryDatabase
 from calibre_plugins.bookfusionbacksync.base import settings
+from calibre_plugins.bookfusionbacksync.base.columns_table import COLUMNS
 from calibre_plugins.bookfusionbacksync.base.errors import LibraryTrouble
 from calibre_plugins.bookfusionbacksync.base.text import text
 from calibre_plugins.bookfusionbacksync.gui import sign_in_dialog
 from calibre_plugins.bookfusionbacksync.jobs import columns
-from calibre_plugins.bookfusionbacksync.jobs.columns import NEEDED_KEYS, NEW_COLUMNS, create_columns, plan_columns
+from calibre_plugins.bookfusionbacksync.jobs.columns import create_columns, plan_columns
 from calibre_plugins.bookfusionbacksync.jobs.sync import rules_for
 from calibre_plugins.bookfusionbacksync.library.calibre_library import Library
 from harness.secrets import TEST_PASSWORD, TEST_USER_TOKEN
@@ -21,8 +22,10 @@ from standins.faults import Status
 
 RECORDS = [LibraryRecord(id=1, book_id=11, title='Emma', last_read_at='2024-11-03T12:00:00Z', percentage=100)]
 BOOKS = [{'title': 'Emma', 'identifiers': {'bookfusion': 11}}, {'title': 'Dune'}, {'title': 'Dracula'}]
-ALL_KEYS = [column.key for column in NEW_COLUMNS]
-HEADINGS = {column.key: str(column.heading) for column in NEW_COLUMNS}
+NEW_COLUMNS = {row.key: row.new for row in COLUMNS if row.new is not None}
+NEEDED_KEYS = [row.key for row in COLUMNS if row.is_always_created]
+ALL_KEYS = list(NEW_COLUMNS)
+HEADINGS = {key: str(column.heading) for key, column in NEW_COLUMNS.items()}
 
 
 @pytest.fixture
@@ -163,8 +166,8 @@ def test_creates_the_columns_after_one_question_and_one_restart(new_desk: Any, a
     assert 'readprogress' not in questions[0]
     assert desk.window.must_restart_before_config
     loaded = settings.load(desk.api).settings
-    assert (loaded.last_read_column, loaded.completed_column) == ('#dateread', '#completed')
-    assert (loaded.status_column, loaded.progress_column) == ('#readstatus', '')
+    assert (loaded.last_read_column, loaded.columns['completed_column']) == ('#dateread', '#completed')
+    assert (loaded.columns['status_column'], loaded.columns['progress_column']) == ('#readstatus', '')
     assert restarts == []
     assert desk.status == 'The columns are created. Restart Calibre to use them.'
     assert not desk.child('create_columns').isVisible()
@@ -183,7 +186,7 @@ def test_creates_nothing_without_consent(new_desk: Any, answers: Any) -> None:
     answers(lambda dialog: dialog.reject())
     desk.click('create_columns')
     assert Library(desk.api).columns_awaiting_restart() == set()
-    assert settings.load(desk.api).settings.completed_column == ''
+    assert settings.load(desk.api).settings.columns['completed_column'] == ''
 
 
 def test_restarts_at_once_where_that_is_wanted(new_desk: Any, answers: Any) -> None:
@@ -203,7 +206,7 @@ def test_restarts_at_once_where_that_is_wanted(new_desk: Any, answers: Any) -> N
 
 def test_new_columns_have_sensible_headings_and_formats(make_library: Any, open_library: Any) -> None:
     library = make_library(columns={})
-    assert create(library, ALL_KEYS) == [(f'#{column.label}', True) for column in NEW_COLUMNS]
+    assert create(library, ALL_KEYS) == [(f'#{column.label}', True) for column in NEW_COLUMNS.values()]
     found = metadata(open_library, library)
     shape = {name: (found[name]['name'], found[name]['datatype']) for name in found.custom_field_keys()}
     assert shape == {
@@ -225,7 +228,7 @@ def test_new_columns_hold_what_a_sync_writes(make_library: Any, open_library: An
     opened = Library(open_library(library).new_api)
     rules, problems = rules_for(opened, settings.load(opened.api).settings)
     assert problems == []
-    assert {column.name for column in rules.columns} == {f'#{column.label}' for column in NEW_COLUMNS}
+    assert {column.name for column in rules.columns} == {f'#{column.label}' for column in NEW_COLUMNS.values()}
 
 
 def test_existing_columns_are_never_touched(make_library: Any, open_library: Any) -> None:
@@ -245,7 +248,7 @@ def test_existing_columns_are_never_touched(make_library: Any, open_library: Any
         for name, data in before.items():
             assert (after[name]['name'], after[name]['datatype']) == (data['name'], data['datatype'])
             assert after[name]['display'] == data['display']
-        assert settings.load(again.new_api).settings.completed_column == '#completed_2'
+        assert settings.load(again.new_api).settings.columns['completed_column'] == '#completed_2'
         # A second time all of them are there.
         assert not any(each.create for each in plan_columns(Library(again.new_api), ALL_KEYS))
     finally:
@@ -263,23 +266,23 @@ def test_a_column_that_is_chosen_already_stays_chosen(new_desk: Any, answers: An
     assert '(#done): exists and is used' in questions[0]
     assert '(#dateread): is created' in questions[0]
     loaded = settings.load(desk.api).settings
-    assert (loaded.last_read_column, loaded.completed_column) == ('#dateread', '#done')
-    assert loaded.status_column == '#readstatus'
+    assert (loaded.last_read_column, loaded.columns['completed_column']) == ('#dateread', '#done')
+    assert loaded.columns['status_column'] == '#readstatus'
     assert Library(desk.api).columns_awaiting_restart() == {'#dateread', '#readstatus'}
 
 
 def test_a_heading_that_is_taken_gets_the_name_behind_it(make_library: Any, open_library: Any) -> None:
     library = make_library(columns={'#other': {'datatype': 'int', 'name': 'Completed'}})
-    create(library, list(NEEDED_KEYS))
+    create(library, NEEDED_KEYS)
     assert metadata(open_library, library)['#completed']['name'] == 'Completed (#completed)'
 
 
 def test_twice_before_the_restart_creates_once(make_library: Any, open_library: Any) -> None:
     library = make_library(columns={})
     opened = Library(open_library(library).new_api)
-    assert create_columns(opened, plan_columns(opened, list(NEEDED_KEYS)), HEADINGS)
+    assert create_columns(opened, plan_columns(opened, NEEDED_KEYS), HEADINGS)
     assert opened.columns_awaiting_restart() == {'#dateread', '#completed'}
-    planned = plan_columns(opened, list(NEEDED_KEYS))
+    planned = plan_columns(opened, NEEDED_KEYS)
     assert [(each.name, each.create) for each in planned] == [('#dateread', False), ('#completed', False)]
     assert create_columns(opened, planned, HEADINGS)
 
@@ -289,7 +292,7 @@ def test_a_column_that_waits_for_its_deletion_is_left_alone(make_library: Any, o
     api = open_library(library).new_api
     api.delete_custom_column(label='completed')
     opened = Library(api)
-    planned = {each.column.key: each for each in plan_columns(opened, list(NEEDED_KEYS))}
+    planned = {each.row.key: each for each in plan_columns(opened, NEEDED_KEYS)}
     create_columns(opened, list(planned.values()), HEADINGS)
     assert planned['last_read_column'].name == '#dateread'
     again = LibraryDatabase(str(library))
@@ -343,5 +346,5 @@ def test_two_columns_fail_half_way(new_desk: Any, answers: Any, monkeypatch: pyt
     answers(lambda dialog: (said.append(dialog.msg.text()), dialog.reject()))
     desk.click('create_columns')
     assert said == ['Calibre could not create the column #completed.']
-    assert settings.load(desk.api).settings.completed_column == ''
+    assert settings.load(desk.api).settings.columns['completed_column'] == ''
     assert desk.child('first_run').isVisible()

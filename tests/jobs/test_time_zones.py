@@ -76,7 +76,7 @@ records = [
 ]
 lines = {}
 for column in ('#iso', '#plain'):
-    rules = SyncRules(Column(column, 'datetime'))
+    rules = SyncRules({'last_read': Column(column, 'datetime')})
     plan = make_plan(FetchedLibrary(tuple(records), PRIVATE_ID_SPACES, 'test'), take_snapshot(library, rules), rules)
     written = library.write([Cell(one.book_id, one.column, one.old, one.new) for one in plan.changes])
     assert len(written.cells) == len(moments), written
@@ -85,7 +85,7 @@ before = look(database)
 database.close()
 database = open_database(folder)
 after = look(database)
-rules = SyncRules(Column('#iso', 'datetime'))
+rules = SyncRules({'last_read': Column('#iso', 'datetime')})
 again = make_plan(
     FetchedLibrary(tuple(records), PRIVATE_ID_SPACES, 'test'), take_snapshot(Library(database.new_api), rules), rules
 )

@@ -180,7 +180,7 @@ class TestReading:
                 {'title': 'C', 'identifiers': {'isbn': 3}, '#dateread': FIRST},
             ]
         )
-        rules = SyncRules(Column('#dateread', 'datetime'), Column('#completed', 'bool'))
+        rules = SyncRules({'last_read': Column('#dateread', 'datetime'), 'completed': Column('#completed', 'bool')})
         snapshot = take_snapshot(library, rules)
         assert snapshot.titles == {1: 'A', 2: 'B'}
         assert snapshot.identifiers == {1: '1', 2: '2'}
@@ -201,7 +201,7 @@ class TestReading:
 
         library = library_of([{'title': str(number), 'identifiers': {'bookfusion': number}} for number in range(1, 51)])
         library.api = Counting(library.api)
-        rules = SyncRules(Column('#dateread', 'datetime'), Column('#completed', 'bool'))
+        rules = SyncRules({'last_read': Column('#dateread', 'datetime'), 'completed': Column('#completed', 'bool')})
         assert len(take_snapshot(library, rules).titles) == 50
         assert len(asked) < 10
 

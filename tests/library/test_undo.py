@@ -651,7 +651,15 @@ reading = st.builds(
 )
 PERCENT, WHOLE = Column('#percent', 'float'), Column('#whole', 'int')
 RULES = [
-    SyncRules(Column('#dateread', 'datetime'), Column('#completed', 'bool'), progress, read_time, status)
+    SyncRules(
+        {
+            'last_read': Column('#dateread', 'datetime'),
+            'completed': Column('#completed', 'bool'),
+            'progress': progress,
+            'read_time': read_time,
+            'status': status,
+        }
+    )
     for progress, read_time in ((PERCENT, WHOLE), (WHOLE, PERCENT))
     for status in (Column('#text', 'text'), Column('#state', 'enumeration', ('Reading', 'Read')))
 ]

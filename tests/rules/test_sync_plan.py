@@ -44,8 +44,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 DATE, DONE = Column('#dateread', 'datetime'), Column('#completed', 'bool')
-DATES_ONLY = SyncRules(DATE)
-FLAGS = SyncRules(DATE, DONE)
+DATES_ONLY = SyncRules({'last_read': DATE})
+FLAGS = SyncRules({'last_read': DATE, 'completed': DONE})
 STATES = Column('#state', 'enumeration', ('to read', 'READING', 'Completed'))
 
 
@@ -161,7 +161,7 @@ class TestMatching:
     @pytest.mark.parametrize('read', ['2023-01-01', None])
     def test_then_the_highest_percentage(self, percentages: tuple[float | None, float], read: str | None) -> None:
         records = [record(5, last_read_at=read, percentage=percentage) for percentage in percentages]
-        rules = SyncRules(DATE, progress=Column('#progress', 'int'))
+        rules = SyncRules({'last_read': DATE, 'progress': Column('#progress', 'int')})
         for order in (records, records[::-1]):
             assert cells(plan_for(order, {1: ('5', 'Dune')}, rules))[1, '#progress'] == percentages[1]
 
@@ -361,7 +361,7 @@ class TestDates:
         [('2024-01-01', True), ('2020-01-01 00:01', True), ('2020-01-01', True), ('2019-12-31', False), (None, False)],
     )
     def test_keep_newer_date(self, held: str | None, kept: bool) -> None:
-        rules = SyncRules(DATE, DONE, keep_newer_date=True)
+        rules = SyncRules({'last_read': DATE, 'completed': DONE}, keep_newer_date=True)
         values = {'#dateread': {1: None if held is None else at(held)}}
         plan = plan_for([record(5, last_read_at='2020-01-01')], {1: ('5', 'Dune')}, rules, values)
         assert (plan.changes == ()) is kept
@@ -369,7 +369,7 @@ class TestDates:
         assert plan.skipped == {}
 
     def test_keep_newer_date_does_not_keep_the_flag_away(self) -> None:
-        rules = SyncRules(DATE, DONE, keep_newer_date=True)
+        rules = SyncRules({'last_read': DATE, 'completed': DONE}, keep_newer_date=True)
         values = {'#dateread': {1: at('2024-01-01')}}
         plan = plan_for([record(5, last_read_at='2020-01-01', percentage=100.0)], {1: ('5', 'Dune')}, rules, values)
         assert cells(plan) == {(1, '#completed'): True}
@@ -402,7 +402,7 @@ class TestCompleted:
         ],
     )
     def test_at_or_above_the_threshold(self, percentage: float | None, threshold: float, completed: bool) -> None:
-        rules = SyncRules(DATE, DONE, threshold=threshold)
+        rules = SyncRules({'last_read': DATE, 'completed': DONE}, threshold=threshold)
         plan = plan_for([record(5, percentage=percentage)], {1: ('5', 'Dune')}, rules)
         assert cells(plan) == ({(1, '#completed'): True} if completed else {})
         assert plan.of_role('completed') == completed
@@ -445,7 +445,7 @@ class TestOtherColumns:
         ],
     )
     def test_progress(self, percentage: float, datatype: str, expected: float) -> None:
-        rules = SyncRules(DATE, progress=Column('#progress', datatype))
+        rules = SyncRules({'last_read': DATE, 'progress': Column('#progress', datatype)})
         plan = plan_for([record(5, percentage=percentage)], {1: ('5', 'Dune')}, rules)
         assert cells(plan) == {(1, '#progress'): expected}
         assert type(plan.changes[0].new) is (int if datatype == 'int' else float)
@@ -467,7 +467,7 @@ class TestOtherColumns:
         ],
     )
     def test_read_time(self, seconds: int | None, datatype: str, expected: float | None) -> None:
-        rules = SyncRules(DATE, read_time=Column('#time', datatype))
+        rules = SyncRules({'last_read': DATE, 'read_time': Column('#time', datatype)})
         plan = plan_for([record(5, read_time=seconds)], {1: ('5', 'Dune')}, rules)
         assert cells(plan) == ({} if expected is None else {(1, '#time'): expected})
         if expected is not None:
@@ -488,26 +488,28 @@ class TestOtherColumns:
         ],
     )
     def test_status_as_text(self, fields: dict[str, Any], expected: str | None, source: str) -> None:
-        rules = SyncRules(DATE, status=Column('#state', 'text'))
+        rules = SyncRules({'last_read': DATE, 'status': Column('#state', 'text')})
         plan = plan_for([record(5, **fields)], {1: ('5', 'Dune')}, rules)
         assert cells(plan) == ({} if expected is None else {(1, '#state'): expected})
         assert lines(plan) == ([] if expected is None else [f'OK Dune -> Status={expected} ({source}, match=book_id)'])
         assert plan.notes == ()
 
     def test_an_enumerations_own_spelling_wins(self) -> None:
-        plan = plan_for([record(5, percentage=10.0)], {1: ('5', 'Dune')}, SyncRules(DATE, status=STATES))
+        plan = plan_for(
+            [record(5, percentage=10.0)], {1: ('5', 'Dune')}, SyncRules({'last_read': DATE, 'status': STATES})
+        )
         assert cells(plan) == {(1, '#state'): 'READING'}
 
     def test_an_enumeration_that_lacks_a_value(self) -> None:
         records = [record(number, lists=('planned_to_read',)) for number in (5, 6)]
-        plan = plan_for(records, {1: ('5', 'A'), 2: ('6', 'B')}, SyncRules(DATE, status=STATES))
+        plan = plan_for(records, {1: ('5', 'A'), 2: ('6', 'B')}, SyncRules({'last_read': DATE, 'status': STATES}))
         assert plan.changes == ()
         assert plan.notes == ("Note: column #state has no value 'Planned'; 2 books keep theirs. Add it to the column.",)
         assert plan.skipped == {1: NOTHING_READ, 2: NOTHING_READ}
 
     def test_a_status_written_in_other_letters_is_the_same_status(self) -> None:
         """Calibre has each text once, whatever its case: another spelling would rename it in every book."""
-        rules = SyncRules(DATE, status=Column('#state', 'text'))
+        rules = SyncRules({'last_read': DATE, 'status': Column('#state', 'text')})
         plan = plan_for([record(5, percentage=10.0)], {1: ('5', 'A')}, rules, {'#state': {1: 'reading'}})
         assert plan.changes == ()
         assert plan.unchanged == {1}
@@ -649,7 +651,14 @@ class TestTitlesInTheLog:
 MOMENTS = [at('2020-01-01') + timedelta(hours=6 * step) for step in range(12)]
 FAMILIES = {'': '', 'Emma': 'emma', 'EMMA: a novel': 'emma', 'Dune': 'dune', 'Dune (1)': 'dune', 'Ἰλιάς': 'iliad'}
 ALL_COLUMNS = SyncRules(
-    DATE, DONE, Column('#progress', 'float'), Column('#time', 'int'), Column('#state', 'text'), threshold=90.0
+    {
+        'last_read': DATE,
+        'completed': DONE,
+        'progress': Column('#progress', 'float'),
+        'read_time': Column('#time', 'int'),
+        'status': Column('#state', 'text'),
+    },
+    threshold=90.0,
 )
 
 dates = st.one_of(st.none(), st.sampled_from(MOMENTS), st.just(Unreadable("'bad'")))
@@ -680,12 +689,15 @@ def worlds(draw: st.DrawFn) -> tuple[FetchedLibrary, Snapshot, SyncRules]:
     """Records, a library and rules, small enough that keys, dates and titles collide all the time."""
     spaces = draw(st.sampled_from([PRIVATE_ID_SPACES, USER_ID_SPACES]))
     records = draw(st.lists(reading_records(spaces), max_size=6))
+    columns = {
+        'last_read': DATE,
+        'completed': draw(st.sampled_from([None, DONE])),
+        'progress': draw(st.sampled_from([None, Column('#progress', 'float'), Column('#progress', 'int')])),
+        'read_time': draw(st.sampled_from([None, Column('#time', 'float'), Column('#time', 'int')])),
+        'status': draw(st.sampled_from([None, Column('#state', 'text'), STATES])),
+    }
     rules = SyncRules(
-        DATE,
-        draw(st.sampled_from([None, DONE])),
-        draw(st.sampled_from([None, Column('#progress', 'float'), Column('#progress', 'int')])),
-        draw(st.sampled_from([None, Column('#time', 'float'), Column('#time', 'int')])),
-        draw(st.sampled_from([None, Column('#state', 'text'), STATES])),
+        {role: column for role, column in columns.items() if column is not None},
         threshold=draw(st.sampled_from([0.0, 90.0, 99.9, 100.0])),
         keep_newer_date=draw(st.booleans()),
     )
@@ -727,6 +739,10 @@ def date_of(one: ReadingRecord) -> datetime | None:
 
 def justified(one: ReadingRecord, rules: SyncRules, held: Mapping[str, Value]) -> dict[str, Value]:
     """{column: value} that a record justifies, whatever the library holds; `held` only for keep_newer_date."""
+
+    def is_whole(role: str) -> bool:
+        return role in rules.by_role and rules.by_role[role].datatype == 'int'
+
     wanted: dict[str, Value] = {}
     when, kept = date_of(one), held.get('#dateread')
     if when is not None and not (rules.keep_newer_date and isinstance(kept, datetime) and kept > when):
@@ -735,17 +751,17 @@ def justified(one: ReadingRecord, rules: SyncRules, held: Mapping[str, Value]) -
     if done:
         wanted['#completed'] = True
     if one.percentage is not None:
-        whole = rules.progress is not None and rules.progress.datatype == 'int'
+        whole = is_whole('progress')
         wanted['#progress'] = int(one.percentage) if whole else one.percentage
     if one.read_time:
-        whole = rules.read_time is not None and rules.read_time.datatype == 'int'
+        whole = is_whole('read_time')
         wanted['#time'] = {29: None, 600: 10, 18240: 304}[one.read_time] if whole else one.read_time / 3600
         if wanted['#time'] is None:
             del wanted['#time']
     reading = 'currently_reading' in one.lists or bool(one.percentage)
     status = 'Completed' if done else 'Reading' if reading else 'Planned' if 'planned_to_read' in one.lists else None
-    if status is not None and rules.status is not None:
-        if rules.status.datatype == 'text':
+    if status is not None and 'status' in rules.by_role:
+        if rules.by_role['status'].datatype == 'text':
             wanted['#state'] = status
         elif status != 'Planned':
             wanted['#state'] = {'Completed': 'Completed', 'Reading': 'READING'}[status]

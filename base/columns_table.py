@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The columns that settings can name, one row a column, and whether a chosen one can be used.
+
+Everything that is said about a column stands in its row, and whoever deals with columns loops over the rows. Only what
+a record justifies writing into it is in `rules/sync_plan`, under the same role. Knows neither Qt nor Calibre.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from .text import Text, text
+
+STATUS_COMPLETED, STATUS_READING, STATUS_PLANNED = 'Completed', 'Reading', 'Planned'
+
+# What only one of BookFusion's two interfaces tells.
+READ_TIME, LISTS = 'read_time', 'lists'
+
+
+@dataclass(frozen=True)
+class NewColumn:
+    """A column as it is created: its lookup name without #, its heading, Calibre's datatype and display options.
+
+    `offer` is the check box that the first run shows for it, None where it is created whenever columns are.
+    """
+
+    label: str
+    heading: Text
+    datatype: str
+    display: Mapping[str, object] = field(default_factory=dict)
+    offer: Text | None = None
+    offer_tip: Text | None = None
+
+
+@dataclass(frozen=True)
+class UserApiOnly:
+    """What a column needs and only the user API tells: READ_TIME or LISTS.
+
+    `log` is the log's line without it, with places for {column} and {interface}; `hint` the form's sentence.
+    """
+
+    needs: str
+    log: str
+    hint: Text
+
+
+@dataclass(frozen=True, eq=False)
+class ColumnRow:
+    """A setting that names a column.
+
+    `role` is what a sync writes into it, '' for a column that a sync leaves alone, and `shown_as` stands before a
+    value in the log, '' where the value speaks for itself. `datatypes` are Calibre's, `type_name` is what its
+    windows call them. Without a column that `is_needed` nothing is written. `built_in` is the field of Calibre's own
+    that the setting can name instead, and `first_entry` what the form shows for that, or for no column at all.
+    """
+
+    key: str
+    name: Text
+    label: Text
+    tip: Text
+    datatypes: tuple[str, ...]
+    type_name: Text
+    role: str = ''
+    shown_as: str = ''
+    default: str = ''
+    built_in: str = ''
+    first_entry: Text = field(default_factory=lambda: text('(not used)'))
+    new: NewColumn | None = None
+    is_needed: bool = False
+    needs_percentage: bool = False
+    user_api_only: UserApiOnly | None = None
+
+    @property
+    def words(self) -> str:
+        """What the log calls it: `read time` for `read_time_column`."""
+        return self.key.removesuffix('_column').replace('_', ' ')
+
+    @property
+    def is_always_created(self) -> bool:
+        return self.new is not None and self.new.offer is None
+
+    def fits(self, column: LibraryColumn) -> bool:
+        """Whether a column of this kind can hold the values; a text only where it holds a single one."""
+        return column.datatype in self.datatypes and not column.is_multiple
+
+
+COLUMNS = (
+    ColumnRow(
+        key='last_read_column',
+        role='last_read',
+        default='#dateread',
+        name=text('Last Read Column'),
+        label=text('Last &Read Column:'),
+        tip=text('The Date column that gets the date of the last reading on BookFusion'),
+        datatypes=('datetime',),
+        type_name=text('Date'),
+        first_entry=text('(choose a column)'),
+        new=NewColumn('dateread', text('Last read'), 'datetime', {'date_format': 'dd MMM yyyy'}),
+        is_needed=True,
+    ),
+    ColumnRow(
+        key='completed_column',
+        role='completed',
+        shown_as='Completed',
+        name=text('Completed Column'),
+        label=text('&Completed Column:'),
+        tip=text('The Yes/No column that is set to Yes for finished books. It is never set to No. Empty: not used'),
+        datatypes=('bool',),
+        type_name=text('Yes/No'),
+        new=NewColumn('completed', text('Completed'), 'bool'),
+        needs_percentage=True,
+    ),
+    ColumnRow(
+        key='progress_column',
+        role='progress',
+        shown_as='Progress',
+        name=text('Progress Column'),
+        label=text('Pro&gress Column:'),
+        tip=text('The number column that gets the reading progress in percent. Empty: not used'),
+        datatypes=('float', 'int'),
+        type_name=text('Integers or Floating point numbers'),
+        new=NewColumn(
+            'readprogress',
+            text('Progress'),
+            'int',
+            {'number_format': '{}%'},
+            offer=text('P&rogress in percent'),
+        ),
+        needs_percentage=True,
+    ),
+    ColumnRow(
+        key='read_time_column',
+        role='read_time',
+        shown_as='Reading time',
+        name=text('Reading Time Column'),
+        label=text('Reading &Time Column:'),
+        tip=text(
+            'The number column that gets the reading time: hours where it holds floating point numbers, '
+            'minutes where it holds integers. Needs the sign-in with a browser. Empty: not used'
+        ),
+        datatypes=('float', 'int'),
+        type_name=text('Integers or Floating point numbers'),
+        new=NewColumn(
+            'readtime',
+            text('Reading time'),
+            'float',
+            {'number_format': '{:.1f} h', 'decimals': 2},
+            offer=text('Reading ti&me in hours'),
+            offer_tip=text('BookFusion tells it after a sign-in with a browser'),
+        ),
+        user_api_only=UserApiOnly(
+            READ_TIME,
+            '{column} stays as it is: {interface} does not tell the reading time.',
+            text('BookFusion tells the reading time only after a sign-in with a browser.'),
+        ),
+    ),
+    ColumnRow(
+        key='status_column',
+        role='status',
+        shown_as='Status',
+        name=text('Status Column'),
+        label=text('&Status Column:'),
+        tip=text(
+            'The text or enumeration column that gets Reading, Completed or Planned. '
+            'Planned needs the sign-in with a browser. Empty: not used'
+        ),
+        datatypes=('text', 'enumeration'),
+        type_name=text('Text or Text with fixed set of permitted values'),
+        new=NewColumn(
+            'readstatus',
+            text('Reading status'),
+            'enumeration',
+            {'enum_values': [STATUS_PLANNED, STATUS_READING, STATUS_COMPLETED], 'enum_colors': []},
+            offer=text('Reading st&atus: Planned, Reading, Completed'),
+        ),
+        needs_percentage=True,
+        user_api_only=UserApiOnly(
+            LISTS,
+            '{column} follows the percentage alone: {interface} does not tell the lists.',
+            text('Without a sign-in with a browser the status follows the percentage alone; Planned is not known.'),
+        ),
+    ),
+    ColumnRow(
+        key='rating_column',
+        default='rating',
+        built_in='rating',
+        name=text('Rating Column'),
+        label=text('&Rating Column:'),
+        tip=text('The column whose ratings are pushed to Hardcover'),
+        datatypes=('rating',),
+        type_name=text('Ratings, shown with stars'),
+        first_entry=text('Rating (built in)'),
+    ),
+)
+# Those that a sync writes, in the order in which it does.
+SYNC_COLUMNS = tuple(row for row in COLUMNS if row.role)
+ROW_OF_KEY = {row.key: row for row in COLUMNS}
+ROW_OF_ROLE = {row.role: row for row in SYNC_COLUMNS}
+
+
+class ColumnState(enum.Enum):
+    """Whether a chosen column can be used."""
+
+    USABLE = 'usable'
+    NOT_CHOSEN = 'not chosen'
+    MISSING = 'missing'
+    WRONG_TYPE = 'wrong type'
+    AWAITING_RESTART = 'waiting for a restart'
+    USED_TWICE = 'used for another setting too'
+
+
+class LibraryColumn(Protocol):
+    """What has to be known of a library's column."""
+
+    @property
+    def datatype(self) -> str: ...
+
+    @property
+    def is_multiple(self) -> bool: ...
+
+
+AnyColumn = TypeVar('AnyColumn', bound=LibraryColumn)
+
+
+def state_of(
+    row: ColumnRow,
+    chosen: Mapping[str, str],
+    columns: Mapping[str, LibraryColumn],
+    awaiting_restart: Collection[str] = (),
+) -> ColumnState:
+    """Whether the column that is chosen for a setting can be used, in a library with these columns.
+
+    `chosen` holds lookup names by setting and `columns` the library's columns by lookup name. Those in
+    `awaiting_restart` are missing until then; a caller that leaves them out is told MISSING.
+    """
+    name = chosen[row.key]
+    if not name:
+        return ColumnState.NOT_CHOSEN
+    if name == row.built_in:
+        return ColumnState.USABLE
+    if name in awaiting_restart:
+        return ColumnState.AWAITING_RESTART
+    if name not in columns:
+        return ColumnState.MISSING
+    if not row.fits(columns[name]):
+        return ColumnState.WRONG_TYPE
+    return ColumnState.USABLE if used_before(row, chosen, columns) is None else ColumnState.USED_TWICE
+
+
+def used_before(row: ColumnRow, chosen: Mapping[str, str], columns: Mapping[str, LibraryColumn]) -> ColumnRow | None:
+    """The row further up whose values go into the column of this one: each would undo the other in every sync."""
+    name = chosen[row.key]
+    if row in SYNC_COLUMNS:
+        for other in SYNC_COLUMNS[: SYNC_COLUMNS.index(row)]:
+            if chosen[other.key] == name and other.fits(columns[name]):
+                return other
+    return None
+
+
+def usable_columns(row: ColumnRow, columns: Mapping[str, AnyColumn]) -> list[AnyColumn]:
+    """The columns of a library that a setting can name."""
+    return [column for column in columns.values() if row.fits(column)]
