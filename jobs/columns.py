@@ -42,14 +42,16 @@ def plan_columns(library: Library, keys: Collection[str], current: Settings = se
     planned: list[PlannedColumn] = []
     for row in COLUMNS:
         if row.new is not None and row.key in keys:
-            good = {column.name for column in usable_columns(row, existing)} - going | waiting
+            # Two columns of one type must not become the same one.
+            used = {other.name for other in planned}
+            good = ({column.name for column in usable_columns(row, existing)} - going | waiting) - used
             chosen, label = current.columns[row.key], row.new.label
             names = itertools.chain(
                 [chosen] if chosen in good else [],
                 [f'#{label}'],
                 (f'#{label}_{number}' for number in itertools.count(2)),
             )
-            name = next(name for name in names if name in good or name not in taken)
+            name = next(name for name in names if name in good or name not in taken | used)
             planned.append(PlannedColumn(row, row.new, name, create=name not in good))
     return planned
 

@@ -271,6 +271,14 @@ def test_a_column_that_is_chosen_already_stays_chosen(new_desk: Any, answers: An
     assert Library(desk.api).columns_awaiting_restart() == {'#dateread', '#readstatus'}
 
 
+def test_two_settings_never_get_the_same_column(make_library: Any, open_library: Any) -> None:
+    """As a file that was edited by hand may say; each of the two would undo the other in every sync."""
+    opened = Library(open_library(make_library(columns={'#hours': 'float'})).new_api)
+    both = ['progress_column', 'read_time_column']
+    planned = plan_columns(opened, both, settings.DEFAULTS.with_values(dict.fromkeys(both, '#hours')))
+    assert [(each.name, each.create) for each in planned] == [('#hours', False), ('#readtime', True)]
+
+
 def test_a_heading_that_is_taken_gets_the_name_behind_it(make_library: Any, open_library: Any) -> None:
     library = make_library(columns={'#other': {'datatype': 'int', 'name': 'Completed'}})
     create(library, NEEDED_KEYS)
