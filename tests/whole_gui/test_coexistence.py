@@ -1,19 +1,16 @@
-"""Beside the official BookFusion plugin, and after the original Back Sync 0.0.4, whose place it takes."""
+"""Beside the official BookFusion plugin, and the log that the original Back Sync 0.0.4 left behind."""
 
 from __future__ import annotations
 
-import json
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
-from calibre.db.legacy import LibraryDatabase
 from calibre_plugins.bookfusionbacksync.library.old_log import FILE_NAME as OLD_LOG
-from harness.commands import calibre_environment, executable, run, settings_path
 from harness.secrets import TEST_PASSWORD, TEST_TOKEN
 from harness.start import PLUGIN_NAME
-from standins.bookfusion import SIGN_IN, BookFusionStandIn, LibraryRecord
+from standins.bookfusion import BookFusionStandIn, LibraryRecord
 
 OFFICIAL_SETTINGS = b'{\n  "api_key": "0123456789",\n  "update_metadata": true,\n  "columns": {}\n}\n'
 OFFICIAL_LOG = b'2024-11-03 22:30:15 uploading 3 books\r\nlast line without an end'
@@ -80,71 +77,6 @@ def test_names_that_nobody_else_has(plugin_zip: Path) -> None:
         markers = [name for name in archive.namelist() if name.startswith('plugin-import-name-')]
     assert markers == ['plugin-import-name-bookfusionbacksync.txt']
     assert PLUGIN_NAME != 'BookFusion Plugin'
-
-
-# The least that Calibre takes for the original: same name, older version, a module of its own.
-ORIGINAL = """
-from calibre.customize import InterfaceActionBase
-
-class Original(InterfaceActionBase):
-    name = 'BookFusion Back Sync'
-    description = 'the original'
-    supported_platforms = ['windows', 'osx', 'linux']
-    author = 'somebody'
-    version = (0, 0, 4)
-    minimum_calibre_version = (5, 0, 0)
-    actual_plugin = 'calibre_plugins.bookfusionbacksync.ui:Original'
-"""
-THEIR_SETTINGS = {
-    'email': 'reader@example.org',
-    'password': TEST_PASSWORD,
-    'device': 'c0ffee0123456789',
-    'last_read_column': '#lastread',
-    'completed_column': '#finished',
-    'completed_threshold': 95,
-    'unknown': {'kept': [1, 2, None]},
-}
-
-
-@pytest.fixture
-def upgraded(config_folder: Path, tmp_path: Path, plugin_zip: Path, calibre_lock: Any) -> Path:
-    """A configuration in which 0.0.4 was used and this plugin then installed over it."""
-    original = tmp_path / 'original.zip'
-    with zipfile.ZipFile(original, 'w') as archive:
-        archive.writestr('__init__.py', ORIGINAL)
-        archive.writestr('plugin-import-name-bookfusionbacksync.txt', '')
-    with calibre_environment(config_folder) as environment:
-        for package in (original, plugin_zip):
-            done = run([executable('calibre-customize'), '--add-plugin', str(package)], environment, 60)
-            assert done.returncode == 0, done
-            if package == original:
-                path = settings_path(config_folder)
-                path.write_text(json.dumps(THEIR_SETTINGS, indent=2))
-                path.chmod(0o644)
-    return config_folder
-
-
-def test_upgrade_from_the_original(
-    upgraded: Path, make_library: Any, service: BookFusionStandIn, run_cli: Any, open_library: Any
-) -> None:
-    service.records = [LibraryRecord(11, last_read_at='2024-11-03T22:30:15Z', percentage=96)]
-    folder = make_library(BOOKS, columns={'#lastread': 'datetime', '#finished': 'bool'})
-    path = settings_path(upgraded)
-    settings = {**THEIR_SETTINGS, 'bookfusion_api_base': service.api_base}
-    path.write_text(json.dumps(settings, indent=2))
-    path.chmod(0o644)
-    done = run_cli('sync', '--library', folder)
-    assert done.returncode == 0, done
-    assert done.last_line == 'Done - 1 updated, 1 skipped.'
-    assert json.loads(path.read_bytes()) == settings
-    assert path.stat().st_mode & 0o777 == 0o600
-    (sent,) = [request.json() for request in service.requests if request.path == SIGN_IN]
-    assert sent == {'device': 'c0ffee0123456789', 'login': 'reader@example.org', 'password': TEST_PASSWORD}
-    cache = LibraryDatabase(str(folder)).new_api
-    try:
-        assert cache.field_for('#finished', 1) is True
-    finally:
-        cache.close()
 
 
 def test_the_log_that_the_original_left_in_the_library_is_named_once(
