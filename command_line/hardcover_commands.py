@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from ..base.cancel import Cancel
 from ..base.errors import BackSyncError
-from ..base.settings import load
 from .terminal import DONE, Commands, TerminalReporter, add_command, library_opener, print_json
 
 if TYPE_CHECKING:
@@ -27,19 +26,15 @@ def add_hardcover_commands(commands: Commands) -> None:
 
 
 def run_ids(arguments: argparse.Namespace, reporter: TerminalReporter, cancel: Cancel) -> int:
-    from ..jobs.ask_booklore import source_from
-    from ..jobs.fetch_ids import fetch_ids
+    from ..hardcover import fetch_ids
 
     cancel.check()
-    open_library = library_opener(arguments, read_only=False)
-    source = source_from(load().settings, reporter)
-    last_resort = source.last_resort if source is not None else None
-    outcome = fetch_ids(open_library, reporter, cancel, first_source=source, last_source=last_resort)
+    outcome = fetch_ids(library_opener(arguments, read_only=False), reporter, cancel)
     return _end(ids_as_json(outcome), outcome.stopped, arguments, reporter)
 
 
 def run_ratings(arguments: argparse.Namespace, reporter: TerminalReporter, cancel: Cancel) -> int:
-    from ..jobs.push_ratings import plan_ratings, preview_outcome, push_ratings
+    from ..hardcover import plan_ratings, preview_outcome, push_ratings
 
     cancel.check()
     open_library = library_opener(arguments, read_only=arguments.dry_run)
@@ -55,7 +50,7 @@ def run_ratings(arguments: argparse.Namespace, reporter: TerminalReporter, cance
 
 def show_plan(planned: PlannedPush, reporter: TerminalReporter) -> None:
     """Prints what would be sent, a line a book."""
-    from ..jobs.push_ratings import shown_stars
+    from ..rules.rating_plan import shown_stars
 
     for change in planned.plan.changes:
         old, new = shown_stars(change.hardcover_stars), shown_stars(change.calibre_stars)

@@ -17,12 +17,8 @@ from qt.core import QObject, pyqtSignal
 from ..base.cancel import Cancel
 from ..base.errors import BackSyncError, Cancelled, LibraryTrouble
 from ..base.reporter import Reporter
-from ..base.settings import load
 from ..base.text import Text, text
-from ..jobs.ask_booklore import source_from
-from ..jobs.change_match import change_match, find_candidates, unlink_match
-from ..jobs.fetch_ids import fetch_ids
-from ..jobs.push_ratings import plan_ratings, push_ratings, undo_push
+from ..hardcover import change_match, fetch_ids, find_candidates, plan_ratings, push_ratings, undo_push, unlink_match
 from ..jobs.sync import OpenLibrary
 from ..library.calibre_library import Library
 from ..rules.hardcover_records import (
@@ -108,18 +104,7 @@ class FetchDialog(JobDialog):
         opener, ids, chooser = self.open_library, self._ids, self._chooser
 
         def job(reporter: Reporter, cancel: Cancel) -> IdsOutcome:
-            with opener() as library:
-                settings = load(library.api).settings
-            source = source_from(settings, reporter)
-            return fetch_ids(
-                opener,
-                reporter,
-                cancel,
-                choose=lambda question: chooser.ask(question, cancel),
-                first_source=source,
-                last_source=source.last_resort if source is not None else None,
-                ids=ids,
-            )
+            return fetch_ids(opener, reporter, cancel, lambda question: chooser.ask(question, cancel), ids)
 
         self.run(job, self._fetched)
 

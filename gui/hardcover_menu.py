@@ -127,7 +127,7 @@ class HardcoverMenu:
     def _ask_again(self) -> None:
         from calibre.gui2 import question_dialog
 
-        from ..jobs.change_match import ask_again, skipped_books
+        from ..hardcover import ask_again, skipped_books
 
         opener = self._jobs.library_opener()
         count = len(skipped_books(opener))
@@ -164,7 +164,7 @@ class HardcoverMenu:
         from calibre.gui2 import question_dialog
         from calibre.utils.date import format_date
 
-        from ..jobs.push_ratings import push_to_undo
+        from ..hardcover import push_to_undo
 
         push = push_to_undo(self._jobs.library_opener())
         if push is None:

@@ -32,8 +32,8 @@ from qt.core import (
 
 from ..base.durations import duration_words
 from ..base.text import Text, counted
-from ..jobs.push_ratings import MANY_FOR_A_FEED
 from ..rules.hardcover_records import Action, Cost, PlannedPush, RatingChange
+from ..rules.rating_plan import MANY_FOR_A_FEED
 from .widgets import Notice, plain_tip, push_button
 
 if TYPE_CHECKING:

@@ -46,6 +46,8 @@ from ..rules.rating_plan import (
     plan_difference,
     plan_undo,
     same_stars,
+    shown_stars,
+    warn_about,
 )
 from ..rules.records import CalibreBook
 from ..services.hardcover_client import BATCH, Hardcover, in_batches
@@ -57,8 +59,6 @@ from .sync import OpenLibrary
 
 Key = TypeVar('Key', int, str)
 
-# Each push shows in the feed of the user's followers, a line a book.
-MANY_FOR_A_FEED = 20
 NO_ACCOUNT = Account(0, '', 0)
 
 READING = text('Reading ratings from Calibre...')
@@ -67,14 +67,6 @@ SENDING = text('Sending ratings to Hardcover...')
 RETIRED = text('Hardcover no longer has this book, and neither its edition nor its address leads to another.')
 LOST = (RETIRED, NOT_ON_SHELF)
 NOTHING_TO_UNDO = text('There is no push left to undo.')
-QUOTA_WARNING = text(
-    "Hardcover's quota for today has room for {left} of these {wanted} changes. The rest can be sent tomorrow."
-)
-FEED_WARNING = counted(
-    'Hardcover may show this push in the feed of your followers, with {count} book.',
-    'Hardcover may show this push in the feed of your followers, with {count} books.',
-    0,
-)
 
 
 def plan_ratings(
@@ -117,13 +109,6 @@ def cost_by(pace: Pace) -> Callable[[Sequence[RatingChange]], Cost]:
         return cost_of(changes, pace.seconds_for(len(changes)), MOST_FIELDS)
 
     return cost
-
-
-def warn_about(changes: int, left_today: int | None) -> Text | None:
-    """What to think of before so many changes are sent: the day's quota, or else the feed of the followers."""
-    if left_today is not None and left_today < changes:
-        return QUOTA_WARNING.with_values(left=left_today, wanted=changes)
-    return replace(FEED_WARNING, count=changes) if changes >= MANY_FOR_A_FEED else None
 
 
 def read_ratings(library: Library, settings: Settings, ids: Collection[int] | None, reporter: Reporter) -> RatedBooks:
@@ -521,7 +506,3 @@ def undo_push(
         still_there = {change.book_id for change in changes} - undone
         memory.keep_of_last_push([change for change in push.changes if change.book_id in still_there])
         return outcome
-
-
-def shown_stars(stars: float | None) -> str:
-    return 'no rating' if stars is None else f'{stars:g} stars'

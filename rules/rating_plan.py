@@ -11,13 +11,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timezone
 
-from ..base.text import Text, text
+from ..base.text import Text, counted, text
 from .hardcover_matching import EDITION_KEY, number_id, stored_id, stored_slug
 from .hardcover_records import Action, Cost, RatingChange, RatingPlan, ShelfEntry
 from .records import CalibreBook
 
 # Ratings that differ by less than this are the same: Hardcover's are halves.
 TOLERANCE = 0.05
+# Each push shows in the feed of the user's followers, a line a book.
+MANY_FOR_A_FEED = 20
 LONG_AGO = datetime(1, 1, 1, tzinfo=timezone.utc)
 
 NO_ID = text('It has no Hardcover id yet. Choose Fetch Hardcover Book IDs first.')
@@ -26,6 +28,14 @@ TWO_RATINGS = text('Several books in Calibre have this Hardcover id, with differ
 ODD_RATING = text('Calibre holds something that is not a rating.')
 CHANGED_SINCE = text('Its rating was changed on Hardcover since.')
 GONE_SINCE = text('It is no longer on the Hardcover shelf.')
+QUOTA_WARNING = text(
+    "Hardcover's quota for today has room for {left} of these {wanted} changes. The rest can be sent tomorrow."
+)
+FEED_WARNING = counted(
+    'Hardcover may show this push in the feed of your followers, with {count} book.',
+    'Hardcover may show this push in the feed of your followers, with {count} books.',
+    0,
+)
 
 
 @dataclass(frozen=True)
@@ -62,6 +72,11 @@ def same_stars(one: float | None, other: float | None) -> bool:
     if one is None or other is None:
         return one is other
     return abs(one - other) < TOLERANCE
+
+
+def shown_stars(stars: float | None) -> str:
+    """A rating in the words of the log."""
+    return 'no rating' if stars is None else f'{stars:g} stars'
 
 
 def newest_entries(entries: Iterable[ShelfEntry]) -> dict[int, ShelfEntry]:
@@ -204,6 +219,13 @@ def request_count(changes: Iterable[RatingChange], most: int) -> int:
 def cost_of(changes: Sequence[RatingChange], seconds: float, most: int) -> Cost:
     """`seconds` is what the pace says for one unit each, `most` how many changes of a kind fit into a request."""
     return Cost(request_count(changes, most), len(changes), seconds)
+
+
+def warn_about(changes: int, left_today: int | None) -> Text | None:
+    """What to think of before so many changes are sent: the day's quota, or else the feed of the followers."""
+    if left_today is not None and left_today < changes:
+        return QUOTA_WARNING.with_values(left=left_today, wanted=changes)
+    return replace(FEED_WARNING, count=changes) if changes >= MANY_FOR_A_FEED else None
 
 
 def plan_undo(

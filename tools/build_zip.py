@@ -26,6 +26,7 @@ IMPORT_NAME = 'bookfusionbacksync'
 MODULES = (
     '__init__',
     'config',
+    'hardcover',
     'main',
     'sync_worker',
     'ui',

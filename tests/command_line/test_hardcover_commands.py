@@ -11,8 +11,10 @@ import pytest
 from calibre.db.legacy import LibraryDatabase
 from calibre_plugins.bookfusionbacksync.base.settings import save
 from calibre_plugins.bookfusionbacksync.services import hardcover_quota
+from harness.booklore import booklore_server
 from harness.hardcover import small_catalogue
 from harness.secrets import TEST_HARDCOVER_TOKEN
+from standins.booklore import ServerBook
 from standins.hardcover import HardcoverStandIn, isbn13
 
 BOOKS = [
@@ -116,6 +118,28 @@ def test_a_spent_quota_of_a_push_says_how_many_were_sent(
     assert done.returncode == 1
     assert '(1 rating sent)' in done.stderr
     assert done.json['updated'] == 1
+
+
+def test_booklore_is_asked_before_hardcover_and_singly_for_what_is_left(make_library: Any, command: Any) -> None:
+    books = [
+        ServerBook(501, 'Emma', ['Jane Austen'], hardcover_id='11'),
+        ServerBook(502, 'Dune', ['Frank Herbert'], hardcover_id='12'),
+    ]
+    folder = make_library([BOOKS[0], {'title': 'Dune', 'authors': ['Frank Herbert']}])
+    with booklore_server() as booklore:
+        booklore.books, booklore.grimmory, booklore.has_batch = books, True, False
+        save(
+            {
+                'booklore_url': booklore.address,
+                'booklore_username': booklore.username,
+                'booklore_password': booklore.password,
+            }
+        )
+        done = command('hardcover-ids', '--library', folder, '--json')
+    assert (done.returncode, done.json['stored'], done.json['requests']) == (0, 2, 1)
+    assert 'OK Emma -> hardcover-id=11 (by its ISBN or ASIN)' in done.stdout.splitlines()
+    assert 'OK Dune -> hardcover-id=12 (from BookLore)' in done.stdout.splitlines()
+    assert (booklore.count('/api/v1/books/501'), booklore.count('/api/v1/books/502')) == (0, 1)
 
 
 @pytest.mark.parametrize('name', ['hardcover-ids', 'hardcover-ratings'])

@@ -17,7 +17,6 @@ from calibre_plugins.bookfusionbacksync.gui.rating_preview import PushPreview
 from calibre_plugins.bookfusionbacksync.gui.scope_dialog import ScopeDialog
 from calibre_plugins.bookfusionbacksync.jobs.fetch_ids import BY_CODE, FROM_BOOKLORE
 from calibre_plugins.bookfusionbacksync.jobs.hardcover_account import TokenCheck
-from calibre_plugins.bookfusionbacksync.jobs.push_ratings import FEED_WARNING, MANY_FOR_A_FEED
 from calibre_plugins.bookfusionbacksync.rules.hardcover_records import (
     Account,
     Action,
@@ -33,7 +32,7 @@ from calibre_plugins.bookfusionbacksync.rules.hardcover_records import (
     RatingsOutcome,
     Reason,
 )
-from calibre_plugins.bookfusionbacksync.rules.rating_plan import cost_of
+from calibre_plugins.bookfusionbacksync.rules.rating_plan import FEED_WARNING, MANY_FOR_A_FEED, cost_of
 from calibre_plugins.bookfusionbacksync.rules.records import CalibreBook
 from qt.core import QBuffer, QColor, QImage, QIODevice, QPainter, QRect, Qt, QWidget
 

@@ -21,8 +21,9 @@ from calibre_plugins.bookfusionbacksync.base.settings import plugin_folder, save
 from calibre_plugins.bookfusionbacksync.gui.rating_preview import cost_words
 from calibre_plugins.bookfusionbacksync.jobs import hardcover_account
 from calibre_plugins.bookfusionbacksync.jobs.change_match import change_match, unlink_match
-from calibre_plugins.bookfusionbacksync.jobs.push_ratings import MANY_FOR_A_FEED, preview_outcome, push_to_undo
+from calibre_plugins.bookfusionbacksync.jobs.push_ratings import preview_outcome, push_to_undo
 from calibre_plugins.bookfusionbacksync.rules.hardcover_records import Action, Candidate, RatingsOutcome
+from calibre_plugins.bookfusionbacksync.rules.rating_plan import MANY_FOR_A_FEED
 from harness.hardcover import PATIENT, MakeLibrary, MakeShelf, OpenLibrary, Shelf, shelves, small_catalogue
 from standins.faults import CloseWithoutAnswer, Html, Reset, Status
 from standins.hardcover import Catalogue, Printing, ShelfRow, Work, generate_catalogue, isbn13

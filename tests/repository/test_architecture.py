@@ -255,6 +255,17 @@ def test_every_import_is_in_the_table() -> None:
     assert wrong == []
 
 
+def test_windows_and_commands_call_the_hardcover_jobs_through_their_door() -> None:
+    behind_the_door = {'jobs/fetch_ids', 'jobs/change_match', 'jobs/push_ratings'}
+    around_it = [
+        link
+        for link in links(SOURCES)
+        if link.imported in behind_the_door and package_of(link.importer) != 'jobs' and link.importer != 'hardcover'
+    ]
+    assert around_it == []
+    assert behind_the_door <= {link.imported for link in links(SOURCES) if link.importer == 'hardcover'}
+
+
 def test_no_circle() -> None:
     assert circle(links(SOURCES)) == []
 

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Hardcover jobs, as windows and commands call them: ids, single matches, ratings, and the undoing of a push.
+
+Each runs on the thread that calls it, raises BackSyncError, and is stopped by its `cancel`. Knows no Qt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from .base.cancel import Cancel
+from .base.reporter import Reporter
+from .base.settings import load
+from .jobs import fetch_ids as ids_job
+from .jobs.ask_booklore import source_from
+from .jobs.change_match import ask_again, change_match, find_candidates, skipped_books, unlink_match
+from .jobs.push_ratings import plan_ratings, preview_outcome, push_ratings, push_to_undo, undo_push
+from .jobs.sync import OpenLibrary
+from .rules.hardcover_records import Choose, IdsOutcome
+
+__all__ = (
+    'ask_again',
+    'change_match',
+    'fetch_ids',
+    'find_candidates',
+    'plan_ratings',
+    'preview_outcome',
+    'push_ratings',
+    'push_to_undo',
+    'skipped_books',
+    'undo_push',
+    'unlink_match',
+)
+
+
+def fetch_ids(
+    open_library: OpenLibrary,
+    reporter: Reporter,
+    cancel: Cancel,
+    choose: Choose | None = None,
+    ids: Collection[int] | None = None,
+) -> IdsOutcome:
+    """As the job of that name, with the BookLore server of the settings, where there is one, asked first and last."""
+    booklore = source_from(load().settings, reporter)
+    last_resort = booklore.last_resort if booklore is not None else None
+    return ids_job.fetch_ids(
+        open_library, reporter, cancel, choose, first_source=booklore, last_source=last_resort, ids=ids
+    )
