@@ -53,7 +53,7 @@ from .sync_worker import ApplyWorker, SyncWorker, Worker
 if TYPE_CHECKING:
     from calibre_builtins import _, load_translations, ngettext
 
-    from .gui.sync_preview import PreviewDialog
+    from .gui.sync_preview import SyncPreview
 
 load_translations()
 
@@ -66,7 +66,7 @@ class MainDialog(Dialog):
         self.jobs = jobs
         self.book_list = BookList(gui)
         self._show_settings = show_settings
-        self._preview_dialog: PreviewDialog | None = None
+        self._preview_dialog: SyncPreview | None = None
         log_file.start()
         Dialog.__init__(
             self,
@@ -261,10 +261,10 @@ class MainDialog(Dialog):
         if not prepared.plan.changes:
             self._run(ApplyWorker(sync_job, prepared, ()), self._synced)
             return
-        from .gui.sync_preview import PreviewDialog
+        from .gui.sync_preview import SyncPreview
 
         self.job_view.say(_('Nothing is written yet. Choose what to write.'))
-        dialog = self._preview_dialog = PreviewDialog(self, prepared, self.jobs.library())
+        dialog = self._preview_dialog = SyncPreview(self, prepared, self.jobs.library())
         self.jobs.hold(True)
         dialog.finished.connect(lambda result: self._preview_closed(sync_job, prepared, bool(result)))
         # For this window and Calibre's only: unlike exec(), that leaves the event loop as it is.

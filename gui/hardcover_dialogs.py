@@ -38,7 +38,7 @@ from .job_dialog import JobDialog, ResultRow
 from .job_runner import Jobs
 from .job_view import ANOTHER_JOB, JobState
 from .match_picker import Picker
-from .rating_preview import PushPreview, spoken_stars, what_happens
+from .rating_preview import RatingPreview, spoken_stars, what_happens
 
 if TYPE_CHECKING:
     from calibre_builtins import _, load_translations, ngettext
@@ -247,7 +247,7 @@ class PushDialog(JobDialog):
 
     def __init__(self, gui: Any, jobs: Jobs, ids: Collection[int] | None = None) -> None:
         self._ids = ids
-        self.preview: PushPreview | None = None
+        self.preview: RatingPreview | None = None
         super().__init__(gui, jobs, _('Push ratings to Hardcover'), 'bookfusion-back-sync-push')
 
     def start(self) -> None:
@@ -255,7 +255,7 @@ class PushDialog(JobDialog):
         self.run(lambda reporter, cancel: plan_ratings(opener, reporter, cancel, ids), self._planned)
 
     def _planned(self, planned: PlannedPush) -> None:
-        self.preview = PushPreview(self.pages, planned)
+        self.preview = RatingPreview(self.pages, planned)
         self.preview.rejected.connect(self.reject)
         self.preview.accepted.connect(lambda ticked: self._send(planned, ticked))
         self.pages.addWidget(self.preview)

@@ -138,10 +138,10 @@ def a_sync(tour: Tour) -> Steps:
     tour.picture('refused')
     tour.save(password=PASSWORD)
     tour.child('preview').click()
-    yield lambda: tour.helpers.window('PreviewDialog')
+    yield lambda: tour.helpers.window('SyncPreview')
     yield MOMENT
-    tour.picture('preview', tour.helpers.window('PreviewDialog'))
-    tour.helpers.window('PreviewDialog').accept()
+    tour.picture('preview', tour.helpers.window('SyncPreview'))
+    tour.helpers.window('SyncPreview').accept()
     yield tour.idle
     yield MOMENT
     tour.picture('done')

@@ -31,7 +31,7 @@ from calibre_plugins.bookfusionbacksync.gui.hardcover_dialogs import (
 from calibre_plugins.bookfusionbacksync.gui.job_dialog import JobDialog, ResultPage, ResultRow
 from calibre_plugins.bookfusionbacksync.gui.job_runner import Jobs
 from calibre_plugins.bookfusionbacksync.gui.match_picker import CANDIDATE_COVER, CandidateDelegate, Picker, thumbnail
-from calibre_plugins.bookfusionbacksync.gui.rating_preview import PushPreview, spoken_stars
+from calibre_plugins.bookfusionbacksync.gui.rating_preview import RatingPreview, spoken_stars
 from calibre_plugins.bookfusionbacksync.jobs import hardcover_account
 from calibre_plugins.bookfusionbacksync.jobs.change_match import CHOSEN
 from calibre_plugins.bookfusionbacksync.jobs.fetch_ids import BY_CODE, BY_KEY, FROM_BOOKLORE
@@ -493,7 +493,7 @@ def test_markup_in_a_title_stays_text_in_the_tooltip_of_the_preview(qtbot: Any) 
     change = replace(CHANGES[0], title='a <b>bold</b> & co')
     widget = preview(None, planned_push(changes=(change,)))  # type: ignore[arg-type]
     qtbot.addWidget(widget)
-    index = widget.rows.index(0, 0)
+    index = widget.table.shown.index(0, 0)
     assert shown_by_qt(index.data(Qt.ItemDataRole.ToolTipRole)) == change.title
     assert index.data(Qt.ItemDataRole.AccessibleTextRole) == change.title
 
@@ -748,19 +748,19 @@ def test_the_present_match_is_marked(make_desk: MakeDesk) -> None:
 
 
 @pytest.fixture
-def shown_preview(qtbot: Any) -> PushPreview:
+def shown_preview(qtbot: Any) -> RatingPreview:
     widget = preview(None, planned_push())  # type: ignore[arg-type]
     qtbot.addWidget(widget)
     widget.show()
     return widget
 
 
-def cells(widget: PushPreview) -> list[list[str]]:
-    rows = widget.rows
+def cells(widget: RatingPreview) -> list[list[str]]:
+    rows = widget.table.shown
     return [[str(rows.index(row, column).data() or '') for column in range(4)] for row in range(rows.rowCount())]
 
 
-def test_the_preview_says_what_will_happen(shown_preview: PushPreview) -> None:
+def test_the_preview_says_what_will_happen(shown_preview: RatingPreview) -> None:
     shown = cells(shown_preview)
     assert len(shown) == len(CHANGES) == 30
     assert shown[0] == ['The Left Hand of Darkness', '★★★★★', '★★★★⯨', 'Change the rating']
@@ -774,41 +774,41 @@ def test_the_preview_says_what_will_happen(shown_preview: PushPreview) -> None:
     assert shown_preview.send.text() == '&Send 30 ratings'
 
 
-def test_ticks_decide_what_is_sent(shown_preview: PushPreview, qtbot: Any) -> None:
+def test_ticks_decide_what_is_sent(shown_preview: RatingPreview, qtbot: Any) -> None:
     sent: list[list[RatingChange]] = []
     shown_preview.accepted.connect(sent.append)
     qtbot.mouseClick(shown_preview.none_button, Qt.MouseButton.LeftButton)
     assert not shown_preview.send.isEnabled()
     assert shown_preview.cost.text() == ''
-    first = shown_preview.rows.index(0, 0)
-    assert shown_preview.rows.setData(first, Qt.CheckState.Checked.value, Qt.ItemDataRole.CheckStateRole)
+    first = shown_preview.table.shown.index(0, 0)
+    assert shown_preview.table.shown.setData(first, Qt.CheckState.Checked.value, Qt.ItemDataRole.CheckStateRole)
     assert shown_preview.send.text() == '&Send 1 rating'
     assert shown_preview.cost.text() == '1 request, about 1 second'
     qtbot.mouseClick(shown_preview.send, Qt.MouseButton.LeftButton)
     assert sent == [[CHANGES[0]]]
 
 
-def test_a_mouse_click_ticks_a_row(shown_preview: PushPreview, qtbot: Any) -> None:
-    place = shown_preview.view.visualRect(shown_preview.rows.index(1, 0))
+def test_a_mouse_click_ticks_a_row(shown_preview: RatingPreview, qtbot: Any) -> None:
+    place = shown_preview.table.visualRect(shown_preview.table.shown.index(1, 0))
     place.setWidth(20)
-    qtbot.mouseClick(shown_preview.view.viewport(), Qt.MouseButton.LeftButton, pos=place.center())
-    assert CHANGES[1] not in shown_preview.model.ticked
-    assert len(shown_preview.model.ticked) == 29
+    qtbot.mouseClick(shown_preview.table.viewport(), Qt.MouseButton.LeftButton, pos=place.center())
+    assert CHANGES[1] not in shown_preview.table.ticked
+    assert len(shown_preview.table.ticked) == 29
 
 
-def test_the_space_bar_ticks_what_is_selected(shown_preview: PushPreview, qtbot: Any) -> None:
-    shown_preview.view.selectAll()
-    qtbot.keyClick(shown_preview.view, Qt.Key.Key_Space)
-    assert shown_preview.model.ticked == []
-    qtbot.keyClick(shown_preview.view, Qt.Key.Key_Space)
-    assert shown_preview.model.ticked == list(CHANGES)
-    shown_preview.view.selectRow(0)
-    qtbot.keyClick(shown_preview.view, Qt.Key.Key_Space)
-    assert shown_preview.model.ticked == list(CHANGES[1:])
+def test_the_space_bar_ticks_what_is_selected(shown_preview: RatingPreview, qtbot: Any) -> None:
+    shown_preview.table.selectAll()
+    qtbot.keyClick(shown_preview.table, Qt.Key.Key_Space)
+    assert shown_preview.table.ticked == ()
+    qtbot.keyClick(shown_preview.table, Qt.Key.Key_Space)
+    assert shown_preview.table.ticked == CHANGES
+    shown_preview.table.selectRow(0)
+    qtbot.keyClick(shown_preview.table, Qt.Key.Key_Space)
+    assert shown_preview.table.ticked == CHANGES[1:]
 
 
 @pytest.mark.parametrize(('button', 'sent'), [('Send', True), ('Back', False)])
-def test_sending_many_is_asked_about(shown_preview: PushPreview, qtbot: Any, button: str, sent: bool) -> None:
+def test_sending_many_is_asked_about(shown_preview: RatingPreview, qtbot: Any, button: str, sent: bool) -> None:
     accepted: list[object] = []
     said: list[str] = []
     shown_preview.accepted.connect(accepted.append)
@@ -818,19 +818,19 @@ def test_sending_many_is_asked_about(shown_preview: PushPreview, qtbot: Any, but
     assert bool(accepted) is sent
 
 
-def test_books_that_are_left_alone_are_shown_when_asked_for(shown_preview: PushPreview) -> None:
+def test_books_that_are_left_alone_are_shown_when_asked_for(shown_preview: RatingPreview) -> None:
     shown_preview.show_skipped.setChecked(True)
     shown = cells(shown_preview)
     assert [row[0] for row in shown[30:]] == SKIP_MARK
     assert shown[30][3] == 'Leave alone. It is not on a Hardcover shelf.'
-    index = shown_preview.rows.index(30, 0)
+    index = shown_preview.table.shown.index(30, 0)
     assert index.data(Qt.ItemDataRole.CheckStateRole) is None
-    assert not shown_preview.rows.setData(index, Qt.CheckState.Checked.value, Qt.ItemDataRole.CheckStateRole)
-    assert shown_preview.model.ticked == list(CHANGES)
+    assert not shown_preview.table.shown.setData(index, Qt.CheckState.Checked.value, Qt.ItemDataRole.CheckStateRole)
+    assert shown_preview.table.ticked == CHANGES
 
 
-def test_stars_are_sorted_as_numbers(shown_preview: PushPreview) -> None:
-    shown_preview.view.sortByColumn(1, Qt.SortOrder.DescendingOrder)
+def test_stars_are_sorted_as_numbers(shown_preview: RatingPreview) -> None:
+    shown_preview.table.sortByColumn(1, Qt.SortOrder.DescendingOrder)
     stars = [len(row[1]) for row in cells(shown_preview)]
     assert stars[0] == 5
     assert stars[-1] == 0
@@ -993,7 +993,7 @@ def test_ticks_are_kept_while_another_job_runs(make_desk: MakeDesk) -> None:
     desk = rated_desk(make_desk)
     dialog = desk.open(PushDialog(desk.window, desk.jobs))
     desk.until(lambda: dialog.preview is not None and dialog.preview.isVisible())
-    dialog.preview.model.toggle([0])
+    dialog.preview.table.rows.toggle([0])
     said: list[str] = []
     sync = Worker(lambda reporter, cancel: cancel.wait(30))
     assert desk.jobs.start(sync)
@@ -1002,7 +1002,7 @@ def test_ticks_are_kept_while_another_job_runs(make_desk: MakeDesk) -> None:
     assert said == ['Another job is running. Wait until it is done, or stop it.']
     desk.jobs.cancel()
     desk.until(lambda: not desk.jobs.busy)
-    assert len(dialog.preview.model.ticked) == 1
+    assert len(dialog.preview.table.ticked) == 1
     desk.click(dialog, 'send')
     desk.until_ended(dialog)
     assert len(desk.service.server.writes) == 1

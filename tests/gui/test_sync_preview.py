@@ -8,22 +8,15 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
-from calibre_plugins.bookfusionbacksync.gui.sync_preview import (
-    BOOK,
-    COLUMN,
-    NOW,
-    SOURCE,
-    THEN,
-    PlanFilter,
-    PlanModel,
-    ValueFormat,
-)
+from calibre_plugins.bookfusionbacksync.gui.sync_preview import ValueFormat, plan_columns
+from calibre_plugins.bookfusionbacksync.gui.ticked_table import TickedTable
 from calibre_plugins.bookfusionbacksync.library.calibre_library import Library
 from calibre_plugins.bookfusionbacksync.rules.sync_plan import Change
 from calibre_plugins.bookfusionbacksync.sync_worker import Worker
-from qt.core import QLabel, QPersistentModelIndex, Qt, QWidget
+from qt.core import Qt, QWidget
 from standins.bookfusion import LibraryRecord
 
+BOOK, _COLUMN, _NOW, THEN, SOURCE = range(5)
 DISPLAY, CHECK = Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.CheckStateRole
 READ = datetime(2024, 11, 3, 12, 0, tzinfo=timezone.utc)
 COLUMNS = {
@@ -117,22 +110,6 @@ def test_cancel_writes_nothing(desk: Any) -> None:
     assert not desk.jobs.busy
     assert desk.jobs.free
     assert desk.run('sync_now') == 'Done - 3 updated, 1 skipped.'
-
-
-@pytest.mark.parametrize(
-    'title', ['Emma', 'a <b>bold</b> & co', 'R&D', 'AT&lt;T', '&lt;b&gt;', '<img src="x.png">', 'a < b', "O'Neill <i>"]
-)
-def test_tooltips_show_titles_as_they_are(qtbot: Any, title: str) -> None:
-    """A label decides by the same rule as a tooltip whether words are markup; here it must take as much room."""
-    change = Change(1, title, '#dateread', 'last_read', None, READ, 'from last_read_at', 'id')
-    window = QWidget()
-    qtbot.addWidget(window)
-    model = PlanModel([change], {}, lambda column, value: '', window)
-    assert model.index(0, BOOK).data(DISPLAY) == title
-    tip, words = QLabel(model.index(0, BOOK).data(Qt.ItemDataRole.ToolTipRole), window), QLabel(window)
-    words.setTextFormat(Qt.TextFormat.PlainText)
-    words.setText(title)
-    assert tip.sizeHint().width() == words.sizeHint().width()
 
 
 def test_apply_waits_for_the_job_of_another_window(desk: Any) -> None:
@@ -289,36 +266,15 @@ def many_changes(count: int) -> tuple[Change, ...]:
     )
 
 
-def test_is_a_sound_model(qtbot: Any, qtmodeltester: Any, qtlog: Any, make_library: Any, open_library: Any) -> None:
-    parent = QWidget()
-    qtbot.addWidget(parent)
-    shown = ValueFormat(Library(open_library(make_library(columns=COLUMNS)).new_api))
-    model = PlanModel(many_changes(30), {}, shown, parent)
-    proxy = PlanFilter(model, parent)
-    qtmodeltester.check(model)
-    qtmodeltester.check(proxy)
-    # What a view holds on to while the rows move: its current row, its selection.
-    kept = [(QPersistentModelIndex(proxy.index(row, BOOK)), proxy.index(row, BOOK).data()) for row in (0, 3, 29)]
-    for column in (BOOK, COLUMN, NOW, THEN, SOURCE):
-        for order in (Qt.SortOrder.AscendingOrder, Qt.SortOrder.DescendingOrder):
-            proxy.sort(column, order)
-            assert [(index.data(), index.isValid()) for index, _title in kept] == [(title, True) for _i, title in kept]
-    proxy.set_words('title 13')
-    assert [proxy.index(row, BOOK).data() for row in range(proxy.rowCount())] == ['Title 13']
-    # The tester of Qt reports what it finds as warnings.
-    assert [record.message for record in qtlog.records] == []
-
-
 def test_tens_of_thousands_of_rows_are_quick(qtbot: Any, make_library: Any, open_library: Any) -> None:
     parent = QWidget()
     qtbot.addWidget(parent)
     shown = ValueFormat(Library(open_library(make_library(columns=COLUMNS)).new_api))
     start = time.thread_time()
-    model = PlanModel(many_changes(40_000), {}, shown, parent)
-    proxy = PlanFilter(model, parent)
-    proxy.sort(BOOK, Qt.SortOrder.AscendingOrder)
-    proxy.set_words('39')
-    model.tick(proxy.source_rows(), False)
+    table = TickedTable('changes', 'Changes', many_changes(40_000), plan_columns({}, shown), parent)
+    table.sortByColumn(BOOK, Qt.SortOrder.AscendingOrder)
+    table.shown.set_words('39')
+    table.tick_shown(False)
     # Processor time: how busy the computer is with something else does not count.
     assert time.thread_time() - start < 4
-    assert 0 < len(model.ticked) < 40_000
+    assert 0 < len(table.ticked) < 40_000

@@ -13,7 +13,7 @@ from calibre_plugins.bookfusionbacksync.gui.hardcover_account_dialog import Acco
 from calibre_plugins.bookfusionbacksync.gui.hardcover_dialogs import ChangeDialog, FetchDialog, PushDialog
 from calibre_plugins.bookfusionbacksync.gui.job_dialog import JobDialog
 from calibre_plugins.bookfusionbacksync.gui.job_runner import Jobs
-from calibre_plugins.bookfusionbacksync.gui.rating_preview import PushPreview
+from calibre_plugins.bookfusionbacksync.gui.rating_preview import RatingPreview
 from calibre_plugins.bookfusionbacksync.gui.scope_dialog import ScopeDialog
 from calibre_plugins.bookfusionbacksync.jobs.fetch_ids import BY_CODE, FROM_BOOKLORE
 from calibre_plugins.bookfusionbacksync.jobs.hardcover_account import TokenCheck
@@ -190,8 +190,8 @@ def planned_push(
     return PlannedPush(plan, OWNER, 'library', lambda some: cost_of(some, len(some), 5), 2, 2, warning)
 
 
-def preview(parent: QWidget, planned: PlannedPush) -> PushPreview:
-    return PushPreview(parent, planned)
+def preview(parent: QWidget, planned: PlannedPush) -> RatingPreview:
+    return RatingPreview(parent, planned)
 
 
 IDS_OUTCOME = IdsOutcome(

@@ -132,7 +132,7 @@ def first_sync(user: User, _argument: dict[str, Any]) -> Steps:
     found['status'] = user.status
     found['page'] = user.visible('first_run')
     user.click('preview')
-    preview = yield lambda: user.helpers.window('PreviewDialog')
+    preview = yield lambda: user.helpers.window('SyncPreview')
     found['preview'] = [
         [preview.table.model().index(row, column).data() for column in range(4)]
         for row in range(preview.table.model().rowCount())

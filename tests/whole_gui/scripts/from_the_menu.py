@@ -47,7 +47,7 @@ def windows_left_by_help(stage: Stage) -> int:
 def quit_over_the_table(stage: Stage) -> Steps:
     """Calibre's end closes the table; there is no answer then."""
     stage.helpers.action.preview()
-    yield lambda: stage.helpers.window('PreviewDialog')
+    yield lambda: stage.helpers.window('SyncPreview')
     QTimer.singleShot(0, lambda: stage.gui.quit(confirm_quit=False))
     yield lambda: False
 

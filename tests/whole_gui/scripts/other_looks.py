@@ -43,7 +43,7 @@ def drive(gui: Any, helpers: Any) -> Steps:
     helpers.on_modal(look_and_close)
     helpers.action.show_help()
     stage.click('preview')
-    table = yield lambda: helpers.window('PreviewDialog')
+    table = yield lambda: helpers.window('SyncPreview')
     look_and_close(table)
     yield stage.ended
     yield from stage.run('sync_now')

@@ -36,12 +36,12 @@ def close_when_ready(stage: Stage) -> Steps:
     yield stage.ended
     # Long enough for whatever still waits to be called.
     yield 0.1
-    return stage.dialog is None and stage.helpers.window('PreviewDialog') is None
+    return stage.dialog is None and stage.helpers.window('SyncPreview') is None
 
 
 def show_table(stage: Stage) -> Steps:
     stage.click('preview')
-    table = yield lambda: stage.helpers.window('PreviewDialog')
+    table = yield lambda: stage.helpers.window('SyncPreview')
     return table
 
 
@@ -56,12 +56,12 @@ def drive(gui: Any, helpers: Any) -> Steps:
     table = yield from show_table(stage)
     found['table'] = helpers.child(table, 'apply', QPushButton).isEnabled()
     gui.iactions['Choose Library'].switch_requested(there)
-    yield lambda: not helpers.window('PreviewDialog')
+    yield lambda: not helpers.window('SyncPreview')
     found['status'] = stage.status
     found['again'] = stage.button('sync_now').isEnabled()
     yield from show_table(stage)
     helpers.child(stage.dialog, 'close', QPushButton).click()
-    yield lambda: not helpers.window('PreviewDialog')
+    yield lambda: not helpers.window('SyncPreview')
     found['closed'] = stage.dialog is None
     found |= {'filled': filled_cells(helpers), 'threads': running_threads()}
     # Then Calibre handles events once more after it has closed the library.
