@@ -65,6 +65,35 @@ class TestUsage:
             assert command in done.stdout
 
 
+WHAT_IS_LOADED = """
+import sys
+from calibre_plugins.bookfusionbacksync.command_line import program
+
+program.main(sys.argv[1:])
+print(*(name.partition('.bookfusionbacksync.')[2] for name in sys.modules), sep='\\n')
+"""
+
+
+@pytest.mark.parametrize(
+    ('command', 'untouched'),
+    [
+        ('--version', {'gui', 'jobs', 'library', 'rules', 'services', 'transport'}),
+        ('no-such-command', {'gui', 'jobs', 'library', 'rules', 'services', 'transport'}),
+        ('undo', {'gui'}),
+    ],
+)
+def test_a_command_loads_only_what_it_needs(
+    started: Any, config_folder: Path, tmp_path: Path, command: str, untouched: set[str]
+) -> None:
+    script = tmp_path / 'loaded.py'
+    script.write_text(WHAT_IS_LOADED)
+    with started([executable('calibre-debug'), '-e', str(script), '--', command]) as process:
+        output, _errors = process.communicate(timeout=30)
+    packages = {name.partition('.')[0] for name in output.splitlines() if name}
+    assert 'command_line' in packages
+    assert not packages & untouched
+
+
 # Sends Ctrl-C to itself while the plugin's own modules are being loaded: at the one that is named first.
 INTERRUPTING_THE_START = """
 import builtins, os, signal, sys
@@ -90,8 +119,8 @@ find_plugin('BookFusion Back Sync').cli_main(['BookFusion Back Sync'] + sys.argv
         (['undo'], 'command_line.program'),
         (['sync', '--json'], 'jobs.sync'),
         (['undo'], 'jobs.sync'),
-        (['hardcover-ids'], 'jobs.fetch_ids'),
-        (['hardcover-ratings'], 'jobs.push_ratings'),
+        (['hardcover-ids'], 'hardcover'),
+        (['hardcover-ratings'], 'hardcover'),
         (['check'], 'jobs.check'),
     ],
     ids=lambda given: given[0] if isinstance(given, list) else given,
