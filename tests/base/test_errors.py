@@ -138,6 +138,51 @@ def test_the_places_were_found() -> None:
     assert missing <= NOTHING_TO_DO, missing
 
 
+def comparisons_of_sentences(tree: ast.AST) -> list[int]:
+    """The lines where errors are told apart by their sentences: `error.sentence == ...`, `... in (errors.NAME,)`."""
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Compare)
+        and any(
+            isinstance(part, ast.Attribute) and (part.attr == 'sentence' or sentence_named(part) is not None)
+            for part in ast.walk(node)
+        )
+    ]
+
+
+def sentences_imported_by_name(tree: ast.AST) -> list[int]:
+    """The lines that hide where a sentence is from, so that nobody finds what is done with it."""
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or '').split('.')[-1] == 'errors'
+        for alias in node.names
+        if alias.name in SENTENCES
+    ]
+
+
+@pytest.mark.parametrize('module', MODULES)
+def test_errors_are_told_apart_by_their_classes(module: str) -> None:
+    assert comparisons_of_sentences(MODULES[module]) == []
+    assert sentences_imported_by_name(MODULES[module]) == []
+
+
+@pytest.mark.parametrize(
+    'source',
+    [
+        'error.sentence.template == errors.TOO_SLOW.template',
+        'error.sentence != other',
+        'known in (errors.TOO_SLOW, errors.BROKE_OFF)',
+        'from ..base.errors import BackSyncError, TOO_SLOW',
+        'from .base.errors import TOO_SLOW',
+    ],
+)
+def test_a_comparison_of_sentences_is_found(source: str) -> None:
+    tree = ast.parse(source)
+    assert [*comparisons_of_sentences(tree), *sentences_imported_by_name(tree)] == [1]
+
+
 def broken(template: str) -> Iterator[str]:
     """What a translator may make of the placeholders by mistake."""
     yield template + ' {'

@@ -167,20 +167,20 @@ def test_records_that_shift_while_pages_are_read() -> None:
     layout=st.lists(st.lists(st.integers(0, 12), max_size=4), max_size=9),
     asked=st.integers(1, 4),
     total=st.none() | st.integers(0, 40),
-    room=st.integers(1, 6),
+    in_flight=st.integers(1, 6),
 )
 def test_any_layout_gives_what_reading_one_by_one_gives(
-    layout: list[list[int]], asked: int, total: int | None, room: int
+    layout: list[list[int]], asked: int, total: int | None, in_flight: int
 ) -> None:
     expected, needed = one_by_one(layout)
     pages = Pages(layout, asked, total)
     counts: list[int] = []
-    found = walk(pages, Cancel(), lambda: room, lambda done, total: counts.append(done))
+    found = walk(pages, Cancel(), lambda: in_flight, lambda done, total: counts.append(done))
     assert found == expected
     assert set(range(1, needed + 1)) <= set(pages.asked_for)
     assert len(pages.asked_for) == len(set(pages.asked_for))
     assert max(pages.asked_for) <= needed + MOST_IN_FLIGHT - 1
-    assert pages.most_in_flight <= min(room, MOST_IN_FLIGHT)
+    assert pages.most_in_flight <= min(in_flight, MOST_IN_FLIGHT)
     assert len(counts) == needed
     assert counts == sorted(counts)
     assert counts[-1] == len(expected)
