@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The settings: their names, types and defaults in one table; the file they live in; what a library has of its own.
 
-Values are checked when they are read, so nobody behind this room meets one of the wrong type.
+Values are checked when they are read, so nothing behind this module meets one of the wrong type.
 """
 
 from __future__ import annotations

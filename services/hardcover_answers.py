@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads Hardcover's answers into checked records: whatever a server may send, nothing behind this room meets it raw.
+"""Reads Hardcover's answers into checked records: whatever a server may send, nothing behind this module meets it raw.
 
 Pure: JSON in, records out. What cannot be used becomes 0, '' or None, and a row without an id is dropped.
 """
