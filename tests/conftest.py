@@ -33,7 +33,7 @@ from harness.modal import ModalWatchdog
 from harness.secrets import TEST_PASSWORD, TEST_USER_TOKEN
 
 if TYPE_CHECKING:
-    from harness.desk import Answers, Desk
+    from harness.desk import Answers, Browser, Desk
     from standins.bookfusion import BookFusionStandIn
 
 # Set in the workers of pytest-xdist only.
@@ -345,3 +345,12 @@ def answers(qtbot: Any) -> Iterator[Answers]:
     made = Answers()
     yield made
     made.stop()
+
+
+@pytest.fixture
+def browser(qapp: Any) -> Iterator[Browser]:
+    """Takes the addresses that the plugin would hand to the browser; see desk.Browser."""
+    from harness.desk import Browser
+
+    with Browser() as catcher:
+        yield catcher

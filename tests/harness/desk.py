@@ -10,7 +10,14 @@ from typing import Any
 
 from calibre.db.legacy import LibraryDatabase
 from calibre_plugins.bookfusionbacksync.gui.job_runner import Jobs
-from qt.core import QApplication, QTimer, QWidget
+from qt.core import QApplication, QDesktopServices, QObject, QTimer, QUrl, QWidget, pyqtSlot
+
+
+def handle_events() -> None:
+    """Handles all events that are on their way: what they were to do has been done."""
+    for _time in range(3):
+        QApplication.sendPostedEvents()
+        QApplication.processEvents()
 
 
 class LibraryWindow(QWidget):
@@ -114,27 +121,20 @@ class Answers:
 
     def __init__(self) -> None:
         self.asked: list[Any] = []
-        self._waiting: list[Callable[[Any], Any]] = []
+        self._waiting: list[tuple[Callable[[Any], Any], Callable[[Any], Any]]] = []
         self._timer = QTimer()
         self._timer.setInterval(5)
         self._timer.timeout.connect(self._look)
 
     def __call__(self, respond: Callable[[Any], Any]) -> list[Any]:
         """`respond(dialog)` is called once the next dialog is there."""
-        self._waiting.append(respond)
-        self._timer.start()
-        return self.asked
+        return self.when(lambda dialog: True, respond)
 
     def when(self, ready: Callable[[Any], Any], respond: Callable[[Any], Any]) -> list[Any]:
-        """The same, but not before `ready(dialog)` is true."""
-
-        def wait(dialog: Any) -> None:
-            if ready(dialog):
-                respond(dialog)
-            else:
-                QTimer.singleShot(10, lambda: wait(dialog))
-
-        return self(wait)
+        """The same, for the first dialog of which `ready(dialog)` is, or becomes, true."""
+        self._waiting.append((ready, respond))
+        self._timer.start()
+        return self.asked
 
     def stop(self) -> None:
         self._timer.stop()
@@ -143,8 +143,34 @@ class Answers:
         dialog = QApplication.activeModalWidget()
         if dialog is None or not dialog.isVisible() or dialog in self.asked:
             return
+        ready, respond = self._waiting[0]
+        if not ready(dialog):
+            return
+        self._waiting.pop(0)
         self.asked.append(dialog)
-        respond = self._waiting.pop(0)
         if not self._waiting:
             self._timer.stop()
         respond(dialog)
+
+
+class Browser(QObject):
+    """Takes the addresses that Qt would hand to the browser, or to whatever opens files."""
+
+    SCHEMES = ('http', 'https', 'file')
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opened: list[str] = []
+
+    @pyqtSlot(QUrl)
+    def take(self, url: QUrl) -> None:
+        self.opened.append(url.toString())
+
+    def __enter__(self) -> Browser:
+        for scheme in self.SCHEMES:
+            QDesktopServices.setUrlHandler(scheme, self, 'take')
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for scheme in self.SCHEMES:
+            QDesktopServices.unsetUrlHandler(scheme)
