@@ -336,7 +336,7 @@ def test_a_line_leads_to_the_book_that_was_ticked(desk: Any) -> None:
     """Where two books have the same line and only the second was written."""
     book_list = desk.use_book_list(Asked())
     dialog = desk.see_preview()
-    dialog.model.tick([row for row, change in enumerate(dialog.ticked) if change.book_id == 1], False)
+    dialog.table.rows.tick([row for row, change in enumerate(dialog.ticked) if change.book_id == 1], False)
     dialog.accept()
     desk.idle()
     assert desk.log[0].startswith('OK Emma')
