@@ -27,7 +27,7 @@ from qt.core import (
 
 from .base import settings
 from .base.about import PLUGIN_NAME
-from .base.address import checked_address, is_loopback
+from .base.address import checked_address, goes_in_the_clear
 from .base.columns_table import ROW_OF_KEY, SYNC_COLUMNS, ColumnRow, ColumnState, state_of, usable_columns
 from .base.errors import BackSyncError
 from .base.redaction import Secret
@@ -369,8 +369,11 @@ class ConfigWidget(QWidget):
         words, usable = '', True
         if address:
             try:
-                checked_address(address)
-                words = self._plain_http_warning(address)
+                if goes_in_the_clear(checked_address(address)):
+                    words = _(
+                        'This address is not encrypted: everybody on the network between here and the server can read '
+                        'the password.'
+                    )
             except BackSyncError as error:
                 words, usable = error.sentence.translated(_, ngettext), False
         self.booklore_warning.say(words)
@@ -389,16 +392,6 @@ class ConfigWidget(QWidget):
             page = self.tabs.widget(place)
             if page is not None and page.isAncestorOf(self.booklore_url):
                 self.tabs.setTabIcon(place, QIcon() if usable else QIcon.ic('dialog_warning.png'))
-
-    def _plain_http_warning(self, address: str) -> str:
-        if not address.lower().startswith('http://'):
-            return ''
-        host = address[len('http://') :].split('/', 1)[0].rsplit(':', 1)[0]
-        if is_loopback(host):
-            return ''
-        return _(
-            'This address is not encrypted: everybody on the network between here and the server can read the password.'
-        )
 
     def values(self) -> dict[str, object]:
         """What the form says now, for the settings file; the columns are apart."""

@@ -27,6 +27,11 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def goes_in_the_clear(address: SplitResult) -> bool:
+    """Whether others can read what is sent there: plain http, but to this computer itself."""
+    return address.scheme.lower() == 'http' and not is_loopback(address.hostname or '')
+
+
 def checked_address(url: str, allow_plain: bool = True) -> SplitResult:
     """The parts of an http or https address; raises SettingsTrouble for anything else.
 
@@ -39,7 +44,7 @@ def checked_address(url: str, allow_plain: bool = True) -> SplitResult:
         usable = False
     if not usable or re.search(r'[\s\x00-\x1f\x7f]', url) or not f'{address.path}{address.query}'.isascii():
         raise SettingsTrouble(errors.BAD_ADDRESS, address=shown_address(url))
-    if not allow_plain and address.scheme.lower() == 'http' and not is_loopback(address.hostname or ''):
+    if not allow_plain and goes_in_the_clear(address):
         raise SettingsTrouble(errors.NOT_ENCRYPTED, address=shown_address(url))
     return address
 

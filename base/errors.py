@@ -222,11 +222,15 @@ class BadAnswer(ServerTrouble):
 
 
 class RedirectedAway(ServerTrouble):
-    """A redirect that was not followed, for credentials must not follow it. `host` is where it leads, for showing."""
+    """A redirect that was not followed, for credentials must not follow it.
 
-    def __init__(self, service: str, host: str) -> None:
+    `host` is where it leads, `origin` the same with scheme and port, both for showing.
+    """
+
+    def __init__(self, service: str, host: str, origin: str = '') -> None:
         super().__init__(REDIRECTED_AWAY, service=service, host=host)
         self.host = host
+        self.origin = origin
 
 
 class ApiGone(ServerTrouble):

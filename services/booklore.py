@@ -150,9 +150,10 @@ class Server:
         try:
             yield
         except RedirectedAway as error:
-            if error.host != urlsplit(self.address).hostname:
+            elsewhere = error.host != urlsplit(self.address).hostname
+            if elsewhere or not error.origin.startswith(('http://', 'https://')):
                 raise
-            raise ServerTrouble(errors.BOOKLORE_MOVED, address=f'https://{error.host}') from None
+            raise ServerTrouble(errors.BOOKLORE_MOVED, address=error.origin) from None
 
     def _get(self, path: str, cancel: Cancel, hand_back: frozenset[int] = frozenset()) -> Response:
         headers = {'Authorization': f'Bearer {self._token.reveal()}'}

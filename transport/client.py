@@ -149,13 +149,15 @@ class HttpClient:
         location = quote(location, safe=string.punctuation, encoding='latin-1')
         try:
             target = urljoin(url, location)
-            host = urlsplit(target).hostname or ''
+            address = urlsplit(target)
+            host = address.hostname or ''
         except ValueError:
             raise ServerTrouble(
                 errors.UNEXPECTED_ANSWER, service=self.service, reason=text('a redirect to nowhere')
             ) from None
         if not same_service(url, target):
-            raise RedirectedAway(self.service, host[:100] or '?')
+            origin = f'{address.scheme}://{address.netloc.rpartition("@")[2]}'
+            raise RedirectedAway(self.service, host[:100] or '?', origin[:100])
         return target
 
     def _parsed(self, raw: RawResponse, request: Request) -> Response:

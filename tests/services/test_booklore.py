@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 from calibre_plugins.bookfusionbacksync.base import errors
 from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
-from calibre_plugins.bookfusionbacksync.base.errors import BadAnswer, ServerTrouble, SettingsTrouble, SignInRefused
+from calibre_plugins.bookfusionbacksync.base.errors import (
+    BadAnswer,
+    RedirectedAway,
+    ServerTrouble,
+    SettingsTrouble,
+    SignInRefused,
+)
 from calibre_plugins.bookfusionbacksync.base.parsers import LARGEST_ID
 from calibre_plugins.bookfusionbacksync.base.redaction import Secret
 from calibre_plugins.bookfusionbacksync.rules.booklore_matching import match_books
@@ -76,9 +82,26 @@ def test_another_program_at_the_address(server: BookLoreStandIn) -> None:
         log_in(server)
 
 
-def test_a_proxy_that_wants_https(server: BookLoreStandIn) -> None:
-    server.fail(faults.Redirect('https://127.0.0.1{target}', 301), LOGIN)
-    with pytest.raises(ServerTrouble, match=r'sends this request on to https://127\.0\.0\.1\. Enter that address'):
+@pytest.mark.parametrize(
+    ('location', 'told'),
+    [
+        ('https://127.0.0.1', 'https://127.0.0.1'),
+        ('https://127.0.0.1:8443', 'https://127.0.0.1:8443'),
+        ('https://reader:word@127.0.0.1', 'https://127.0.0.1'),
+        ('http://127.0.0.1:9', 'http://127.0.0.1:9'),
+    ],
+)
+def test_a_proxy_that_wants_another_address(server: BookLoreStandIn, location: str, told: str) -> None:
+    server.fail(faults.Redirect(location + '{target}', 301), LOGIN)
+    with pytest.raises(ServerTrouble) as caught:
+        log_in(server)
+    assert f'sends this request on to {told}. Enter that address' in str(caught.value)
+
+
+@pytest.mark.parametrize('location', ['https://books.example', 'ftp://127.0.0.1', 'javascript:'])
+def test_a_redirect_to_where_no_booklore_can_be(server: BookLoreStandIn, location: str) -> None:
+    server.fail(faults.Redirect(location + '{target}', 301), LOGIN)
+    with pytest.raises(RedirectedAway):
         log_in(server)
 
 
