@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
+from typing import NamedTuple
 
 from ..base.columns_table import ROW_OF_ROLE, STATUS_COMPLETED, STATUS_PLANNED, STATUS_READING
 from .records import (
@@ -272,7 +273,7 @@ class _Planner:
         if not value:
             self._lacking[column.name, wanted.value] += 1
             return None
-        return replace(wanted, value=value)
+        return wanted._replace(value=value) if value != wanted.value else wanted
 
     def _skip(self, book_id: int, skip: Skip, record: ReadingRecord) -> None:
         self._entries.append((self._place(book_id, skip.title, record), skip))
@@ -359,8 +360,7 @@ def as_permitted(words: str, column: Column) -> str:
     return next((value for value in column.enum_values if value.casefold() == words.casefold()), '')
 
 
-@dataclass(frozen=True, slots=True)
-class BookReading:
+class BookReading(NamedTuple):
     """What a rule looks at: the record that a book gets its values from, and what the book's columns hold, by role.
 
     `finished` says in the log's words why the book counts as completed, '' where it does not.
@@ -372,8 +372,7 @@ class BookReading:
     keep_newer_date: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """The value that a record justifies, never None and never False, and where it comes from.
 
     `is_kept_back`: what the cell holds stays, and counts as good.
