@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+from build_zip import module_files
 from calibre_plugins.bookfusionbacksync.base.columns_table import (
     COLUMNS,
     LISTS,
@@ -19,6 +22,7 @@ from calibre_plugins.bookfusionbacksync.base.columns_table import (
 )
 from calibre_plugins.bookfusionbacksync.rules.records import FetchedLibrary
 from calibre_plugins.bookfusionbacksync.rules.sync_plan import RULES
+from harness.start import ROOT
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,17 @@ def state(key: str, name: str, **chosen: str) -> ColumnState:
     return state_of(ROW_OF_KEY[key], {**NOTHING_CHOSEN, **chosen, key: name}, IN_LIBRARY, {'#new'})
 
 
+def words_of(source: str) -> Iterator[str]:
+    """Every text and every attribute of a module."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+        elif isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.keyword) and node.arg:
+            yield node.arg
+
+
 class TestTable:
     def test_keys_and_roles_are_unique_and_found(self) -> None:
         assert [row.key for row in COLUMNS] == list(ROW_OF_KEY)
@@ -64,6 +79,19 @@ class TestTable:
         told = FetchedLibrary((), (), 'test', has_read_time=True)
         needs = {row.user_api_only.needs for row in COLUMNS if row.user_api_only is not None}
         assert {need: told.tells(need) for need in needs} == {READ_TIME: True, LISTS: False}
+
+    def test_no_other_module_names_a_column_by_its_key(self) -> None:
+        """A further column is a row here and a rule in `rules/sync_plan`; these two are chosen for more than a sync."""
+        keys = {row.key for row in COLUMNS} - {'last_read_column', 'rating_column'}
+        sources = {name: path for name, path in module_files(ROOT).items() if name != 'base/columns_table.py'}
+        found = [
+            f'{name}: {word}'
+            for name, path in sources.items()
+            for word in words_of(path.read_text(encoding='utf-8'))
+            if word in keys
+        ]
+        assert found == []
+        assert 'base/settings.py' in sources
 
     def test_without_the_last_read_column_nothing_is_written(self) -> None:
         assert [row.key for row in COLUMNS if row.is_needed] == ['last_read_column']
