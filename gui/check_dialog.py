@@ -19,7 +19,7 @@ from .job_runner import Jobs
 if TYPE_CHECKING:
     from calibre_builtins import _, load_translations, ngettext
 
-    from ..jobs.check import CheckReport
+    from ..jobs.check_findings import CheckReport
 
 load_translations()
 

@@ -15,22 +15,17 @@ from pathlib import Path
 from build_zip import module_files
 
 ROOT = Path(__file__).resolve().parent.parent
-# How many of a function's first arguments are sentences; `say` is a method, the others are plain functions.
+# How many of a function's first arguments are sentences.
 FUNCTIONS = {'_': 1, 'text': 1, 'ngettext': 2, 'counted': 2}
-METHODS = {'say': 1}
 NOTHING_TO_TRANSLATE = re.compile(r'[^\w]*(\{\w+\}[^\w]*)*')
 
 
 def messages(source: str) -> Iterator[tuple[str, str]]:
     """(singular, plural or '') of every sentence that a module marks for translation."""
     for node in ast.walk(ast.parse(source)):
-        if not isinstance(node, ast.Call):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
             continue
-        wanted = 0
-        if isinstance(node.func, ast.Name):
-            wanted = FUNCTIONS.get(node.func.id, 0)
-        elif isinstance(node.func, ast.Attribute):
-            wanted = METHODS.get(node.func.attr, 0)
+        wanted = FUNCTIONS.get(node.func.id, 0)
         words = [str(each.value) for each in node.args[:wanted] if isinstance(each, ast.Constant) and each.value]
         if wanted and len(words) == wanted and not NOTHING_TO_TRANSLATE.fullmatch(words[0]):
             yield words[0], words[1] if wanted == 2 else ''

@@ -255,7 +255,7 @@ def test_plurals_survive_too(count: int) -> None:
 
 
 def texts_in_code() -> Iterator[tuple[str, list[object]]]:
-    """Every `text(...)`, `counted(...)` and `say(...)` in the code: the place, and one or two templates.
+    """Every `text(...)` and `counted(...)` in the code: the place, and one or two templates.
 
     What hands on a template that it was given itself has it under that name.
     """
@@ -264,7 +264,7 @@ def texts_in_code() -> Iterator[tuple[str, list[object]]]:
             if not isinstance(node, ast.Call) or module == 'base/text.py':
                 continue
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, 'id', '')
-            parts = node.args[: {'text': 1, 'say': module == 'jobs/check.py', 'counted': 2}.get(name, 0)]
+            parts = node.args[: {'text': 1, 'counted': 2}.get(name, 0)]
             if parts and not (isinstance(parts[0], ast.Name) and parts[0].id == 'template'):
                 yield f'{module}:{node.lineno}', [getattr(part, 'value', None) for part in parts]
 

@@ -7,7 +7,7 @@ import itertools
 import json
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import pytest
 from calibre_plugins.bookfusionbacksync.base import settings
 from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
 from calibre_plugins.bookfusionbacksync.base.errors import (
+    LIBRARY_NOT_READ,
     ApiGone,
     Cancelled,
     LibraryTrouble,
@@ -24,7 +25,8 @@ from calibre_plugins.bookfusionbacksync.base.errors import (
     SignInRefused,
 )
 from calibre_plugins.bookfusionbacksync.base.text import Text
-from calibre_plugins.bookfusionbacksync.jobs.check import CheckReport, check
+from calibre_plugins.bookfusionbacksync.jobs.check import check
+from calibre_plugins.bookfusionbacksync.jobs.check_findings import CheckReport
 from calibre_plugins.bookfusionbacksync.library.calibre_library import Library, opened
 from calibre_plugins.bookfusionbacksync.services.bookfusion_survey import (
     FIELD_NAME,
@@ -446,6 +448,25 @@ def test_no_library(server: BookFusionStandIn, tmp_path: Path) -> None:
     assert report.data['bookfusion'] is not None
 
 
+def test_a_library_that_fails_in_the_middle(server: BookFusionStandIn, make_library: Any) -> None:
+    configure(server, page_size='many')
+
+    @contextmanager
+    def failing_at_the_end() -> Iterator[Library]:
+        with opener(make_library())() as library:
+            yield library
+        raise LibraryTrouble(LIBRARY_NOT_READ, reason='the disk is gone')
+
+    report = check(failing_at_the_end, Told(), Cancel(), limits=HASTY)
+    assert isinstance(report.problem, LibraryTrouble)
+    assert shown(report)[1:3] == [
+        f'Library: {report.problem}',
+        'Setting page_size is not a number, so 100 is used.',
+    ]
+    assert 'library' not in report.data
+    assert sum('page_size' in line for line in shown(report)) == 1
+
+
 def test_two_problems_in_one_sentence(make_library: Any) -> None:
     settings.save({'last_read_column': '#gone'})
     assert str(checked(make_library()).verdict) == (
@@ -500,7 +521,7 @@ def test_no_secret_and_no_value(server: BookFusionStandIn, make_library: Any) ->
     for browser in (False, True):
         configure(server, browser)
         report = checked(make_library(books(server.records[:3])))
-        output = '\n'.join(shown(report)) + json.dumps(report.data)
+        output = '\n'.join(shown(report)) + json.dumps(report.data) + repr(report)
         for private in ('mine', 'example.org', server.email, 'in bed', 'The Name', str(server.records[0].book_id)):
             assert private not in output
         assert not leaks(output.encode(), ALL)

@@ -17,14 +17,14 @@ from harness.modules import plugin_modules
 from harness.start import IMPORT_NAME, ROOT
 
 FOUND = messages.of_all_modules(ROOT)
-MARKING = {*messages.FUNCTIONS, *messages.METHODS, 'Text'}
+MARKING = {*messages.FUNCTIONS, 'Text'}
 SOURCE = """
 print(_('One'), ngettext('{count} book', '{count} books', 2))
 A = text('Two {places}' ' in one', places=3)
 B = counted('{count} row', '{count} rows', 4)
-self.say('Three: {words}', words='-')
-self.say('{line}', line='-'); self.say('')
-say('not a method'); _(name); text(f'{name} is no constant'); other('neither')
+C = text('Three: {words}', words='-')
+text('{line}', line='-'); text('')
+self.text('a method'); _(name); text(f'{name} is no constant'); other('neither')
 """
 
 
