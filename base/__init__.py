@@ -1,4 +1,4 @@
-"""What everything else stands on: sentences, errors, settings, secrets, the log, small files.
+"""The base of every other package: user texts, errors, settings, secrets, the log file, small files.
 
-May import nothing of the plugin but itself (`about` also the names in the plugin's `__init__`). Knows no Qt.
+May import only itself (`about` also the metadata in the plugin's `__init__`). No Qt.
 """

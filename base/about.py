@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the plugin is called, for people, for Calibre and for the servers that it talks to."""
+"""The plugin's names and version, as users, Calibre and servers see them."""
 
 from __future__ import annotations
 

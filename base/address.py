@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Web addresses: whether one can be used, what of it may be shown, and which two are the same service."""
+"""URLs: validation, redaction for display, and whether two of them lead to the same service."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ from .errors import SettingsTrouble
 
 
 def origin_of(address: SplitResult) -> tuple[str, str, int]:
+    """Scheme, host name and port, the first two in lower case, the port filled in where the URL has none.
+
+    Raises ValueError for a port that is not a number from 0 to 65535.
+    """
     scheme = address.scheme.lower()
     port = address.port or (443 if scheme == 'https' else 80)
     return scheme, (address.hostname or '').lower(), port
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name or address means this computer."""
+    """True if a host name or an IP address means this computer."""
     if host.lower().rstrip('.') == 'localhost':
         return True
     try:
@@ -33,9 +37,9 @@ def goes_in_the_clear(address: SplitResult) -> bool:
 
 
 def checked_address(url: str, allow_plain: bool = True) -> SplitResult:
-    """The parts of an http or https address; raises SettingsTrouble for anything else.
+    """Split an http or https URL that a request can be sent to. Raises SettingsTrouble for anything else.
 
-    `allow_plain=False` refuses plain http too, but for this computer itself.
+    With `allow_plain=False` plain http is accepted for this computer only.
     """
     try:
         address = urlsplit(url)
@@ -50,8 +54,8 @@ def checked_address(url: str, allow_plain: bool = True) -> SplitResult:
 
 
 def shown_address(url: str) -> str:
-    """The address without user name, password, query and fragment: what may be shown."""
-    # A password may hold any of the characters that end it elsewhere, so everything up to the last @ goes.
+    """The part of a URL that may be shown: no user name, password, query or fragment; 200 characters at most."""
+    # A password may contain any delimiter of a URL, so everything before the last @ is dropped.
     before, at, after = url.rpartition('@')
     scheme, mark, _rest = before.partition('://')
     shown = (f'{scheme}://' if mark else '') + after if at else url
@@ -59,7 +63,11 @@ def shown_address(url: str) -> str:
 
 
 def same_service(url: str, target: str) -> bool:
-    """Whether credentials may follow a redirect: the same origin, or the same name with or without www. over https."""
+    """True if credentials may follow a redirect from `url` to `target`.
+
+    They may within one origin, and over https between a host name with and without `www.`: BookFusion's public clients
+    use both `bookfusion.com` and `www.bookfusion.com` (seen in their code).
+    """
     try:
         here, there = origin_of(urlsplit(url)), origin_of(urlsplit(target))
     except ValueError:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The way to stop a job from another thread: every wait ends at once, and connections in use are shut.
+"""Cancelling a job from another thread: waits end at once, and connections in use are shut down.
 
-Standard library only; knows nothing of what is being stopped.
+Standard library only. Independent of what is cancelled.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .errors import Cancelled
 
 
 class Cancel:
-    """A flag that is set once. Children are set with their parent, not the other way round."""
+    """A flag that is set once and never cleared. Setting a parent also sets its children, not the other way round."""
 
     def __init__(self, parent: Cancel | None = None) -> None:
         self._event = threading.Event()
@@ -25,18 +25,18 @@ class Cancel:
             parent._add(self, self.set)
 
     def child(self) -> Cancel:
-        """A flag of its own for a part of the job; `release` it when that part is over."""
+        """A separate flag for a part of the job. Call `release` on it when that part has ended."""
         return Cancel(self)
 
     def release(self) -> None:
-        """Forgets the parent, so that a finished part is not kept alive by a long job."""
+        """Detach from the parent, so that a long job does not keep its finished parts in memory."""
         if self._parent is not None:
             self._parent._remove(self)
 
     def set(self) -> None:
-        """Stops the job. Safe from any thread and from a signal handler; more than once is fine."""
+        """Set the flag and run all registered actions. Safe from any thread and in a signal handler, and repeatable."""
         self._event.set()
-        # A signal may arrive while this very thread holds the lock: the copy needs no lock, only a retry.
+        # No lock here: a signal handler may run on the thread that holds it. A copy that fails is tried again.
         while True:
             with suppress(RuntimeError):
                 actions = list(self._actions.values())
@@ -50,18 +50,21 @@ class Cancel:
         return self._event.is_set()
 
     def check(self) -> None:
-        """Raises Cancelled once the flag is set."""
+        """Raise Cancelled if the flag is set."""
         if self._event.is_set():
             raise Cancelled()
 
     def wait(self, seconds: float) -> None:
-        """Sleeps; raises Cancelled as soon as the flag is set."""
+        """Sleep for so many seconds. Raises Cancelled as soon as the flag is set."""
         if self._event.wait(seconds):
             raise Cancelled()
 
     @contextmanager
     def interrupting(self, action: Callable[[], None]) -> Iterator[None]:
-        """While inside, setting the flag also calls `action` (it must be quick and may fail with OSError)."""
+        """Call `action` when the flag is set inside this context. It must be quick; an OSError of it is ignored.
+
+        Raises Cancelled if the flag is set already.
+        """
         key = object()
         self._add(key, action)
         try:

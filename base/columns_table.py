@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The columns that settings can name, one row a column, and whether a chosen one can be used.
+"""The table of Calibre columns that settings can name, and the check whether a chosen column can be used.
 
-Everything that is said about a column stands in its row, and whoever deals with columns loops over the rows. Only what
-a record justifies writing into it is in `rules/sync_plan`, under the same role. Knows neither Qt nor Calibre.
+One row describes one column; the form, the first run, the rules, the check and the diagnostics loop over the rows.
+Only the values that a sync writes are worked out elsewhere: in `rules/sync_plan`, by the row's role.
+No Qt, no Calibre.
 """
 
 from __future__ import annotations
@@ -16,15 +17,17 @@ from .text import Text, text
 
 STATUS_COMPLETED, STATUS_READING, STATUS_PLANNED = 'Completed', 'Reading', 'Planned'
 
-# What only one of BookFusion's two interfaces tells.
+# Data that BookFusion's user API provides and its private API does not (assumed: no public client reads it there).
 READ_TIME, LISTS = 'read_time', 'lists'
 
 
 @dataclass(frozen=True)
 class NewColumn:
-    """A column as it is created: its lookup name without #, its heading, Calibre's datatype and display options.
+    """How the plugin creates a column.
 
-    `offer` is the check box that the first run shows for it, None where it is created whenever columns are.
+    `label` is the lookup name without `#`; `datatype` and `display` are arguments of Calibre's
+    `create_custom_column`. `offer` is the label of the column's check box in the first run; a column without it is
+    always created.
     """
 
     label: str
@@ -37,9 +40,10 @@ class NewColumn:
 
 @dataclass(frozen=True)
 class UserApiOnly:
-    """What a column needs and only the user API tells: READ_TIME or LISTS.
+    """Data of the user API that a column depends on: `needs` is READ_TIME or LISTS.
 
-    `log` is the log's line without it, with places for {column} and {interface}; `hint` the form's sentence.
+    `log` is the log line when the data is missing, with the placeholders {column} and {interface}. `hint` is the
+    sentence that the form shows.
     """
 
     needs: str
@@ -51,10 +55,15 @@ class UserApiOnly:
 class ColumnRow:
     """A setting that names a column.
 
-    `role` is what a sync writes into it, '' for a column that a sync leaves alone, and `shown_as` stands before a
-    value in the log, '' where the value speaks for itself. `datatypes` are Calibre's, `type_name` is what its
-    windows call them. Without a column that `is_needed` nothing is written. `built_in` is the field of Calibre's own
-    that the setting can name instead, and `first_entry` what the form shows for that, or for no column at all.
+    `key`           the key in the settings file
+    `role`          the kind of value that a sync writes into the column, '' if a sync never writes it
+    `shown_as`      the word before a value in the log, '' for none
+    `default`       the lookup name that is chosen by default, '' for none
+    `datatypes`     Calibre's datatypes that are accepted; `type_name` is how Calibre's windows call them
+    `built_in`      Calibre's own field that can be chosen instead of a custom column, '' for none
+    `first_entry`   the form's entry for the built-in field, or for no column
+    `new`           how to create the column, None if the plugin never does
+    `is_needed`     True if a sync cannot write anything without this column
     """
 
     key: str
@@ -75,7 +84,7 @@ class ColumnRow:
 
     @property
     def words(self) -> str:
-        """What the log calls it: `read time` for `read_time_column`."""
+        """The column's name in the log: `read time` for `read_time_column`."""
         return self.key.removesuffix('_column').replace('_', ' ')
 
     @property
@@ -83,7 +92,7 @@ class ColumnRow:
         return self.new is not None and self.new.offer is None
 
     def fits(self, column: LibraryColumn) -> bool:
-        """Whether a column of this kind can hold the values; a text only where it holds a single one."""
+        """True if the column can hold this row's values. Columns with several values in a cell cannot."""
         return column.datatype in self.datatypes and not column.is_multiple
 
 
@@ -195,14 +204,14 @@ COLUMNS = (
         first_entry=text('Rating (built in)'),
     ),
 )
-# Those that a sync writes, in the order in which it does.
+# The columns that a sync writes, in the order of writing.
 SYNC_COLUMNS = tuple(row for row in COLUMNS if row.role)
 ROW_OF_KEY = {row.key: row for row in COLUMNS}
 ROW_OF_ROLE = {row.role: row for row in SYNC_COLUMNS}
 
 
 class ColumnState(enum.Enum):
-    """Whether a chosen column can be used."""
+    """Whether a chosen column can be used, and if not, why."""
 
     USABLE = 'usable'
     NOT_CHOSEN = 'not chosen'
@@ -213,7 +222,7 @@ class ColumnState(enum.Enum):
 
 
 class LibraryColumn(Protocol):
-    """What has to be known of a library's column."""
+    """A column of a library, as far as this module needs it."""
 
     @property
     def datatype(self) -> str: ...
@@ -231,10 +240,11 @@ def state_of(
     columns: Mapping[str, LibraryColumn],
     awaiting_restart: Collection[str] = (),
 ) -> ColumnState:
-    """Whether the column that is chosen for a setting can be used, in a library with these columns.
+    """The state of the column that is chosen for `row`.
 
-    `chosen` holds lookup names by setting and `columns` the library's columns by lookup name. Those in
-    `awaiting_restart` are missing until then; a caller that leaves them out is told MISSING.
+    `chosen` maps keys of settings to lookup names, `columns` maps lookup names to the library's columns.
+    `awaiting_restart` holds the lookup names of columns that exist only after a restart of Calibre; without it they
+    are MISSING.
     """
     name = chosen[row.key]
     if not name:
@@ -251,7 +261,10 @@ def state_of(
 
 
 def used_before(row: ColumnRow, chosen: Mapping[str, str], columns: Mapping[str, LibraryColumn]) -> ColumnRow | None:
-    """The row further up whose values go into the column of this one: each would undo the other in every sync."""
+    """An earlier row that writes into the same column as `row`, None if there is none.
+
+    Two such rows would overwrite each other's values in every sync.
+    """
     name = chosen[row.key]
     if row in SYNC_COLUMNS:
         for other in SYNC_COLUMNS[: SYNC_COLUMNS.index(row)]:
@@ -261,5 +274,5 @@ def used_before(row: ColumnRow, chosen: Mapping[str, str], columns: Mapping[str,
 
 
 def usable_columns(row: ColumnRow, columns: Mapping[str, AnyColumn]) -> list[AnyColumn]:
-    """The columns of a library that a setting can name."""
+    """The library's columns that can be chosen for `row`; `columns` maps lookup names to columns."""
     return [column for column in columns.values() if row.fits(column)]

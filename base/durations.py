@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lengths of time in words."""
+"""Durations in words, for users."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from .text import Text, counted
 
 
 def duration(seconds: float) -> Text:
-    """A waiting time for people: seconds, minutes or hours, rounded up."""
+    """A waiting time in seconds, minutes or hours, rounded up: at least 1 second."""
     whole = max(1, round(seconds + 0.499))
     if whole < 100:
         return counted('{count} second', '{count} seconds', whole)
@@ -17,7 +17,7 @@ def duration(seconds: float) -> Text:
 
 
 def duration_words(seconds: float) -> Text:
-    """A length of time for people, rounded."""
+    """A duration in seconds or minutes, rounded to the nearest: at least 1 second."""
     whole = max(1, round(seconds))
     if whole < 100:
         return counted('{count} second', '{count} seconds', whole)

@@ -1,30 +1,30 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The small family of errors that users meet, and every sentence they are told.
+"""The exceptions whose message is shown to users, and all of these messages.
 
-Each sentence says what happened and what to do about it. An error has a class of its own where something is done about
-it besides showing its sentence; whoever tells errors apart asks for the class, never for the sentence. In brackets the
-exit code of the command line, where it differs from that of the class above:
+A message says what happened and what to do about it. An error has a class of its own only if code handles it in a
+special way. Code that tells errors apart tests the class, never the message. The numbers are exit codes of the command
+line, given where they differ from the class above:
 
     BackSyncError (1)
     |-- ServerTrouble           the network or the server failed
-    |   |-- BadAnswer           what came is not what the interface promises
-    |   |-- RedirectedAway      a redirect to another server, or to another address of the same one
-    |   |-- ApiGone             404 or 410: this interface is no longer there
-    |   |-- OnlyThisFailed      other requests may well succeed
-    |   |   `-- TimedOut        a smaller request may do
-    |   `-- QuotaSpent          nothing more is taken for now
+    |   |-- BadAnswer           the response is not what the API promises
+    |   |-- RedirectedAway      a redirect that was not followed
+    |   |-- ApiGone             404 or 410: the API no longer exists
+    |   |-- OnlyThisFailed      this request failed; others may succeed
+    |   |   `-- TimedOut        the server timed out; a smaller request may succeed
+    |   `-- QuotaSpent          the service accepts no more requests for now
     |-- SignInRefused (3)       the account, its password or its token was refused
-    |   |-- PasswordRefused     what stands in the settings as email address and password
-    |   `-- ScopeMissing        the token is good, but not for this
+    |   |-- PasswordRefused     the email address and password in the settings were refused
+    |   `-- ScopeMissing        the token is valid but lacks a permission
     |-- SettingsTrouble (2)     a setting is missing or cannot be used
-    |   |-- PasswordMissing     there is an email address, but no password
-    |   `-- NoKeyFile           no key is where a file with one is looked for
-    |-- WrongUsage (2)          the command line has words in it that mean nothing
-    |-- LibraryTrouble          Calibre's library, its reading, its writing, or that it is another one by now
-    |   `-- NoLibrary (2)       there is none where one was said to be
+    |   |-- PasswordMissing     an email address without a password
+    |   `-- NoKeyFile           the key file does not exist or is empty
+    |-- WrongUsage (2)          unknown or missing arguments on the command line
+    |-- LibraryTrouble          the library could not be read or written, or was replaced by another one
+    |   `-- NoLibrary (2)       no library at the given path
     `-- Cancelled (4)           the user stopped the job
 
-Knows neither Qt nor Calibre.
+No Qt, no Calibre.
 """
 
 from __future__ import annotations
@@ -198,7 +198,7 @@ BOOKLORE_NOT_ALLOWED = text(
 
 
 class BackSyncError(Exception):
-    """An error whose sentence says what to do; `exit_code` is the command line's."""
+    """An error whose message, `sentence`, is shown to users. `exit_code` is what the command line exits with."""
 
     exit_code = 1
 
@@ -214,17 +214,17 @@ class BackSyncError(Exception):
 
 
 class ServerTrouble(BackSyncError):
-    """The network or the server failed, and trying again did not help."""
+    """The network or the server failed, after all retries."""
 
 
 class BadAnswer(ServerTrouble):
-    """The server answered with something that is not what its interface promises."""
+    """The response is not what the API promises."""
 
 
 class RedirectedAway(ServerTrouble):
-    """A redirect that was not followed, for credentials must not follow it.
+    """A redirect that was not followed, because it would send credentials to another service.
 
-    `host` is where it leads, `origin` the same with scheme and port, both for showing.
+    `host` is the host that it leads to; `origin` is the same with scheme and port. Both may be shown.
     """
 
     def __init__(self, service: str, host: str, origin: str = '') -> None:
@@ -234,7 +234,7 @@ class RedirectedAway(ServerTrouble):
 
 
 class ApiGone(ServerTrouble):
-    """The address answers 404 or 410: this interface is no longer there."""
+    """The API no longer exists: the server responded with 404 or 410."""
 
 
 class SignInRefused(BackSyncError):
@@ -244,15 +244,15 @@ class SignInRefused(BackSyncError):
 
 
 class OnlyThisFailed(ServerTrouble):
-    """The server could not do this one thing; others may well succeed."""
+    """This request failed on the server. Other requests may succeed."""
 
 
 class TimedOut(OnlyThisFailed):
-    """The server gave up on a request that took it too long; a smaller one may do."""
+    """The server timed out while it handled the request. A smaller request may succeed."""
 
 
 class QuotaSpent(ServerTrouble):
-    """The service takes nothing more for now. `seconds` until it does, `when` in words."""
+    """The service accepts no more requests for `seconds` seconds. `when` is the same in words."""
 
     def __init__(self, seconds: float, when: str, sent: Text) -> None:
         super().__init__(HARDCOVER_QUOTA_SPENT, sent=sent, when=when)
@@ -260,7 +260,7 @@ class QuotaSpent(ServerTrouble):
         self.when = when
 
     def after(self, sent: Text) -> QuotaSpent:
-        """The same with what had been sent until then."""
+        """A copy whose message says what had been sent until then."""
         return QuotaSpent(self.seconds, self.when, sent)
 
 
@@ -272,7 +272,7 @@ class PasswordRefused(SignInRefused):
 
 
 class ScopeMissing(SignInRefused):
-    """The token is good, but not for this."""
+    """The token is valid, but lacks the permission for a request."""
 
 
 class SettingsTrouble(BackSyncError):
@@ -282,34 +282,34 @@ class SettingsTrouble(BackSyncError):
 
 
 class PasswordMissing(SettingsTrouble):
-    """There is an email address in the settings, but no password that goes with it."""
+    """The settings have an email address but no password."""
 
     def __init__(self) -> None:
         super().__init__(PASSWORD_MISSING)
 
 
 class NoKeyFile(SettingsTrouble):
-    """There is no file with a key where one is looked for, or nothing is in it."""
+    """The file that should hold a key does not exist or is empty."""
 
 
 class WrongUsage(BackSyncError):
-    """The command line has words in it that mean nothing."""
+    """The arguments of the command line are unknown, missing or contradictory."""
 
     exit_code = 2
 
 
 class LibraryTrouble(BackSyncError):
-    """Calibre's library could not be read or written, or is not the one the job began with."""
+    """Calibre's library could not be read or written, or is no longer the one that the job started with."""
 
 
 class NoLibrary(LibraryTrouble):
-    """There is no library where one was said to be."""
+    """There is no library at the given path."""
 
     exit_code = 2
 
 
 class Cancelled(BackSyncError):
-    """The user stopped the job before anything was written."""
+    """The user stopped the job. Unless `sentence` says otherwise, nothing was written."""
 
     exit_code = 4
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A small JSON object in a file that only its owner reads: the settings, and what the plugin remembers.
+"""A small JSON file that only its owner can read: for the settings and for what the plugin remembers.
 
-Standard library only. What an OSError means to the user is the caller's to say.
+Standard library only. Callers turn an OSError into a message for the user.
 """
 
 from __future__ import annotations
@@ -21,18 +21,20 @@ from .private_files import make_private_folder, write_privately
 
 logger = logging.getLogger(__name__)
 
-# Bytes. No file of the plugin comes near; what is larger is somebody else's, and is not read into memory.
+# Bytes. The plugin's own files are far smaller; a larger file is not read into memory.
 LARGEST = 256 * 1024 * 1024
 
 
 class Damaged(ValueError):
-    """A file that does not hold a JSON object; the message says in a few words why, and nothing of what it holds."""
+    """The file does not hold a JSON object. The message gives the reason and never the contents."""
 
 
 class JsonFile:
-    """One file. A read takes any encoding of JSON; a write is UTF-8, in one step, mode 0600, in folders of mode 0700.
+    """A JSON object in a file at `path`.
 
-    `indent` and `sort_keys` are how it is written, as for `json.dumps`; keys that are not sorted keep their order.
+    Reading accepts UTF-8, UTF-16 and UTF-32. Writing uses UTF-8 and replaces the file atomically, with mode 0600 and
+    new folders of mode 0700. `indent` and `sort_keys` are those of `json.dumps`. `largest` is the size in bytes above
+    which a file counts as damaged.
     """
 
     def __init__(self, path: Path, *, indent: int | None = 2, sort_keys: bool = False, largest: int = LARGEST) -> None:
@@ -42,7 +44,7 @@ class JsonFile:
         self._largest = largest
 
     def read(self) -> dict[str, Any]:
-        """What the file holds; {} where there is none, or an empty one. Raises OSError, Damaged."""
+        """The object in the file; {} if the file is missing or empty. Raises OSError, Damaged."""
         try:
             raw = self._bytes()
         except FileNotFoundError:
@@ -67,7 +69,7 @@ class JsonFile:
             return file.read(size)
 
     def read_or_set_aside(self) -> dict[str, Any]:
-        """What the file holds; a damaged one is set aside and logged, and counts as none. Raises OSError."""
+        """As `read`, but a damaged file is renamed and logged, and the result is {}. Raises OSError."""
         try:
             return self.read()
         except Damaged as error:
@@ -76,29 +78,29 @@ class JsonFile:
             return {}
 
     def set_aside(self) -> Path:
-        """Renames the file, so that the next write does not overwrite it, and says to what. Raises OSError."""
+        """Rename the file, so that the next write does not overwrite it. Returns the new path. Raises OSError."""
         self.make_private()
         stamp = datetime.now().astimezone().strftime('%Y%m%d-%H%M%S-%f')
         return self.path.replace(self.path.with_name(f'{self.path.name}.unreadable-{stamp}'))
 
     def set_aside_last(self) -> Path | None:
-        """The file that was set aside last, as long as no other has taken its place."""
+        """The path of the file that was set aside last; None if there is none, or if a new file has replaced it."""
         if self.path.exists():
             return None
         return max(self.path.parent.glob(f'{self.path.name}.unreadable-*'), default=None)
 
     def write(self, data: Mapping[str, object]) -> None:
-        """Replaces what the file holds; makes the folder if needed. Raises OSError, with the old file untouched."""
+        """Replace the file's contents, and create its folder if needed. Raises OSError; the old file then remains."""
         try:
             written = json.dumps(data, indent=self._indent, sort_keys=self._sort_keys)
         except RecursionError:
-            # Json reads a little deeper than it writes.
+            # The json module reads slightly deeper nesting than it can write.
             raise OSError(errno.EINVAL, 'nested too deep') from None
         make_private_folder(self.path.parent)
         write_privately(self.path, written.encode())
 
     def make_private(self) -> None:
-        """Puts the file to mode 0600 where there is one, whatever is in it."""
+        """Set the file's mode to 0600 if the file exists. Errors are ignored."""
         with suppress(OSError):
             if stat.S_IMODE(self.path.stat().st_mode) != 0o600:
                 self.path.chmod(0o600)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The log file: rotated, readable by its owner only, without secrets whatever was logged.
+"""The log file: rotated, readable by its owner only, with secrets redacted.
 
-Everything below the plugin's package logs here and nowhere else.
+All loggers of the plugin's package write to this file and nowhere else.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from .redaction import redact
 from .settings import plugin_folder
 
 FILE_NAME = 'sync.log'
+# The size in bytes at which the file is rotated, and how many rotated files are kept.
 LARGEST, KEPT = 1024 * 1024, 2
 
 # The plugin's own package, above this module's.
 _root = logging.getLogger(__package__.rpartition('.')[0])
-# Calibre shows its own root logger on the console; ours must not go there unredacted.
+# Calibre prints records of the root logger on the console, where nothing would redact them.
 _root.propagate = False
-# Without any handler logging would print warnings to the console by itself.
+# Without any handler, logging prints warnings on the console.
 _root.addHandler(logging.NullHandler())
 
 
@@ -40,7 +41,7 @@ class _PrivateRotatingHandler(RotatingFileHandler):
         return os.fdopen(handle, 'a', encoding='utf-8', errors='backslashreplace')
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """A full disk is no reason to print a traceback, with the message as it was before redaction."""
+        """Ignore errors of writing: the default prints a traceback that contains the unredacted message."""
 
 
 def log_path() -> Path:
@@ -48,7 +49,7 @@ def log_path() -> Path:
 
 
 def start(verbose: bool = False) -> None:
-    """Opens the log file, once; a folder that cannot be written is no reason not to sync."""
+    """Open the log file if it is not open yet. Without write permission the plugin runs without a log file."""
     _root.setLevel(logging.DEBUG if verbose else logging.INFO)
     if any(isinstance(handler, _PrivateRotatingHandler) for handler in _root.handlers):
         return
@@ -61,7 +62,7 @@ def start(verbose: bool = False) -> None:
 
 
 def stop() -> None:
-    """Closes the log file, so that an updated or removed plugin leaves nothing open."""
+    """Close the log file, so that Calibre can update or remove the plugin."""
     for handler in list(_root.handlers):
         if isinstance(handler, _PrivateRotatingHandler):
             _root.removeHandler(handler)
@@ -69,7 +70,7 @@ def stop() -> None:
 
 
 def last_lines(count: int) -> list[str]:
-    """The end of the log file, for a bug report; empty where there is none."""
+    """The last `count` lines of the log file, redacted; empty if there is no log file."""
     try:
         with log_path().open(encoding='utf-8', errors='replace') as file:
             return [redact(line.rstrip('\n')) for line in deque(file, maxlen=count)]

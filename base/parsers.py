@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Values from outside, checked: whatever JSON a server or a file holds, each parser returns its type or its "none".
+"""Parsers for untrusted JSON values of servers and files.
 
-Nothing raises. Every parser is bounded: a value of any size is refused or shortened before work is done with it.
-Standard library only.
+A parser returns a value of its type, or its empty value (None, 0, '' or {}) for anything else; it never raises. Inputs
+are limited in size: a longer value is refused or cut before it is processed. Standard library only.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta, timezone
 
 LONGEST_TEXT, LONGEST_LIST, LONGEST_NUMBER, LONGEST_TOKEN = 1000, 100, 50, 8192
-# PostgreSQL's `integer`, which is what the services number their rows with.
+# The largest `integer` of PostgreSQL. Hardcover's ids have that type (documented: `Int` in its GraphQL schema);
+# BookFusion's are assumed to.
 LARGEST_ID = 2**31 - 1
 _TOKEN = re.compile(r'[\x21-\x7e]+')
 _DIGITS = re.compile(r'\s*\d{1,20}\s*', re.ASCII)
@@ -27,12 +28,12 @@ _MOMENT = re.compile(
 
 
 def mapping(value: object) -> Mapping[str, object]:
-    """A JSON object as it is; an empty one for anything else."""
+    """A JSON object, unchanged; {} for anything else."""
     return value if isinstance(value, dict) else {}
 
 
 def parse_number(value: object) -> float | None:
-    """A finite number, given as such or as a text (`'42.5'`, `'1e2'`); None for anything else, booleans included."""
+    """A finite number from a JSON number or a string (`'42.5'`, `'1e2'`); None for anything else, also for booleans."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     if isinstance(value, str) and len(value) > LONGEST_NUMBER:
@@ -45,12 +46,12 @@ def parse_number(value: object) -> float | None:
 
 
 def parse_count(value: object) -> int:
-    """A whole number from 0 to LARGEST_ID, given as such; 0 for anything else, a text with digits included."""
+    """An integer from 0 to LARGEST_ID; 0 for anything else, also for a string of digits."""
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST_ID else 0
 
 
 def parse_number_id(value: object, largest: int = LARGEST_ID) -> int:
-    """A database id from 1 to `largest`, given as a whole number or as a text of digits; 0 for anything else."""
+    """A database id from 1 to `largest`, from an integer, a float such as 7.0, or a string of digits; else 0."""
     if isinstance(value, bool):
         return 0
     if (isinstance(value, str) and _DIGITS.fullmatch(value)) or (isinstance(value, float) and value.is_integer()):
@@ -59,34 +60,33 @@ def parse_number_id(value: object, largest: int = LARGEST_ID) -> int:
 
 
 def parse_text(value: object) -> str:
-    """A text on one line, shortened to LONGEST_TEXT; '' for anything else. Halves of characters become `?`."""
+    """A string with white space collapsed, cut to LONGEST_TEXT; '' for anything else. Lone surrogates become `?`."""
     if not isinstance(value, str):
         return ''
-    # JSON can carry a lone surrogate, which no file, database or terminal takes.
+    # JSON can contain lone surrogates, which cannot be encoded for a file, a database or a terminal.
     return ' '.join(value[:LONGEST_TEXT].encode(errors='replace').decode().split())
 
 
 def parse_texts(value: object) -> tuple[str, ...]:
-    """The texts in a list, as `parse_text` reads them, without empty ones; of a longer list the first LONGEST_LIST."""
+    """The strings of a list, each parsed by `parse_text`, without empty ones. Only the first LONGEST_LIST are read."""
     return tuple(filter(None, map(parse_text, value[:LONGEST_LIST]))) if isinstance(value, list) else ()
 
 
 def parse_token(value: object) -> str:
-    """A token that an HTTP header can carry: printable ASCII without blanks, LONGEST_TOKEN at most, stripped.
+    """A token for an HTTP header, stripped; '' for anything else.
 
-    '' for anything else.
+    A token is printable ASCII without blanks, LONGEST_TOKEN characters at most.
     """
     token = value.strip() if isinstance(value, str) and len(value) <= LONGEST_TOKEN else ''
     return token if _TOKEN.fullmatch(token) else ''
 
 
 def parse_moment(value: object) -> datetime | None:
-    """An ISO 8601 date, with or without a time, as an aware datetime in its own zone; None for anything else.
+    """An ISO 8601 date or time as an aware datetime in the zone it names; None for anything else.
 
-    Taken are `T` or a blank between date and time, times without seconds, fractions of any length (cut to
-    microseconds), and a zone as `Z`, `UTC`, `+02`, `+0200` or `+02:00`. Without a zone it is UTC, without a time
-    midnight. A leap second is the end of its minute. Not taken are dates without a full day (`2025-01`), in weeks, or
-    without hyphens.
+    Accepted: `T` or a blank between date and time, times without seconds, fractions of any length (cut to
+    microseconds), zones as `Z`, `UTC`, `+02`, `+0200` or `+02:00`. The default zone is UTC, the default time midnight.
+    Second 60 counts as 59. Not accepted: dates without a day (`2025-01`), week dates, dates without hyphens.
     """
     found = _MOMENT.fullmatch(value) if isinstance(value, str) and len(value) < 100 else None
     if found is None:
@@ -107,7 +107,7 @@ def parse_moment(value: object) -> datetime | None:
             return moment
         offset = timedelta(hours=int(hours), minutes=int(minutes or 0))
         moment = moment.replace(tzinfo=timezone(-offset if sign == '-' else offset))
-        # Refuse what lies outside the years 1-9999 in UTC: it would raise wherever it is converted.
+        # Refuse times outside the years 1-9999 in UTC: converting them would raise later.
         moment.astimezone(timezone.utc)
         return moment
     except (ValueError, OverflowError):
@@ -115,7 +115,7 @@ def parse_moment(value: object) -> datetime | None:
 
 
 def parse_day(value: object) -> date | None:
-    """The day with which an ISO 8601 date begins (`2024-03-04`, whatever follows it); None for anything else."""
+    """The day at the start of an ISO 8601 date or time (`2024-03-04`); None for anything else."""
     if not isinstance(value, str) or not _DAY.match(value):
         return None
     try:

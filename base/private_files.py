@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Folders that only their owner reads, and writing a file there so that a crash leaves the old one or the new one.
+"""Folders and files that only their owner can read. Files are written atomically.
 
 Standard library only.
 """
@@ -16,16 +16,16 @@ REPLACE_TRIES = 5
 
 
 def make_private_folder(folder: Path) -> None:
-    """Makes a folder, and those above it that are missing, mode 0700. Raises OSError."""
-    # Path.mkdir gives the ones above the mode of everything else.
+    """Create a folder and its missing parents with mode 0700. Raises OSError."""
+    # Path.mkdir(parents=True) gives the parents the default mode.
     if folder.parent != folder and not folder.parent.is_dir():
         make_private_folder(folder.parent)
     folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def write_privately(path: Path, data: bytes) -> None:
-    """Replaces the file in one step, mode 0600, flushed to disk. Raises OSError with the old file untouched."""
-    # mkstemp makes the file with mode 0600 from its first moment, whatever the umask.
+    """Replace a file atomically, with mode 0600, flushed to disk. Raises OSError; the old file then remains."""
+    # mkstemp creates the file with mode 0600, whatever the umask.
     handle, name = tempfile.mkstemp(prefix=f'.{path.name}-', dir=path.parent)
     try:
         with os.fdopen(handle, 'wb') as file:
@@ -40,7 +40,7 @@ def write_privately(path: Path, data: bytes) -> None:
 
 
 def _replace(name: str, path: Path) -> None:
-    """Path.replace, tried again where a virus scanner or an indexer holds the old file open for a moment (Windows)."""
+    """Path.replace with retries: on Windows a virus scanner or an indexer may hold the old file open for a moment."""
     for remaining in reversed(range(REPLACE_TRIES)):
         try:
             Path(name).replace(path)

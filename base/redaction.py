@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keeps passwords and tokens out of everything that is read by somebody.
+"""Keeps passwords and tokens out of logs, errors and reprs.
 
-A Secret shows itself as ***; `redact` takes out of a text whatever secret still got into it.
+A Secret is shown as ***. `redact` removes secrets from a text that may contain some.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ import threading
 from urllib.parse import quote, quote_plus
 
 HIDDEN = '***'
-# Shorter values would blank out parts of ordinary words; they are still never printed by a Secret.
+# Redacting shorter values would blank out parts of ordinary words. A Secret hides them all the same.
 SHORTEST_TO_REDACT = 4
 
 _known: set[str] = set()
 _pattern: re.Pattern[str] | None = None
 _lock = threading.Lock()
 
-# Whatever the value: what stands behind these names is nobody's business. Titles of books are full of colons and of
-# words like these, so a bare word counts only behind an equals sign or in a header.
+# Values after these names are redacted, also if they are not known. Book titles contain colons and words like these,
+# so an unquoted name counts only before an equals sign or in a header.
 _NAME = r'(?<! [\w-] ) [\w-]* (?: token | password | passwd | device_code )'
 _NAMED_SECRETS = (
     re.compile(rf"""(?ix) {_NAME} (["']) \s* [:=] \s* (["']) (?P<secret> (?: \\. | (?! \2 ) . )* )"""),
@@ -32,7 +32,7 @@ _NAMED_SECRETS = (
 
 
 class Secret:
-    """A password or token; `reveal()` is the only way to its value."""
+    """A password or token. Only `reveal` returns the value. Creating a Secret makes `redact` remove it."""
 
     __slots__ = ('_value',)
 
@@ -65,7 +65,7 @@ class Secret:
 
 
 def _forms(value: str) -> set[str]:
-    """The ways in which URLs, JSON, reprs and tracebacks write a text."""
+    """The value as it appears in URLs, JSON, reprs and tracebacks."""
     encoded = value.encode('utf-8', 'surrogatepass')
     in_urls = {quote(encoded, safe=''), quote(encoded), quote_plus(encoded)}
     in_urls |= {re.sub('%[0-9A-F]{2}', lambda code: code.group().lower(), form) for form in in_urls}
@@ -74,7 +74,7 @@ def _forms(value: str) -> set[str]:
 
 
 def remember(value: str) -> None:
-    """From now on `redact` takes this value out, plain or as URLs, JSON and reprs write it."""
+    """Make `redact` remove this value from now on, also as it is written in URLs, JSON and reprs."""
     global _pattern
     if len(value) < SHORTEST_TO_REDACT:
         return
@@ -87,8 +87,8 @@ def remember(value: str) -> None:
 
 
 def redact(message: str) -> str:
-    """The message without any known secret and without what stands behind the name of one."""
-    # All are looked for in the message as it came: what one of them takes out may be what another goes by.
+    """The message with *** in place of known secrets and of values after names such as `token` and `password`."""
+    # Every pattern searches the original message: one redaction could hide the name that another pattern looks for.
     spans = [found.span('secret') for named in _NAMED_SECRETS for found in named.finditer(message)]
     if _pattern is not None:
         spans += [found.span() for found in _pattern.finditer(message)]

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a job tells what it is doing, to a window or to a terminal alike.
-
-Knows neither of them.
-"""
+"""The interface by which a job reports to a window or a terminal."""
 
 from __future__ import annotations
 
@@ -12,13 +9,13 @@ from .text import Text
 
 
 class Reporter(Protocol):
-    """May be called from any thread; must be quick."""
+    """Receives the reports of a job. Its methods are called from any thread and must return quickly."""
 
     def status(self, sentence: Text) -> None:
-        """What goes on now, or how it ended."""
+        """Show what the job is doing now, or how it ended."""
 
     def progress(self, done: int, total: int | None) -> None:
-        """How far it is; no total means that nobody knows."""
+        """Show how much is done. `total` is None if it is not known."""
 
     def log(self, line: str) -> None:
-        """A line of the log: English, one line, no secrets."""
+        """Add one line to the log: English, without a line break, without secrets."""

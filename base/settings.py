@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The settings: their names, types and defaults in one table; the file they live in; what a library has of its own.
+"""The settings: names, types and defaults, the settings file, and settings that belong to a library.
 
-Values are checked when they are read, so nothing behind this module meets one of the wrong type.
+Values are checked when they are read, so other modules never see a value of the wrong type.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ def _default_columns() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Settings:
-    """Every setting, checked. The defaults here and in the table of columns are the contract's.
+    """All settings, checked. Field names are keys of the settings file; keys and defaults must stay as they are.
 
-    `columns` holds the lookup names of the chosen columns by key, '' where none is chosen.
+    `columns` maps the keys of the table of columns to lookup names, '' if no column is chosen.
     """
 
     email: str = ''
@@ -73,14 +73,14 @@ class Settings:
         return self.columns['rating_column']
 
     def by_key(self) -> dict[str, Any]:
-        """Every setting by its key in the file."""
+        """All settings by their key in the settings file."""
         found: dict[str, Any] = {}
-        for each in fields(self):
-            found.update(self.columns if each.name == 'columns' else {each.name: getattr(self, each.name)})
+        for setting in fields(self):
+            found.update(self.columns if setting.name == 'columns' else {setting.name: getattr(self, setting.name)})
         return found
 
     def with_values(self, values: Mapping[str, Any]) -> Settings:
-        """The same settings with some of them replaced, by their keys in the file."""
+        """A copy with some settings replaced; `values` uses the keys of the settings file."""
         chosen = {key: values.get(key, name) for key, name in self.columns.items()}
         others = {key: value for key, value in values.items() if key not in chosen}
         return replace(self, columns=chosen, **others)
@@ -96,14 +96,14 @@ RANGES: dict[str, tuple[float, float]] = {
 
 @dataclass(frozen=True)
 class Loaded:
-    """The settings for one run, and a sentence for each value that could not be used."""
+    """The settings for one run, and one English sentence for every value that could not be used."""
 
     settings: Settings
     problems: tuple[str, ...]
 
 
 class LibraryPreferences(Protocol):
-    """The part of Calibre's library interface that keeps preferences (`new_api`)."""
+    """The methods of Calibre's `new_api` that read and write the preferences of a library."""
 
     def pref(self, name: str, default: object = None, namespace: str | None = None) -> Any: ...
 
@@ -118,28 +118,28 @@ def settings_path() -> Path:
 
 
 def plugin_folder() -> Path:
-    """The plugin's own folder, made when it is missing; nobody else on this computer reads it."""
+    """The plugin's own folder, created with mode 0700 if it is missing."""
     folder = Path(config_dir) / 'plugins' / IMPORT_NAME
-    # Whoever writes there meets what is wrong with it, and can say what it was for.
+    # An error shows again when a file is written there, where the message can say which one.
     with suppress(OSError):
         make_private_folder(folder)
     return folder
 
 
 def _file() -> JsonFile:
-    """The file, written in the form that Calibre gives to its own files: 0.0.4 left it to Calibre."""
+    """The settings file, formatted as by Calibre's JSONConfig, which version 0.0.4 used."""
     return JsonFile(settings_path(), sort_keys=True, largest=LARGEST_FILE)
 
 
 def make_private() -> None:
-    """Puts the file to mode 0600, whatever is in it; for a start that does not read it."""
+    """Set the mode of the settings file to 0600, without reading it."""
     _file().make_private()
 
 
 def _stored() -> dict[str, object]:
-    """What the file holds, read afresh: the command line and the window may take turns. Raises SettingsTrouble.
+    """The contents of the settings file, never cached: another process may have changed it. Raises SettingsTrouble.
 
-    A file that is not a JSON object is set aside and named in the error, so that no save overwrites it unread.
+    A file that is not a JSON object is renamed, so that no save overwrites it, and the error gives its new path.
     """
     file = _file()
     try:
@@ -154,8 +154,8 @@ def _stored() -> dict[str, object]:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
-    """While inside no other thread and no other process changes the file. Raises SettingsTrouble."""
+def _file_locked() -> Iterator[None]:
+    """Lock the settings file against other threads and other processes. Raises SettingsTrouble."""
     with _lock, ExitStack() as stack:
         try:
             stack.enter_context(ExclusiveFile(str(plugin_folder() / LOCK_NAME)))
@@ -165,14 +165,14 @@ def _alone() -> Iterator[None]:
 
 
 def save(values: Mapping[str, object]) -> None:
-    """Writes these keys in one go, mode 0600; all other keys, unknown ones included, stay as they are."""
-    with _alone():
+    """Write these keys to the settings file; all other keys, also unknown ones, are kept. Raises SettingsTrouble."""
+    with _file_locked():
         _write(values)
 
 
 def _write(values: Mapping[str, object]) -> None:
     stored = _stored()
-    # As JSON, where true is not 1: a value of the wrong type must not stay because it equals the right one.
+    # Compared as JSON, because in Python True equals 1: a stored value of the wrong type must be replaced.
     if all(key in stored and json.dumps(stored[key]) == json.dumps(value) for key, value in values.items()):
         return
     try:
@@ -182,7 +182,7 @@ def _write(values: Mapping[str, object]) -> None:
 
 
 def load(preferences: LibraryPreferences | None = None) -> Loaded:
-    """The settings; with a library's preferences, its own columns win over the file's."""
+    """Read the settings. A library's own columns, in its `preferences`, win over the file's. Raises SettingsTrouble."""
     with _lock:
         stored = _stored()
     if preferences is not None:
@@ -194,12 +194,12 @@ def load(preferences: LibraryPreferences | None = None) -> Loaded:
     aside = _file().set_aside_last()
     if aside is None:
         return loaded
-    # Whoever met the error may have been a job that nobody watched.
+    # The error may have been raised in an automatic sync, where nobody saw it.
     return replace(loaded, problems=(str(errors.SETTINGS_NOT_JSON.with_values(path=aside)), *loaded.problems))
 
 
 def checked(stored: Mapping[str, object]) -> Loaded:
-    """Settings from whatever a file holds: a value of the wrong type or out of range becomes its default."""
+    """Settings from the contents of the file. A value of the wrong type or out of range is replaced by its default."""
     values: dict[str, Any] = {}
     problems = []
     for key, default in DEFAULTS.by_key().items():
@@ -214,7 +214,7 @@ def checked(stored: Mapping[str, object]) -> Loaded:
 
 
 def _fit(key: str, value: object, default: object) -> object:
-    """The value in the type of its default; ValueError says in words what is wrong with it."""
+    """Convert a value to the type of its default. Raises ValueError, with the reason as the end of a sentence."""
     if isinstance(default, bool):
         if not isinstance(value, bool):
             raise ValueError('is neither true nor false')
@@ -236,7 +236,7 @@ def _number(key: str, value: object, whole: bool) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
         raise ValueError('is not a number')
     least, most = RANGES[key]
-    # Before anything else is done with it: an integer may be too large for a float.
+    # Compared before any conversion: an integer may be too large for a float.
     if not least <= value <= most:
         raise ValueError(f'is not between {least} and {most}')
     if whole and value != int(value):
@@ -245,18 +245,21 @@ def _number(key: str, value: object, whole: bool) -> float:
 
 
 def clean_token(raw: str) -> str:
-    """A token as people paste it, without white space and without the leading word Bearer."""
-    # A web page may put characters of no width among the white space.
+    """A pasted token without white space and without a leading `Bearer`."""
+    # Text copied from a web page may contain zero-width characters.
     spaced = re.sub(r'[\s\u200b-\u200d\u2060\ufeff]+', ' ', raw)
     return re.sub(r'(?i)^ ?(bearer( |$))+', '', spaced).replace(' ', '')
 
 
 def ensure_device() -> str:
-    """The device id: 16 lower-case hexadecimal characters, made and saved before its first use, then kept."""
+    """The device id for BookFusion: 16 lower-case hexadecimal characters, created and saved on the first call.
+
+    Raises SettingsTrouble.
+    """
     device = _stored_device()
     if not device:
-        with _alone():
-            # Another process may have been quicker.
+        with _file_locked():
+            # Another process may have saved one since.
             device = _stored_device() or secrets.token_hex(8)
             _write({'device': device})
     return device

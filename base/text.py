@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sentences that are English in logs and on the command line, and translated in windows.
+"""Texts that are English in logs and on the command line, and translated in windows.
 
-Knows neither Qt nor Calibre: whoever shows a Text brings the translating functions.
+No Qt, no Calibre: the code that shows a Text passes the gettext functions.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ def _english_plural(singular: str, plural: str, count: int) -> str:
 
 @dataclass(frozen=True)
 class Text:
-    """A sentence with named placeholders, kept apart from its values until somebody reads it.
+    """A sentence with named placeholders, which are filled in when it is shown.
 
-    `values` may hold further Texts; `plural` is set only where `count` decides between two forms.
+    `template` is the English sentence, `values` maps placeholders to values, which may be Texts. `plural` is the
+    plural form for sentences with a count, else ''. `str()` gives the English sentence.
     """
 
     template: str
@@ -37,7 +38,7 @@ class Text:
         return self.translated(_as_written, _english_plural)
 
     def translated(self, gettext: Gettext, ngettext: Ngettext) -> str:
-        """The sentence in the language that the two gettext functions speak."""
+        """The sentence in the language of the two gettext functions."""
         template = ngettext(self.template, self.plural, self.count) if self.plural else gettext(self.template)
         values = {
             name: value.translated(gettext, ngettext) if isinstance(value, Text) else value
@@ -46,19 +47,19 @@ class Text:
         try:
             return template.format(count=self.count, **values) if self.plural else template.format(**values)
         except (KeyError, IndexError, ValueError, AttributeError, TypeError):
-            # A translation with a broken placeholder must not hide the sentence.
+            # A translation with a broken placeholder falls back to English.
             return str(self) if gettext is not _as_written else template
 
     def with_values(self, **values: object) -> Text:
-        """The same sentence with (more of) its placeholders filled."""
+        """A copy with these values added."""
         return Text(self.template, {**self.values, **values}, self.plural, self.count)
 
 
 def text(template: str, **values: object) -> Text:
-    """A translatable sentence; the first argument is what translators see."""
+    """A translatable sentence. `make messages` collects the first argument, which must be a literal."""
     return Text(template, values)
 
 
 def counted(singular: str, plural: str, count: int, **values: object) -> Text:
-    """A translatable sentence with a number in it, `{count}`; both forms are what translators see."""
+    """A translatable sentence with the placeholder `{count}`. `make messages` collects both forms."""
     return Text(singular, values, plural, count)
