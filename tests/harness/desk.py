@@ -74,7 +74,7 @@ class Desk:
         self.dialog.deleteLater()
 
     def idle(self) -> None:
-        """Waits for the end of the job."""
+        """Waits for the end of the job, though not as long as a job would wait for a server that says nothing."""
         self.qtbot.waitUntil(lambda: not self.jobs.busy, timeout=20_000)
 
     def child(self, name: str) -> Any:
