@@ -13,7 +13,6 @@ import pickle
 import re
 import stat
 import string
-import time
 import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -230,11 +229,9 @@ def test_lines_about_books_stay_as_they_are(line: str) -> None:
 
 
 def test_long_lines_take_no_time() -> None:
-    # Minutes, if a pattern tried every start of a word again at every letter.
-    started = time.monotonic()
+    """Minutes, more than a test may take, if a pattern tried every start of a word again at every letter."""
     for piece in ('a', '-', 'token', 'a-', '"token": "', '://', '\\'):
         redact(piece * (200_000 // len(piece)))
-    assert time.monotonic() - started < 20
 
 
 def file_handler() -> log_file._PrivateRotatingHandler:

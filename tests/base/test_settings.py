@@ -445,14 +445,12 @@ class TestLibrarysOwnColumns:
 
 
 DEVICE_SCRIPT = """
-import sys, time
-from pathlib import Path
+import sys
 from calibre_plugins.bookfusionbacksync.base import redaction
 from calibre_plugins.bookfusionbacksync.base import settings
-number, gate = sys.argv[1], Path(sys.argv[2])
-gate.with_name('ready-' + number).touch()
-while not gate.exists():
-    time.sleep(0.001)
+number = sys.argv[1]
+print('ready', flush=True)
+sys.stdin.readline()
 print(settings.ensure_device())
 settings.save({'key-' + number: number})
 """
@@ -503,22 +501,25 @@ class TestDevice:
         assert len(devices) == 8
 
     def test_the_same_for_all_processes_and_no_key_is_lost(self, config_folder: Path, tmp_path: Path) -> None:
-        script, gate = tmp_path / 'device.py', tmp_path / 'gate'
+        script = tmp_path / 'device.py'
         script.write_text(DEVICE_SCRIPT)
         names = ['0', '1', '2', '3']
         with calibre_environment(config_folder) as environment:
             running = [
                 subprocess.Popen(
-                    [executable('calibre-debug'), '-e', str(script), '--', name, str(gate)],
+                    [executable('calibre-debug'), '-e', str(script), '--', name],
                     env=environment,
+                    stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     text=True,
                 )
                 for name in names
             ]
-            while not all(gate.with_name(f'ready-{name}').exists() for name in names):
-                assert all(process.poll() is None for process in running)
-            gate.touch()
+            for process in running:
+                assert process.stdout.readline() == 'ready\n'  # type: ignore[union-attr]
+            for process in running:
+                process.stdin.write('go on\n')  # type: ignore[union-attr]
+                process.stdin.flush()  # type: ignore[union-attr]
             devices = [process.communicate(timeout=30)[0].strip() for process in running]
         stored = json.loads(settings_path(config_folder).read_bytes())
         assert set(devices) == {stored['device']}
