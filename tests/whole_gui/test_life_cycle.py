@@ -30,8 +30,7 @@ CANCELLED = 'Cancelled - nothing was written.'
 SWITCHED = 'Error: The library was switched while a job was running, so nothing was written. Start it again.'
 # As the script edits it, in the time zone of its run.
 EDITED_DATE = '2001-02-03T12:00:00+00:00'
-# What a sync may take to end after it was told to, even when the server hangs.
-LONGEST_END = 3
+HELD_BY_THE_SERVER = ('signing_in', 'first_page', 'middle_page', 'retry_wait')
 # A sync that does not end when it should, as on a disk that does not answer.
 STUCK = {'release': 19}
 
@@ -50,7 +49,7 @@ def test_the_library_is_switched_in_every_phase(
         assert switch['switched'], switch
         assert switch['before'] == 0, switch
         assert switch['after'] == 0, switch
-        assert switch['seconds'] < LONGEST_END, switch
+        assert switch['ended'], switch
         assert switch['left'] == [], switch
         assert switch['status'] in ((DONE,) if wrote else (CANCELLED, SWITCHED)), switch
     assert found['undone'].startswith(f'Put back {FILLED} values'), found['undone']
@@ -91,7 +90,8 @@ def test_calibre_quits_in_every_phase(
     assert found['paused']
     assert found['threads']
     end = json.loads(goodbye.read_text(encoding='utf-8'))
-    assert end['seconds'] < LONGEST_END + 2, end
+    # Whatever the server holds back is not waited for, nor what hangs; a step that is under way is.
+    assert end['held'] == (moment in HELD_BY_THE_SERVER or more == STUCK), end
     assert end['left'] == (['SyncWorker'] if more == STUCK else []), end
     assert cells(open_library(library)) == (EXPECTED if moment in ('before_writing', 'writing') else EMPTY)
 
@@ -103,7 +103,7 @@ def check_closed(seen: dict[str, Any]) -> None:
     assert seen['threads'], seen
     assert seen['closed'], seen
     assert not seen.get('enabled_while_busy'), seen
-    assert seen['seconds'] < LONGEST_END, seen
+    assert seen['ended'], seen
     assert seen['left'] == [], seen
     assert seen['after'] == (FILLED if writes else 0), seen
     # The window that is opened again in time is told how the sync ended.

@@ -13,7 +13,6 @@ from whole_gui.scripts.stage import (
     filled_cells,
     rows,
     running_threads,
-    seconds_until,
     shown_dates,
 )
 
@@ -48,7 +47,7 @@ def close_in(helpers: Any, stage: Stage, moment: str, open_again: bool) -> Steps
             found['enabled_while_busy'] = stage.busy and stage.button('sync_now').isEnabled()
 
     pause.during(close)
-    found['seconds'] = yield from seconds_until(stage.ended)
+    found['ended'] = yield from stage.end()
     found['left'] = running_threads()
     pause.release()
     found['shown'] = sum(bool(text) for text in shown_dates(helpers.gui).values())

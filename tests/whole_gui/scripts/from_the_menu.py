@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from qt.core import QApplication, QDialogButtonBox, QEvent, QLineEdit, QTimer
-from whole_gui.scripts.stage import Stage, Steps, plugin_module
+from whole_gui.scripts.stage import Stage, Steps, handle_events, plugin_module
 
 ENTERED = 'entered@example.org'
 
@@ -27,7 +27,7 @@ def settings_while_the_job_ends(stage: Stage) -> Steps:
     stage.helpers.child(form, 'email', QLineEdit).setText(ENTERED)
     pause.release()
     yield stage.ended
-    yield 0.2
+    yield from handle_events()
     still_there = QApplication.activeModalWidget() is form
     if still_there:
         form.findChild(QDialogButtonBox).button(QDialogButtonBox.StandardButton.Ok).click()

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from typing import Any
 
 from qt.core import QObject, QPushButton, Qt
-from whole_gui.scripts.stage import Stage, Steps, filled_cells, running_threads, start_content_server
+from whole_gui.scripts.stage import (
+    LONGEST_PAUSE,
+    Stage,
+    Steps,
+    filled_cells,
+    handle_events,
+    running_threads,
+    start_content_server,
+)
 
 
 class CloseOnSuccess(QObject):
@@ -15,9 +23,11 @@ class CloseOnSuccess(QObject):
     def __init__(self, stage: Stage) -> None:
         super().__init__()
         self.stage = stage
+        self.closed = threading.Event()
 
     def close(self) -> None:
         self.stage.click('close')
+        self.closed.set()
 
 
 def close_when_ready(stage: Stage) -> Steps:
@@ -28,14 +38,13 @@ def close_when_ready(stage: Stage) -> Steps:
         stage.helpers.action.jobs.start = start
         worker.succeeded.connect(closer.close)
         # On its own thread, which so ends only after the window has been closed.
-        worker.succeeded.connect(lambda: time.sleep(0.1), Qt.ConnectionType.DirectConnection)
+        worker.succeeded.connect(lambda: closer.closed.wait(LONGEST_PAUSE), Qt.ConnectionType.DirectConnection)
         return bool(start(worker))
 
     stage.helpers.action.jobs.start = start_and_close
     stage.click('preview')
     yield stage.ended
-    # Long enough for whatever still waits to be called.
-    yield 0.1
+    yield from handle_events()
     return stage.dialog is None and stage.helpers.window('SyncPreview') is None
 
 
@@ -69,5 +78,5 @@ def drive(gui: Any, helpers: Any) -> Steps:
     stage.open()
     yield lambda: stage.dialog
     pause = yield from stage.start_and_pause('planned', lambda: stage.click('preview'))
-    pause.release_after(0.5)
+    pause.release_when_told_to_stop(stage.cancel)
     return stage.result(**found)

@@ -6,31 +6,28 @@ What happens after the script's end is written to a file of its own: the answer 
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
-from whole_gui.scripts.stage import Stage, Steps, running_threads, start_content_server
+from whole_gui.scripts.stage import Pause, Stage, Steps, running_threads, start_content_server
 
 
-def watch_goodbye(helpers: Any, goodbye: Path) -> None:
-    """Notes how long Calibre waits for the plugin when it quits, and what is left running then."""
+def watch_goodbye(helpers: Any, pause: Pause, goodbye: Path) -> None:
+    """Notes what is left running when the plugin has let Calibre go, and whether the sync still stood still."""
     shut_down = helpers.action.shutting_down
 
-    def timed() -> None:
-        start = time.monotonic()
+    def shut_down_and_look() -> None:
         shut_down()
-        found = {'seconds': time.monotonic() - start, 'left': running_threads()}
+        found = {'held': not pause.released.is_set(), 'left': running_threads()}
         goodbye.write_text(json.dumps(found), encoding='utf-8')
 
-    helpers.action.shutting_down = timed
+    helpers.action.shutting_down = shut_down_and_look
 
 
 def drive(gui: Any, helpers: Any) -> Steps:
     yield helpers.toolbar_button
     argument = helpers.argument
     stage = Stage(gui, helpers)
-    watch_goodbye(helpers, Path(argument['goodbye']))
     if argument.get('content_server'):
         # Then Calibre handles events once more after it has closed the library.
         yield from start_content_server(gui)
@@ -41,6 +38,7 @@ def drive(gui: Any, helpers: Any) -> Steps:
         stage.open()
         yield lambda: stage.dialog
         pause = yield from stage.start_and_pause(argument['moment'])
+    watch_goodbye(helpers, pause, Path(argument['goodbye']))
     threads = running_threads()
     if argument.get('remove_plugin'):
         from calibre.customize.ui import remove_plugin
@@ -48,6 +46,8 @@ def drive(gui: Any, helpers: Any) -> Steps:
         remove_plugin(helpers.action.name)
     if argument.get('close'):
         stage.click('close')
-    if pause.inside:
-        pause.release_after(argument.get('release', 0.5))
+    if 'release' in argument:
+        pause.release_after(argument['release'])
+    elif pause.inside:
+        pause.release_when_told_to_stop(stage.cancel)
     return stage.result(paused=pause.arrived(), threads=threads)

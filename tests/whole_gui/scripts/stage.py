@@ -6,6 +6,7 @@ Runs inside Calibre's process (see gui.run_calibre); knows the plugin's window b
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import sys
 import threading
@@ -38,6 +39,8 @@ MIDDLE_PAGE = '3'
 # The threads that the plugin's network side starts.
 THREAD_NAMES = ('page', 'single', 'look-up')
 LONGEST_PAUSE = 20
+# Seconds that only a job which was not stopped takes: one of half a minute ends by itself what these jobs wait for.
+LONGEST_END = 20
 
 Steps = Generator[Any, Any, Any]
 
@@ -72,9 +75,14 @@ class Pause:
     """
 
     arrived: Callable[[], bool]
-    release: Callable[[], None]
+    released: threading.Event
     inside: bool = False
     locked: bool = False
+    before_release: Callable[[], object] = lambda: None
+
+    def release(self) -> None:
+        self.before_release()
+        self.released.set()
 
     def during(self, action: Callable[[], object]) -> None:
         """Does something in this moment. A thread that was stopped by force goes on then."""
@@ -89,6 +97,16 @@ class Pause:
         timer = threading.Timer(seconds, self.release)
         timer.daemon = True
         timer.start()
+
+    def release_when_told_to_stop(self, cancel: Any) -> None:
+        """The same, for a sync that goes on as soon as its cancel flag is set."""
+
+        def watch() -> None:
+            with contextlib.suppress(plugin_module('base.errors').Cancelled):
+                cancel.wait(LONGEST_PAUSE)
+            self.release()
+
+        threading.Thread(target=watch, daemon=True).start()
 
 
 class StatusLog:
@@ -173,9 +191,20 @@ class Stage:
     def busy(self) -> bool:
         return bool(self.helpers.action.jobs.busy)
 
+    @property
+    def cancel(self) -> Any:
+        """What tells the running job to stop."""
+        return self.helpers.action.jobs._worker.cancel
+
     def ended(self) -> bool:
         """Whether the last job is over and has left nothing running."""
         return not self.busy and not running_threads()
+
+    def end(self) -> Steps:
+        """Waits for the end of the last job, less long than it would wait by itself; whether it came to it."""
+        deadline = time.monotonic() + LONGEST_END
+        yield lambda: self.ended() or time.monotonic() > deadline
+        return self.ended()
 
     def run(self, button: str) -> Steps:
         """Clicks a button of the window and waits for the end of the job; the status line then."""
@@ -197,11 +226,7 @@ class Stage:
         released = threading.Event()
         fault = self.server.fail(Hold(released), path=path, times=None, **which)
 
-        def release() -> None:
-            self.server.clear_faults()
-            released.set()
-
-        return Pause(lambda: fault.hits > 0, release)
+        return Pause(lambda: fault.hits > 0, released, before_release=self.server.clear_faults)
 
     def _pause_signing_in(self) -> Pause:
         return self._pause_request(SIGN_IN)
@@ -226,7 +251,7 @@ class Stage:
                     wait(flag, 0.02)
 
             cancel.wait = wait_for_release
-        return Pause(lambda: fault.hits > 0 and 'Trying again' in self.status, released.set)
+        return Pause(lambda: fault.hits > 0 and 'Trying again' in self.status, released)
 
     def _pause_call(self, owner: Any, name: str) -> Pause:
         """Before the next call of this function. The job holds no lock there."""
@@ -240,7 +265,7 @@ class Stage:
             return original(*arguments, **named)
 
         setattr(owner, name, wait_first)
-        return Pause(arrived.is_set, released.set, inside=True)
+        return Pause(arrived.is_set, released, inside=True)
 
     def _pause_scanning(self) -> Pause:
         """Before Calibre's side is read."""
@@ -264,7 +289,7 @@ class Stage:
             return prepared
 
         job.run_to_preview = wait_after
-        return Pause(arrived.is_set, released.set, inside=True)
+        return Pause(arrived.is_set, released, inside=True)
 
     def _pause_before_writing(self) -> Pause:
         """The status line says that it writes, but nothing is recorded or written yet."""
@@ -290,7 +315,7 @@ class Stage:
             return begun.wait(LONGEST_PAUSE) and not released.is_set()
 
         api.set_field = wait_after
-        return Pause(lambda: before.arrived() and arrived(), released.set, inside=True, locked=True)
+        return Pause(lambda: before.arrived() and arrived(), released, inside=True, locked=True)
 
 
 def rows(gui: Any) -> dict[int, int]:
@@ -381,8 +406,7 @@ def start_content_server(gui: Any) -> Steps:
     return gui.content_server.loop.bound_address[1]
 
 
-def seconds_until(condition: Callable[[], bool], longest: float = 15) -> Steps:
-    """How long it takes until the condition holds."""
-    start = time.monotonic()
-    yield lambda: condition() or time.monotonic() - start > longest
-    return time.monotonic() - start
+def handle_events() -> Steps:
+    """Lets everything be called that is on its way to the window."""
+    for _turn in range(5):
+        yield

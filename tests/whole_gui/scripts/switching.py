@@ -7,7 +7,7 @@ import threading
 import urllib.request
 from typing import Any
 
-from whole_gui.scripts.stage import Stage, Steps, filled_cells, running_threads, seconds_until, start_content_server
+from whole_gui.scripts.stage import Stage, Steps, filled_cells, running_threads, start_content_server
 
 WITHOUT_SERVER = (
     'signing_in',
@@ -51,7 +51,7 @@ def switch_in(gui: Any, helpers: Any, stage: Stage, moment: str, other: str) -> 
     found['paused'] = pause.arrived()
     found['threads'] = running_threads()
     pause.during(lambda: gui.iactions['Choose Library'].switch_requested(other))
-    found['seconds'] = yield from seconds_until(stage.ended)
+    found['ended'] = yield from stage.end()
     found['left'] = running_threads()
     pause.release()
     found['status'] = stage.status
