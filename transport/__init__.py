@@ -1,4 +1,4 @@
-"""HTTP: requests, kept-alive connections, retries, limits, paging; nothing about what a service means.
+"""HTTP for all services: requests, kept-alive connections, retries, limits, paging.
 
-May import base.
+May import base. Knows nothing about a particular service.
 """

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""HTTP to one service: kept-alive connections, retries, redirects, a limit on requests in flight, cancel.
+"""The HTTP client of one service: kept-alive connections, retries, redirects, the in-flight limit, cancelling.
 
-Knows nothing of what the services mean, and never shows a URL's query, a header or a body to anybody.
+Queries of URLs, headers and bodies never appear in logs or errors: they may contain secrets.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from ..base.cancel import Cancel
 from ..base.durations import duration
 from ..base.errors import BadAnswer, RedirectedAway, ServerTrouble
 from ..base.text import Text, text
-from .connection import SLICE, Connection
+from .connection import POLL_INTERVAL, Connection
 from .failures import RAISED, Attempt, ProxyRefused, TryFailed, error_for
 from .request import LONGEST_RETRY_AFTER, Limits, RawResponse, Request, Response, parse_retry_after
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-# 408 and 429 ask for another try; the 5xx are what a server says when it, not the request, is at fault.
+# Statuses after which a request is retried. 520 to 524 are those of Cloudflare's gateways (documented).
 TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})
 MOST_REDIRECTS = 5
 MOST_IN_FLIGHT = 4
 
 
 class InFlightLimit:
-    """Lets four requests be in flight at a time, and only one after `tighten`."""
+    """Limits the requests in flight to MOST_IN_FLIGHT at a time, and to one after `tighten`."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -43,11 +43,11 @@ class InFlightLimit:
 
     @contextmanager
     def slot(self, cancel: Cancel) -> Iterator[None]:
-        """Waits until one more request may be in flight; raises Cancelled as soon as the flag is set."""
+        """Wait until one more request may be sent, and hold its place. Raises Cancelled as soon as the flag is set."""
         with self._changed:
             while self._in_flight >= self._most:
-                # Not woken by the flag: that may be set by a signal handler, which must not wait for our lock.
-                self._changed.wait(SLICE)
+                # Polled, because a signal handler that sets the flag must not wait for this lock to notify it.
+                self._changed.wait(POLL_INTERVAL)
                 cancel.check()
             self._in_flight += 1
         try:
@@ -58,16 +58,20 @@ class InFlightLimit:
                 self._changed.notify_all()
 
     def tighten(self) -> None:
-        """From now on one at a time; what is in flight already is left to end."""
+        """Allow only one request at a time from now on. Requests that are in flight already are not stopped."""
         with self._changed:
             self._most = 1
 
 
 class HttpClient:
-    """Talks to one service, from any number of threads, each request over a kept-alive connection.
+    """Sends requests to one service over kept-alive connections. Safe to use from several threads.
 
-    `service` is its name in sentences. `requests` counts what was sent. At most four requests are in flight; at the
-    first 429 or 5xx `strained` turns True, and from then on it is one at a time.
+    Attributes:
+        service   the service's name in messages
+        requests  how many requests were sent, retries and redirects included
+        strained  True after the first 429 or 5xx; from then on only one request is in flight at a time
+
+    `report_wait` is called with a sentence for the user before each pause. `tls` replaces the system's certificates.
     """
 
     def __init__(
@@ -96,7 +100,7 @@ class HttpClient:
         self.close()
 
     def close(self) -> None:
-        """Closes the idle connections."""
+        """Close the idle connections."""
         with self._lock:
             connections = [connection for pool in self._idle.values() for connection in pool]
             self._idle.clear()
@@ -104,10 +108,11 @@ class HttpClient:
             connection.close()
 
     def send(self, request: Request, cancel: Cancel) -> Response:
-        """The response to a request, after as many tries as it takes (four at most).
+        """Send a request and return the response, with retries and redirects.
 
-        Returns whatever status is not transient: what a 401 or a 404 means is the service's business.
-        Raises ServerTrouble, BadAnswer, SettingsTrouble (an address that must not be used), Cancelled.
+        Returns responses of any status outside TRANSIENT_STATUSES, 401 and 404 for instance, and of those in the
+        request's `hand_back`. There is one try more than Limits.retry_delays has pauses.
+        Raises ServerTrouble, BadAnswer, SettingsTrouble (the address cannot be used) and Cancelled.
         """
         delays = list(self._limits.retry_delays)
         while True:
@@ -122,7 +127,7 @@ class HttpClient:
     def _pause(self, failed: TryFailed, own: float, cancel: Cancel) -> None:
         if (failed.retry_after or 0) > LONGEST_RETRY_AFTER:
             raise failed.error from None
-        # A server that says "at once" (0, or a date that has passed) still gets our own pause.
+        # After "Retry-After: 0", or a date in the past, the client's own delay applies.
         seconds = failed.retry_after or own * random.uniform(0.8, 1.2)
         self._report_wait(
             text(
@@ -144,8 +149,8 @@ class HttpClient:
         raise ServerTrouble(errors.UNEXPECTED_ANSWER, service=self.service, reason=text('too many redirects'))
 
     def _redirected(self, url: str, location: str) -> str:
-        """Where a redirect leads; raises ServerTrouble where credentials must not follow it."""
-        # http.client hands over bytes as Latin-1; spaces and such would break the request line.
+        """The target of a redirect. Raises RedirectedAway if it leads to another service."""
+        # http.client decodes headers as Latin-1. Spaces and control characters would break the request line.
         location = quote(location, safe=string.punctuation, encoding='latin-1')
         try:
             target = urljoin(url, location)
@@ -161,7 +166,7 @@ class HttpClient:
         return target
 
     def _parsed(self, raw: RawResponse, request: Request) -> Response:
-        """The response with its JSON parsed; raises TryFailed for what another try may mend."""
+        """Parse the body's JSON. Raises TryFailed if a retry may succeed."""
         if raw.status in TRANSIENT_STATUSES - request.hand_back:
             raise self._server_says_later(raw)
         if request.raw:
@@ -177,7 +182,7 @@ class HttpClient:
     def _server_says_later(self, response: RawResponse) -> TryFailed:
         status = response.status
         if status == 429 or status >= 500:
-            # Before this request gives up its slot, so that no other one takes it.
+            # The limit changes before this request frees its place, so that no other request takes it.
             self.strained = True
             self._in_flight.tighten()
         retry_after = parse_retry_after(response.headers.get('retry-after', ''))
@@ -188,14 +193,15 @@ class HttpClient:
             error = ServerTrouble(errors.TOO_SLOW, service=self.service)
         else:
             error = ServerTrouble(errors.SERVER_TROUBLE, service=self.service, status=status)
-        # A server that turns requests away at the door (429, 503) has not carried them out.
+        # A server that responds with 429 or 503 has not executed the request (assumed).
         carried_out = status not in (429, 503)
         return TryFailed(error, sent=carried_out, retry_after=retry_after)
 
     def _exchange(self, request: Request, url: str, cancel: Cancel) -> RawResponse:
-        """One request over one connection, a kept-alive one where there is one; raises what failures.py makes of it."""
+        """Send the request once. Raises what `transport/failures` makes of an error."""
         cancel.check()
-        # What must not happen twice goes over a fresh connection: there a close without a response says something.
+        # A request that must not happen twice gets a new connection: if the server has closed a kept-alive one, nobody
+        # knows whether the request arrived.
         connection = self._take_connection(url) if request.repeatable else self._new_connection(url)
         try:
             response = connection.exchange(request, url, self._user_agent, cancel)
@@ -233,7 +239,7 @@ class HttpClient:
             raise ServerTrouble(errors.NOT_REACHED, service=self.service, reason=error.reason) from None
 
     def _verification(self) -> ssl.SSLContext:
-        """The system's certificates, read when they are first needed: that takes a while."""
+        """The TLS context with the system's certificates, loaded on first use because that is slow."""
         with self._lock:
             self._tls = self._tls or ssl.create_default_context()
             return self._tls

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One connection to a server: looking up its name, proxy, TLS, time-outs, size caps, and a Cancel that cuts it.
+"""One connection to a server: DNS look-up, proxy, TLS, time-outs, size limits, cancelling.
 
-Built on http.client, whose own time-out ends only a silence and whose look-up and connecting nothing can interrupt.
+Built on http.client. That has a time-out for each read only, not for a whole response, and its look-up and its
+connecting cannot be interrupted; this module adds both.
 """
 
 from __future__ import annotations
@@ -35,12 +36,16 @@ from .failures import BodyTooLarge, ProxyRefused, Stage
 from .request import Limits, RawResponse, Request
 
 CHUNK = 64 * 1024
-# How long a wait that cannot be interrupted lasts before the next look at the cancel flag.
-SLICE = 0.1
+# Seconds between two checks of the cancel flag in a wait that the flag cannot interrupt.
+POLL_INTERVAL = 0.1
 
 
 class Connection:
-    """One connection to one origin, straight or through a proxy, that a Cancel can cut at any moment."""
+    """A connection to one origin, directly or through a proxy, that a Cancel can shut down at any moment.
+
+    `stage` is how far the current request has got, `sent` is True once it was sent completely, and `last_used` is
+    the time of the last use on the monotonic clock.
+    """
 
     def __init__(self, address: SplitResult, limits: Limits, tls: Callable[[], ssl.SSLContext]) -> None:
         self.origin = origin_of(address)
@@ -52,7 +57,7 @@ class Connection:
         self._tls = tls
         self._cancel = Cancel()
         self._deadline = 0.0
-        # A reference of our own: http.client drops its one while a response is still being read.
+        # A separate reference: http.client drops its own while a response is still being read.
         self._socket: socket.socket | None = None
         self._proxy = proxy_for(self.origin)
         self._http = self._make_http()
@@ -63,7 +68,7 @@ class Connection:
 
     @property
     def has_ended(self) -> bool:
-        """Whether the other side has closed it: on a connection where nothing was asked, that is all it has to say."""
+        """True if the server has closed the idle connection. Anything readable means that: no request is pending."""
         with selectors.DefaultSelector() as selector:
             selector.register(self._http.sock, selectors.EVENT_READ)
             return bool(selector.select(0))
@@ -87,11 +92,14 @@ class Connection:
         return underlying
 
     def exchange(self, request: Request, url: str, user_agent: str, cancel: Cancel) -> RawResponse:
-        """Sends the request and reads the whole response, within the limits."""
+        """Send the request and read the whole response, within the limits.
+
+        Raises Cancelled and the exceptions of `failures.RAISED`; the connection must be closed after either.
+        """
         self._cancel = cancel
         self.sent = False
         self._deadline = time.monotonic() + self._limits.total_timeout
-        with cancel.interrupting(self.cut):
+        with cancel.interrupting(self.shut_down):
             if not self.is_open:
                 self.stage = Stage.CONNECTING
                 self._http.connect()
@@ -121,7 +129,10 @@ class Connection:
         self._http.request(request.method, target, body=body, headers=headers)
 
     def _read(self, response: http.client.HTTPResponse, headers: Mapping[str, str]) -> bytes:
-        """The body, inflated. read1 and the count of our own let a short body be told from a whole one."""
+        """The body, inflated. Raises BodyTooLarge, and IncompleteRead for a body that is cut short.
+
+        http.client's own read() does not report every short body, so the bytes are counted here.
+        """
         expected = None if response.chunked else response.length
         if expected is not None and expected > self._limits.max_body:
             raise BodyTooLarge
@@ -146,14 +157,14 @@ class Connection:
             raise http.client.IncompleteRead(b'')
         return bytes(body)
 
-    def cut(self) -> None:
-        """Shuts the socket, whatever another thread is doing with it."""
+    def shut_down(self) -> None:
+        """Shut down the socket, also while another thread reads from it."""
         if self._socket is not None:
-            # ssl's own shutdown() drops the TLS object under the feet of a thread that is reading.
+            # SSLSocket.shutdown() would drop the TLS object while another thread is reading from it.
             socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def limit_wait(self) -> None:
-        """Called before each wait for bytes: it ends with the response's deadline, however slowly that drips in."""
+        """Limit the next read to the time that is left for the whole response. Raises TimeoutError if none is."""
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError
@@ -161,14 +172,14 @@ class Connection:
             self._socket.settimeout(min(self._limits.read_timeout, left))
 
     def open_socket(self, address: tuple[str, int], *ignored: object) -> socket.socket:
-        """A connected socket; the look-up and the connecting both end at once when cancelled."""
+        """A connected socket. A cancel ends both the look-up and the connecting. Raises OSError, Cancelled."""
         deadline = time.monotonic() + self._limits.connect_timeout
         failure: OSError = OSError(errno.EHOSTUNREACH, 'no address')
         found = _look_up(address, deadline, self._cancel)
         for number, (family, kind, protocol, _name, socket_address) in enumerate(found):
             sock = socket.socket(family, kind, protocol)
             try:
-                # Every address gets a share: the first may be one of an IPv6 that leads nowhere.
+                # Every address gets an equal share of the time that is left: an IPv6 address may not respond at all.
                 now = time.monotonic()
                 _connect(sock, socket_address, now + (deadline - now) / (len(found) - number), self._cancel)
             except OSError as error:
@@ -179,11 +190,11 @@ class Connection:
                 sock.close()
                 raise
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return self._guarded(sock)
+            return self._registered(sock)
         raise failure
 
-    def _guarded(self, sock: socket.socket) -> socket.socket:
-        """The socket, kept where cut() finds it from now on."""
+    def _registered(self, sock: socket.socket) -> socket.socket:
+        """Register the socket for `shut_down`. Raises Cancelled."""
         sock.settimeout(self._limits.read_timeout)
         self._socket = sock
         if self._cancel.is_set:
@@ -192,9 +203,9 @@ class Connection:
         return sock
 
     def secure(self, sock: socket.socket, underlying: http.client.HTTPConnection) -> None:
-        """Puts TLS on the connection. The handshake comes once the socket is where cut() finds it."""
+        """Start TLS. The socket is registered for `shut_down` before the handshake."""
         wrapped = self._tls().wrap_socket(sock, server_hostname=self.host, do_handshake_on_connect=False)
-        underlying.sock = self._guarded(wrapped)
+        underlying.sock = self._registered(wrapped)
         wrapped.do_handshake()
 
 
@@ -205,7 +216,7 @@ class _PlainHttp(http.client.HTTPConnection):
 
 
 class _TlsHttp(_PlainHttp):
-    # What a Host header leaves out.
+    # http.client omits this port from the Host header.
     default_port = http.client.HTTPS_PORT
 
     def __init__(self, host: str, port: int, connection: Connection) -> None:
@@ -216,7 +227,7 @@ class _TlsHttp(_PlainHttp):
         try:
             super().connect()  # opens the socket and, where there is a proxy, the tunnel through it
         except OSError as error:
-            # That is how http.client says that the proxy refuses the tunnel; 407 is what it says of a wrong password.
+            # http.client raises an OSError with this text if the proxy refuses the tunnel. 407: a wrong password.
             refused = re.search(r'Tunnel connection failed: (4\d\d)', str(error))
             if refused is None:
                 raise
@@ -225,7 +236,7 @@ class _TlsHttp(_PlainHttp):
 
 
 class _TimedResponse(http.client.HTTPResponse):
-    """A response that is read within the connection's time-outs, from its first byte on."""
+    """A response whose reads, from the first byte on, keep to the connection's time-outs."""
 
     def __init__(self, connection: Connection, sock: socket.socket, *arguments: Any, **named: Any) -> None:
         super().__init__(sock, *arguments, **named)
@@ -257,7 +268,7 @@ class Proxy:
 
 
 def proxy_for(origin: tuple[str, str, int]) -> Proxy | None:
-    """The system's proxy for an address, never for this computer itself. Raises ProxyRefused for one we cannot use."""
+    """The system's proxy for an origin; None for this computer. Raises ProxyRefused if its address cannot be used."""
     scheme, wanted, _port = origin
     if is_loopback(wanted) or urllib.request.proxy_bypass(wanted):
         return None
@@ -278,7 +289,10 @@ def proxy_for(origin: tuple[str, str, int]) -> Proxy | None:
 
 
 def _look_up(address: tuple[str, int], deadline: float, cancel: Cancel) -> list[tuple[Any, ...]]:
-    """getaddrinfo, which cannot be interrupted, on a thread that can be left behind."""
+    """getaddrinfo on a daemon thread, which is abandoned on a cancel or at the deadline.
+
+    Raises OSError, TimeoutError and Cancelled.
+    """
     outcome: list[object] = []
     done = threading.Event()
 
@@ -314,7 +328,7 @@ def _connect(sock: socket.socket, socket_address: tuple[Any, ...], deadline: flo
         raise OSError(code, os.strerror(code))
     with selectors.DefaultSelector() as selector:
         selector.register(sock, selectors.EVENT_WRITE)
-        while not selector.select(SLICE):
+        while not selector.select(POLL_INTERVAL):
             cancel.check()
             if time.monotonic() > deadline:
                 raise TimeoutError

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the standard library raises during a request, as our errors: the table FAILURES.
+"""Maps exceptions of the standard library during a request to the plugin's errors: the table FAILURES.
 
-Like httpx's map of the exceptions of httpcore, with two columns more: how far the try had got, for a time-out while
-connecting is told otherwise than one while reading, and whether another try may mend it. Opens no connection.
+Besides the exception, the stage of the request decides: a time-out while connecting has another message than one while
+reading. The table also says which errors are worth a retry. Nothing here opens a connection.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from .request import MEGABYTE
 
 
 class BodyTooLarge(Exception):
-    """A body that goes beyond Limits.max_body."""
+    """A body larger than Limits.max_body."""
 
 
 class ProxyRefused(Exception):
-    """A proxy that cannot be used, or that will not let this through however often it is asked."""
+    """A proxy whose address cannot be used, or that refuses the connection. A retry would not help."""
 
     def __init__(self, reason: Text) -> None:
         super().__init__()
@@ -34,9 +34,10 @@ class ProxyRefused(Exception):
 
 
 class TryFailed(Exception):
-    """A try that failed in a way that another one may mend; `error` is what to raise when there is no other.
+    """A try that failed; a retry may succeed. `error` is to be raised if there is no further retry.
 
-    `sent`: the server may have carried the request out. `retry_after`: the seconds that it asks to wait.
+    `sent` is True if the server may have executed the request. `retry_after` is the wait in seconds that the server
+    asked for, None if it did not.
     """
 
     def __init__(self, error: ServerTrouble, sent: bool, retry_after: float | None = None) -> None:
@@ -47,7 +48,7 @@ class TryFailed(Exception):
 
 
 class Stage(enum.Enum):
-    """How far a try has got."""
+    """How far a request has got."""
 
     CONNECTING = 'looking up, connecting, TLS'
     WAITING = 'sending the request, and waiting for a response to begin'
@@ -56,7 +57,7 @@ class Stage(enum.Enum):
 
 @dataclass(frozen=True)
 class Attempt:
-    """One try: the service's name in sentences, the host, how far it got, and the cap on a body in bytes."""
+    """One try of a request: the service's name in messages, the host, the stage, and Limits.max_body in bytes."""
 
     service: str
     host: str
@@ -66,7 +67,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Failure:
-    """A row of the table: what is raised, when, how it is told, and whether another try may mend it."""
+    """A row of the table: the exceptions, the stages, the error to make of them, and whether to retry."""
 
     raised: tuple[type[Exception], ...]
     stages: frozenset[Stage]
@@ -109,7 +110,7 @@ CONNECTED = ANY_TIME - CONNECTING
 CLOSED_BY_PEER = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 ANY_OTHER = (OSError, http.client.HTTPException, EOFError, ValueError, zlib.error)
 
-# The first row that fits counts.
+# The first matching row applies.
 FAILURES = (
     Failure((BodyTooLarge,), ANY_TIME, _too_large, try_again=False),
     Failure((ssl.SSLCertVerificationError,), ANY_TIME, _certificate, try_again=False),
@@ -120,12 +121,12 @@ FAILURES = (
     Failure(ANY_OTHER, CONNECTING, _not_reached, try_again=True),
     Failure(ANY_OTHER, CONNECTED, _broke_off, try_again=True),
 )
-# Everything that the table knows; whatever else is raised is a mistake of ours, or a Cancelled, and stays what it is.
+# All exceptions in the table. Others, a Cancelled or a bug, are not mapped.
 RAISED = tuple(dict.fromkeys(kind for failure in FAILURES for kind in failure.raised))
 
 
 def error_for(raised: Exception, attempt: Attempt) -> Exception:
-    """What to raise in place of one of RAISED: TryFailed where another try may mend it, else an error for the user."""
+    """The exception to raise in place of one of RAISED: TryFailed if a retry may succeed, else a BackSyncError."""
     failure = next(row for row in FAILURES if isinstance(raised, row.raised) and attempt.stage in row.stages)
     error = failure.error(attempt, raised)
     if not failure.try_again:
@@ -134,7 +135,7 @@ def error_for(raised: Exception, attempt: Attempt) -> Exception:
     return TryFailed(error, sent=attempt.stage is not Stage.CONNECTING)
 
 
-# What was raised, in a few words; the first row that fits counts.
+# Short reasons for messages. The first matching row applies.
 REASONS: tuple[tuple[tuple[type[Exception], ...], Text], ...] = (
     ((socket.gaierror,), text('its name could not be looked up')),
     ((TimeoutError,), text('no answer')),
@@ -146,16 +147,16 @@ REASONS: tuple[tuple[tuple[type[Exception], ...], Text], ...] = (
 
 
 def plain_reason(error: BaseException) -> Text:
-    """A few words on what the operating system or the standard library raised, without its numbers and addresses."""
+    """A short reason for an exception of the operating system or the standard library, without codes and addresses."""
     if isinstance(error, ProxyRefused):
         return error.reason
     if isinstance(error, ssl.SSLError):
-        # One that was not made by OpenSSL has no reason.
+        # Only errors from OpenSSL have a reason.
         return text('no secure connection: {reason}', reason=getattr(error, 'reason', None) or 'TLS')
     for kinds, words in REASONS:
         if isinstance(error, kinds):
             return words
     if isinstance(error, OSError) and error.strerror:
         return text('{reason}', reason=error.strerror)
-    # http.client raises a bare OSError for a proxy that refuses a tunnel.
+    # http.client raises an OSError without an errno if a proxy refuses a tunnel.
     return text('the proxy refused: {reason}', reason=str(error)[:100]) if str(error) else text('no connection')

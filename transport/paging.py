@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Walks a paged list with a few pages in flight, and hands the items over in order, each once.
+"""Reads paged lists with several pages in flight, and runs one function over many items in parallel.
 
-Knows nothing of HTTP or of what the items are.
+Independent of HTTP and of what the items are.
 """
 
 from __future__ import annotations
@@ -17,13 +17,17 @@ from ..base.cancel import Cancel
 Item = TypeVar('Item')
 
 MOST_IN_FLIGHT = 4
-# A server that repeats one page in the middle of its list must not end the walk; one that repeats for ever must.
-BARREN_PAGES_AT_THE_END = 2
+# The walk ends after so many pages in a row without a new item: a server may repeat one page, or its last one for ever.
+MOST_REPEATED_PAGES = 2
 
 
 @dataclass(frozen=True)
 class Page(Generic[Item]):
-    """One page: (key, item) pairs; `full` when it came with as many as asked; `total` where the server told it."""
+    """One page: pairs of key and item.
+
+    Items with one key are the same record. `full` is True if the page has as many items as were asked for. `total` is
+    the length of the whole list, None if the server does not give it.
+    """
 
     items: tuple[tuple[Hashable, Item], ...]
     full: bool
@@ -32,17 +36,17 @@ class Page(Generic[Item]):
 
 @dataclass
 class _Progress(Generic[Item]):
-    """What the pages read so far have taught."""
+    """The state of a walk: the items by key, and what is known about the list so far."""
 
     found: dict[Hashable, list[Item]]
     count: int = 0
     full: bool = False
-    barren: int = 0
+    repeated_pages: int = 0
     longest: int = 0
     total: int | None = None
 
     def take(self, page: Page[Item]) -> bool:
-        """Adds a page; False when the walk is over. The same key with another item is kept beside the first."""
+        """Add a page and return False at the end of the walk. A differing item with a known key is kept too."""
         unseen = False
         for key, item in page.items:
             known = self.found.setdefault(key, [])
@@ -50,19 +54,19 @@ class _Progress(Generic[Item]):
             if item not in known:
                 known.append(item)
                 self.count += len(known) == 1
-        # A server with a cap of its own sends pages that are all as long as the longest, however many were asked for.
+        # A server may limit pages to fewer items than were asked for: then a page as long as the longest is full.
         self.full = page.full or 0 < self.longest <= len(page.items)
         self.longest = max(self.longest, len(page.items))
         self.total = page.total if page.total is not None else self.total
-        self.barren = 0 if unseen else self.barren + 1
-        return bool(page.items) and self.barren < BARREN_PAGES_AT_THE_END
+        self.repeated_pages = 0 if unseen else self.repeated_pages + 1
+        return bool(page.items) and self.repeated_pages < MOST_REPEATED_PAGES
 
     def pages_ahead(self, limit: int) -> int:
-        """How many pages may be asked for at once: a page shorter than the others is likely the last one."""
+        """How many pages to request at once: only one after a short page, because that is probably the last one."""
         return limit if self.full else 1
 
     def last_page_expected(self) -> int | None:
-        """Where the server told a total: the page after the last one, which must be empty."""
+        """The number of the empty page after the last one; None without a total."""
         return -(-self.total // self.longest) + 1 if self.total is not None and self.longest else None
 
 
@@ -72,11 +76,12 @@ def walk(
     in_flight: Callable[[], int] = lambda: MOST_IN_FLIGHT,
     report: Callable[[int, int | None], None] = lambda done, total: None,
 ) -> list[Item]:
-    """All items of the pages 1, 2, 3, ... in order, without repeats.
+    """Read the pages 1, 2, 3, ... and return all items in order, without repeats.
 
-    `fetch(number, cancel)` is called on up to `in_flight()` threads; `report(items, total or None)` after each page.
-    Ends at an empty page, or where pages bring nothing unseen. Whatever fetch raises ends the walk,
-    unless it was raised beyond the end. Raises Cancelled.
+    `fetch(number, cancel)` returns a page; it runs on up to `in_flight()` threads, MOST_IN_FLIGHT at most.
+    `report(count, total)` is called after each page with the items so far and the total or None.
+    The walk ends at an empty page, or after MOST_REPEATED_PAGES pages without a new item. An exception of `fetch` ends
+    it too, unless it concerns a page beyond the end. Raises Cancelled.
     """
     progress: _Progress[Item] = _Progress({})
     arrived: SimpleQueue[None] = SimpleQueue()
@@ -102,7 +107,7 @@ def walk(
                             return [item for items in progress.found.values() for item in items]
                         reading += 1
         finally:
-            # Gives up the head start: what is still in flight is cut off, what waits is never sent.
+            # Cancel requests in flight, and drop those that were not sent yet.
             for future in pending.values():
                 future.cancel()
             scope.set()
@@ -115,8 +120,12 @@ def each(
     cancel: Cancel,
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Calls `work(item, cancel)` for every item, a few at a time. The first error ends it. Raises Cancelled."""
-    # In the order in which they end: what is slow must not keep an error from ending it. None wakes for a cancel.
+    """Call `work(item, cancel)` for every item, on MOST_IN_FLIGHT threads.
+
+    `report(done, total)` is called after each item. The first exception of `work` cancels the rest and is raised.
+    Raises Cancelled.
+    """
+    # Futures in the order in which they finish, so that an error is seen at once. None means a cancel.
     arrived: SimpleQueue[Future[None] | None] = SimpleQueue()
     scope = cancel.child()
     with ThreadPoolExecutor(MOST_IN_FLIGHT, thread_name_prefix='single') as pool:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is asked and what came back over HTTP, and how much patience there is for it.
+"""Requests, responses and limits of HTTP, as data.
 
-Opens no connection. A repr never shows a URL, a header or a body: any of them may hold a secret.
+Reprs never show a URL, a header or a body: any of them may contain a secret.
 """
 
 from __future__ import annotations
@@ -14,23 +14,26 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
 MEGABYTE = 1024 * 1024
-# A server that asks for a longer pause than this, in seconds, is not waited for.
+# Seconds. If a server asks for a longer pause, the request fails instead.
 LONGEST_RETRY_AFTER = 60.0
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How patient and how generous a client is, in httpx's words. Times in seconds, sizes in bytes.
+    """Time-outs, retries and sizes of a client. Times in seconds, sizes in bytes.
 
-    `read_timeout` is for each wait for the next bytes, `total_timeout` for the whole response from connecting on;
-    `retry_delays` come between the tries, so that there is one try more than delays; `max_body` is after inflating;
-    a connection that was idle for longer than `keepalive_expiry` is not used again.
+    `connect_timeout`   for the look-up and the connecting
+    `read_timeout`      for each wait for the next bytes
+    `total_timeout`     for one try, from connecting to the end of the body
+    `retry_delays`      the pauses between tries, so there is one try more than pauses
+    `max_body`          the largest body, after inflating
+    `keepalive_expiry`  an idle connection is not used again after this time
     """
 
     connect_timeout: float = 10.0
     read_timeout: float = 30.0
     total_timeout: float = 120.0
-    # Own waiting between tries, 10 s together at most (the jitter adds up to a fifth).
+    # At most 10 s altogether, with up to 20 % of jitter.
     retry_delays: tuple[float, ...] = (0.5, 2.0, 5.0)
     max_body: int = 64 * MEGABYTE
     keepalive_expiry: float = 20.0
@@ -38,23 +41,25 @@ class Limits:
 
 @dataclass(frozen=True)
 class Request:
-    """One request. Its URL, headers and body may hold secrets, so none of them shows in a repr."""
+    """One request; `payload` is sent as JSON, None for no body.
+
+    `repeatable`  False for a write that must not happen twice: it is retried only if it was surely not executed
+    `hand_back`   transient statuses that are returned instead of retried
+    `raw`         True if the response is not JSON but, for instance, a picture; `data` then is the body
+    """
 
     method: str
     url: str = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     payload: object = field(default=None, repr=False)
-    # False for a write that must not happen twice: it is tried again only when it surely was not carried out.
     repeatable: bool = True
-    # Statuses that the service deals with by itself, although another try might mend them.
     hand_back: frozenset[int] = frozenset()
-    # True for what is not JSON, a picture: `data` is the body then.
     raw: bool = False
 
 
 @dataclass(frozen=True)
 class Response:
-    """A response; header names in lower case; `data` is the parsed JSON, None where an error came without one."""
+    """A response. Header names are in lower case. `data` is the parsed JSON, None for an error without JSON."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
@@ -62,13 +67,13 @@ class Response:
 
     @property
     def ok(self) -> bool:
-        """Whether the status is one of success, 200 to 299."""
+        """True if the status means success: 200 to 299."""
         return 200 <= self.status < 300
 
 
 @dataclass(frozen=True)
 class RawResponse:
-    """A response whose body, inflated, has not been looked at."""
+    """A response whose body is inflated but not parsed."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
@@ -76,7 +81,7 @@ class RawResponse:
 
 
 def parse_retry_after(value: str) -> float | None:
-    """Seconds to wait, from a number of seconds or an HTTP date; None where there is neither."""
+    """Seconds to wait, from a number of seconds or an HTTP date; None for anything else."""
     value = value.strip()
     if re.fullmatch(r'\d{1,9}(\.\d+)?', value, re.ASCII):
         return float(value)
