@@ -22,7 +22,7 @@ from ..rules.hardcover_matching import EDITION_KEY, ID_KEY, SLUG_KEY, to_store
 from ..rules.hardcover_records import Candidate, HardcoverBook, Match, Question
 from ..rules.isbn import codes_of
 from ..rules.records import CalibreBook
-from ..services.hardcover_client import Covers
+from ..services.covers import Covers
 from ..services.hardcover_quota import Pace
 from .hardcover_account import connected
 from .search_ahead import OpenBook, Searches
@@ -71,14 +71,12 @@ def find_candidates(
         book = _book(library, book_id)
     reporter.status(SEARCHING)
     entry = OpenBook(book, codes_of(book))
-    with connected(settings, reporter, pace) as hardcover:
-        covers = Covers(USER_AGENT, settings.hardcover_api_url)
-        searches = Searches(hardcover, covers, cancel)
-        try:
-            found = searches.search(entry)
-        finally:
-            searches.close()
-            covers.close()
+    with (
+        connected(settings, reporter, pace) as hardcover,
+        Covers(USER_AGENT, settings.hardcover_api_url) as covers,
+        Searches(hardcover, covers, cancel) as searches,
+    ):
+        found = searches.search(entry)
     return Question(book, found.candidates, CHANGING, covers=found.covers)
 
 

@@ -42,7 +42,8 @@ from ..rules.hardcover_records import (
 )
 from ..rules.isbn import codes_of
 from ..rules.records import CalibreBook
-from ..services.hardcover_client import Covers, Hardcover, in_batches
+from ..services.covers import Covers
+from ..services.hardcover_client import Hardcover, in_batches
 from ..services.hardcover_quota import Pace
 from .change_match import CHOSEN, Store
 from .hardcover_account import connected
@@ -298,10 +299,10 @@ class _IdsJob:
     def _let_choose(self, choose: Choose, settings: Settings) -> None:
         """Puts the questions to the user, with the searches a few books ahead."""
         entries = list(self._to_ask())
-        covers = Covers(USER_AGENT, settings.hardcover_api_url)
-        ahead = self._cancel.child()
-        searches = Searches(self._hardcover, covers, ahead)
-        try:
+        with (
+            Covers(USER_AGENT, settings.hardcover_api_url) as covers,
+            Searches(self._hardcover, covers, self._cancel) as searches,
+        ):
             for number, (entry, search) in enumerate(searches.run(entries), 1):
                 with self._failing([entry]):
                     found = search.result()
@@ -315,11 +316,6 @@ class _IdsJob:
                     if not self._take_answer(entry, choose(question)):
                         return
                 self._tick()
-        finally:
-            ahead.set()
-            ahead.release()
-            searches.close()
-            covers.close()
 
     def _to_ask(self) -> Iterator[OpenBook]:
         """The books worth a search; the others are skipped, and it says why."""

@@ -17,7 +17,8 @@ from ..rules.hardcover_matching import Clue, rank, search_query
 from ..rules.hardcover_records import Candidate, HardcoverBook
 from ..rules.isbn import Codes
 from ..rules.records import CalibreBook
-from ..services.hardcover_client import Covers, Hardcover
+from ..services.covers import Covers
+from ..services.hardcover_client import Hardcover
 
 # How many searches may run ahead of the user: each costs a unit, and Stop makes them vain.
 AHEAD = 4
@@ -49,13 +50,24 @@ def unknown_authors() -> tuple[str, ...]:
 
 
 class Searches:
-    """Searches on a thread of their own, a few books ahead of the one that the user looks at."""
+    """Searches on a thread of their own, a few books ahead of the one that the user looks at.
+
+    Leaving it as a context ends those that are still going on.
+    """
 
     def __init__(self, hardcover: Hardcover, covers: Covers, cancel: Cancel) -> None:
         self._hardcover = hardcover
         self._covers = covers
-        self._cancel = cancel
+        self._cancel = cancel.child()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix='search')
+
+    def __enter__(self) -> Searches:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._cancel.set()
+        self._cancel.release()
+        self._pool.shutdown(wait=True, cancel_futures=True)
 
     def run(self, entries: Sequence[OpenBook]) -> Iterator[tuple[OpenBook, Future[Found]]]:
         """Each book with its search, in order."""
@@ -83,6 +95,3 @@ class Searches:
                 if picture:
                     pictures[candidate.book_id] = picture
         return pictures
-
-    def close(self) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)

@@ -10,13 +10,12 @@ import json
 import logging
 import re
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import TypeVar
 
 from ..base import errors
-from ..base.address import checked_address, same_service
+from ..base.address import checked_address
 from ..base.cancel import Cancel
 from ..base.errors import (
     BackSyncError,
@@ -66,11 +65,6 @@ Item = TypeVar('Item')
 SERVICE = 'Hardcover'
 # Hardcover gives up on a query after 30 s and says so; that answer is worth waiting for.
 LIMITS = Limits(read_timeout=40.0)
-# Bytes of covers that are kept for the next question, the last ones that were shown.
-COVERS_KEPT = 16 * 1024 * 1024
-COVER_LIMITS = Limits(
-    connect_timeout=5.0, read_timeout=5.0, total_timeout=10.0, retry_delays=(), max_body=2 * 1024 * 1024
-)
 BATCH = 100
 EDITIONS_A_PAGE, ROWS_A_PAGE = 500, 100
 CANDIDATES, FEWER_CANDIDATES = 10, 5
@@ -399,48 +393,3 @@ def _new_entry(book: NewEntry) -> dict[str, object]:
     if book.read_on is not None:
         entry['last_read_date'] = book.read_on.isoformat()
     return entry
-
-
-class Covers:
-    """Pictures of candidates, without credentials and only over an encrypted connection; each is asked for once."""
-
-    def __init__(self, user_agent: str, api_url: str, most: int = COVERS_KEPT) -> None:
-        self._http = HttpClient('The cover server', user_agent, COVER_LIMITS)
-        self._api_url = api_url
-        self._most = most
-        self._size = 0
-        self._kept: OrderedDict[str, bytes | None] = OrderedDict()
-
-    def fetch(self, url: str, cancel: Cancel) -> bytes | None:
-        """The picture, None where there is none to be had. Raises Cancelled only. For one thread at a time."""
-        if not (url.startswith('https://') or same_service(self._api_url, url)):
-            return None
-        cancel.check()
-        if url not in self._kept:
-            self._kept[url] = self._ask(url, cancel)
-            self._size += self._weight(url)
-        self._kept.move_to_end(url)
-        picture = self._kept[url]
-        while self._size > self._most:
-            oldest = next(iter(self._kept))
-            self._size -= self._weight(oldest)
-            del self._kept[oldest]
-        return picture
-
-    def _weight(self, url: str) -> int:
-        return len(url) + len(self._kept[url] or b'')
-
-    def _ask(self, url: str, cancel: Cancel) -> bytes | None:
-        request = Request('GET', url, {'Accept': 'image/*'}, raw=True)
-        try:
-            response = self._http.send(request, cancel)
-        except errors.Cancelled:
-            raise
-        except BackSyncError as error:
-            logger.info('No cover: %s', error)
-            return None
-        data = response.data
-        return data if response.status == 200 and isinstance(data, bytes) and data else None
-
-    def close(self) -> None:
-        self._http.close()

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from datetime import timedelta
 from typing import Any
 
 import pytest
-from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
-from calibre_plugins.bookfusionbacksync.base.errors import QuotaSpent
 from calibre_plugins.bookfusionbacksync.base.parsers import LARGEST_ID
 from calibre_plugins.bookfusionbacksync.services.hardcover_answers import (
     error_messages,
@@ -23,8 +19,6 @@ from calibre_plugins.bookfusionbacksync.services.hardcover_answers import (
     parse_write_result,
     plain_reason,
 )
-from calibre_plugins.bookfusionbacksync.services.hardcover_quota import Pace, parse_limits
-from harness.hardcover import StillClock
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -91,87 +85,3 @@ def test_reasons_are_short_and_hold_no_secret() -> None:
     reason = plain_reason('x' * 500 + ' Bearer abcdef123456')
     assert len(reason) <= 200
     assert 'abcdef' not in plain_reason('refused: Authorization: Bearer abcdef0123456789abcdef')
-
-
-@pytest.mark.parametrize(
-    ('header', 'limits'),
-    [
-        ('"Free";r=8;t=42, "daily";r=4231;t=51234', {'Free': {'r': 8, 't': 42}, 'daily': {'r': 4231, 't': 51234}}),
-        ('"Free";q=60;w=60;burst=10', {'Free': {'q': 60, 'w': 60, 'burst': 10}}),
-        ('"Free" ; r = 8', {'Free': {'r': 8}}),
-        ('', {}),
-        ('free;r=8', {}),
-        ('"x";r=-1', {}),
-        ('"x";r=' + '9' * 50, {}),
-    ],
-)
-def test_quota_headers(header: str, limits: dict[str, dict[str, int]]) -> None:
-    assert parse_limits(header) == limits
-
-
-headers = st.dictionaries(
-    st.sampled_from(['ratelimit', 'ratelimit-policy', 'x-ratelimit-remaining', 'retry-after']),
-    st.text(max_size=60)
-    | st.builds(
-        '"{}";r={};t={}, "daily";r={};t={}'.format,
-        st.sampled_from(['Free', 'Supporter', 'daily']),
-        st.integers(0, 100),
-        st.integers(0, 100),
-        st.integers(0, 6000),
-        st.integers(0, 90_000),
-    )
-    | st.builds('"Free";q={};w={};burst={}'.format, st.integers(0, 600), st.integers(0, 600), st.integers(0, 30))
-    | st.integers(0, 90).map(str),
-)
-
-
-@given(st.lists(st.tuples(headers, st.integers(1, 5), st.booleans()), max_size=12))
-def test_whatever_the_headers_say_a_pace_waits_a_bounded_time_or_gives_up(
-    steps: list[tuple[dict[str, str], int, bool]],
-) -> None:
-    clock = StillClock()
-    pace = Pace(clock=clock)
-    for given_headers, units, refused in steps:
-        before = clock.waited
-        with suppress(QuotaSpent):
-            pace.take(pace.room(units), Cancel())
-            if refused:
-                pace.turned_away(given_headers, 0)
-            else:
-                pace.learn(given_headers)
-        # A minute's closed door, and a minute until there are units.
-        assert clock.waited - before <= 121
-        assert pace.left_today is None or pace.left_today >= 0
-        assert 'Start this again after' in str(pace.spent())
-
-
-@given(st.lists(st.integers(1, 5), min_size=1, max_size=60))
-def test_never_more_than_the_bucket_and_a_unit_a_second(requests: list[int]) -> None:
-    clock = StillClock()
-    pace = Pace(clock=clock)
-    for units in requests:
-        pace.take(units, Cancel())
-    assert sum(requests) <= 10 + clock.waited + 1e-3
-    assert clock.waited <= max(0, sum(requests) - 10) + 1e-3
-
-
-def test_seconds_are_told_beforehand() -> None:
-    clock = StillClock()
-    pace = Pace(clock=clock)
-    assert pace.seconds_for(10) == 0
-    assert pace.seconds_for(100) == pytest.approx(90)
-    pace.take(5, Cancel())
-    assert pace.seconds_for(100) == pytest.approx(95)
-
-
-def test_when_to_go_on_names_the_day_only_when_it_is_another() -> None:
-    clock = StillClock()
-    pace = Pace(clock=clock)
-    pace.learn({'ratelimit': '"daily";r=0;t=3600'})
-    assert '10:31;' in str(pace.spent())
-    pace.learn({'ratelimit': '"daily";r=0;t=90000'})
-    tomorrow = (clock.local_time() + timedelta(days=1)).date().isoformat()
-    assert f'{tomorrow} 10:31;' in str(pace.spent())
-    # Where no time is given, it is midnight UTC.
-    pace.learn({'ratelimit': '"daily";r=0'})
-    assert f'{tomorrow} 00:01;' in str(pace.spent())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import pytest
@@ -23,14 +23,10 @@ from calibre_plugins.bookfusionbacksync.base.errors import (
 from calibre_plugins.bookfusionbacksync.base.redaction import Secret
 from calibre_plugins.bookfusionbacksync.rules.hardcover_records import Account, NewEntry
 from calibre_plugins.bookfusionbacksync.rules.isbn import make_codes
-from calibre_plugins.bookfusionbacksync.services.hardcover_client import Covers, Hardcover
+from calibre_plugins.bookfusionbacksync.services.hardcover_client import Hardcover
 from calibre_plugins.bookfusionbacksync.services.hardcover_operations import SCOPES
 from calibre_plugins.bookfusionbacksync.services.hardcover_quota import (
-    BURST,
-    LEGACY_BURST,
     Pace,
-    is_legacy,
-    shared_pace,
 )
 from calibre_plugins.bookfusionbacksync.transport.client import HttpClient
 from harness.hardcover import Service, hardcover_service, small_catalogue
@@ -49,7 +45,7 @@ from standins.faults import (
     Truncated,
     WrongShape,
 )
-from standins.hardcover import PNG, Printing, ShelfRow, generate_catalogue, isbn10, isbn13
+from standins.hardcover import Printing, ShelfRow, generate_catalogue, isbn10, isbn13
 
 ACCOUNT = Account(7, 'reader', 1)
 Ask = Callable[[Hardcover, Cancel], Any]
@@ -548,171 +544,6 @@ def test_rating_is_repeated_when_the_answer_is_lost(service: Service) -> None:
     with service.client() as hardcover:
         rate(hardcover, service.cancel)
     assert service.server.count() == 2
-
-
-@pytest.mark.parametrize('headers', ['standard', 'legacy', 'both', 'none'])
-@pytest.mark.parametrize('burst', [10, 15, 5])
-def test_sixty_a_minute_without_a_single_429(headers: str, burst: int) -> None:
-    with hardcover_service(generate_catalogue(1), headers=headers, burst=burst) as service:
-        service.new_pace(5 if burst == 5 else 10)
-        with service.client() as hardcover:
-            for _ in range(40):
-                hardcover.rate([(700_001, 4.0), (700_001, 4.5)], service.cancel)
-        assert service.server.turned_away == 0
-        assert service.server.units == 80
-        # What the bucket held comes at once, the rest a unit a second.
-        known_burst = burst if headers in ('standard', 'both') else min(burst, 10)
-        assert service.clock.waited == pytest.approx(80 - known_burst, abs=2)
-
-
-def test_a_bucket_that_somebody_else_emptied(service: Service) -> None:
-    with service.client() as hardcover:
-        hardcover.who_am_i(service.cancel)
-        with service.client() as other:
-            other.pace = Pace(clock=service.clock)
-            for _ in range(8):
-                other.who_am_i(service.cancel)
-        # Our own count says that there is room; the server turns this one away and says how long to wait.
-        hardcover.rate([(31, 1.0), (32, 1.0)], service.cancel)
-    assert service.server.turned_away == 1
-    assert service.clock.waited <= 3
-
-
-def test_what_an_answer_says_of_the_bucket_is_believed(service: Service) -> None:
-    with service.client() as hardcover, service.client() as other:
-        other.pace = Pace(clock=service.clock)
-        for _ in range(7):
-            other.who_am_i(service.cancel)
-        # This answer says that two units are left.
-        hardcover.who_am_i(service.cancel)
-        hardcover.rate([(31, 1.0), (32, 1.0), (31, 2.0), (32, 2.0), (31, 3.0)], service.cancel)
-    assert service.server.turned_away == 0
-    assert service.clock.waited == pytest.approx(3)
-
-
-@pytest.mark.parametrize('at_once', ['0', 'Wed, 21 Oct 2015 07:28:00 GMT'])
-def test_who_is_told_to_come_back_at_once_still_waits_a_little(service: Service, at_once: str) -> None:
-    service.server.fail(Status(429, {'Retry-After': at_once}), times=3)
-    with service.client() as hardcover:
-        hardcover.who_am_i(service.cancel)
-    assert service.clock.waits == [2.0, 3.0, 5.0]
-
-
-def test_the_days_quota_is_not_overdrawn(service: Service) -> None:
-    service.server.set_options(daily=3)
-    with service.client() as hardcover:
-        hardcover.who_am_i(service.cancel)
-        assert hardcover.pace.left_today == 2
-        assert hardcover.pace.room(5) == 2
-        hardcover.rate([(31, 1.0), (32, 1.0)], service.cancel)
-        with pytest.raises(QuotaSpent) as caught:
-            hardcover.who_am_i(service.cancel)
-    assert service.server.turned_away == 0
-    # Midnight UTC is 14.5 h away, a minute of grace on top.
-    assert '2025-06-16 00:01' in str(caught.value)
-    assert caught.value.exit_code == 1
-
-
-@pytest.mark.parametrize('retry_after', [True, False])
-def test_a_daily_quota_of_zero(service: Service, retry_after: bool) -> None:
-    service.server.set_options(daily=0, retry_after=retry_after)
-    error = failure(service)
-    assert isinstance(error, QuotaSpent)
-    assert service.clock.waits == []
-
-
-def test_the_day_after_there_is_room_again(service: Service) -> None:
-    service.server.set_options(daily=1)
-    with service.client() as hardcover:
-        hardcover.who_am_i(service.cancel)
-        service.clock.time += 15 * 3600
-        service.server.set_options(daily=100)
-        assert hardcover.pace.left_today is None
-        hardcover.who_am_i(service.cancel)
-
-
-def test_a_night_that_the_computer_slept_through_counts(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The clock that waits are measured with stands still meanwhile; Hardcover's day does not."""
-    service.server.set_options(daily=1)
-    with service.client() as hardcover:
-        hardcover.who_am_i(service.cancel)
-        assert hardcover.pace.left_today == 0
-        tomorrow = service.clock.local_time() + timedelta(hours=15)
-        monkeypatch.setattr(service.clock, 'local_time', lambda: tomorrow)
-        service.server.set_options(daily=100)
-        hardcover.who_am_i(service.cancel)
-
-
-def test_a_reset_beyond_all_reason_is_no_crash(service: Service) -> None:
-    quota = {'RateLimit-Policy': '"daily";q=1;w=86400', 'RateLimit': '"daily";r=0;t=999999999999'}
-    service.server.fail(Status(429, quota))
-    assert isinstance(failure(service), QuotaSpent)
-    assert service.server.count() == 1
-
-
-@pytest.mark.parametrize(
-    ('token', 'legacy'),
-    [('hc_pat_' + 'a' * 30, False), ('hc_at_' + 'b' * 30, False), ('e30.e30.c2ln', True), ('plain', False)],
-)
-def test_tokens_of_the_old_kind_get_half_of_the_burst(token: str, legacy: bool) -> None:
-    assert is_legacy(Secret(token)) is legacy
-    assert shared_pace(Secret(token)).seconds_for(int(BURST)) == pytest.approx(
-        BURST - LEGACY_BURST if legacy else 0, abs=0.1
-    )
-    assert shared_pace(Secret(token)) is shared_pace(Secret(token))
-
-
-def test_covers_come_without_credentials_and_only_over_safe_ways(service: Service) -> None:
-    covers = Covers(USER_AGENT, service.server.api_url)
-    try:
-        picture = covers.fetch(service.server.origin + '/covers/1.png', service.cancel)
-        assert picture is not None
-        assert picture.startswith(b'\x89PNG')
-        assert covers.fetch('http://elsewhere.example/1.png', service.cancel) is None
-        assert covers.fetch('file:///etc/passwd', service.cancel) is None
-        assert covers.fetch(service.server.origin + '/nothing', service.cancel) is None
-        service.cancel.set()
-        with pytest.raises(Cancelled):
-            covers.fetch(service.server.origin + '/covers/1.png', service.cancel)
-    finally:
-        covers.close()
-
-
-def test_a_cover_is_asked_for_once(service: Service) -> None:
-    one, other, nothing = (service.server.origin + path for path in ('/covers/1.png', '/covers/2.png', '/nothing'))
-    covers = Covers(USER_AGENT, service.server.api_url)
-    try:
-        for _question in range(3):
-            assert covers.fetch(one, service.cancel) == covers.fetch(other, service.cancel) != b''
-            assert covers.fetch(nothing, service.cancel) is None
-    finally:
-        covers.close()
-    assert sorted(request.path for request in service.server.requests) == ['/covers/1.png', '/covers/2.png', '/nothing']
-
-
-def test_a_cover_whose_fetching_was_stopped_is_not_taken_for_missing(service: Service) -> None:
-    url = service.server.origin + '/covers/1.png'
-    covers, cancel = Covers(USER_AGENT, service.server.api_url), Cancel()
-    fault = service.server.fail(Hang())
-    try:
-        with cancelling(cancel, service.server, fault), pytest.raises(Cancelled):
-            covers.fetch(url, cancel)
-        assert covers.fetch(url, Cancel()) == PNG
-    finally:
-        covers.close()
-
-
-def test_covers_that_were_not_shown_for_longest_are_let_go(service: Service) -> None:
-    urls = [f'{service.server.origin}/covers/{number}.png' for number in (1, 2, 3)]
-    covers = Covers(USER_AGENT, service.server.api_url, most=2 * (len(PNG) + len(urls[0])))
-    try:
-        for url in (urls[0], urls[1], urls[0], urls[2], urls[0], urls[2], urls[1]):
-            assert covers.fetch(url, service.cancel) == PNG
-        assert covers.fetch(urls[0] + 'x' * 900, service.cancel) == PNG
-    finally:
-        covers.close()
-    asked = [request.path.removeprefix('/covers/')[0] for request in service.server.requests]
-    assert asked == ['1', '2', '3', '2', '1']
 
 
 def test_a_gone_edition_of_an_unknown_book_is_left_out(service: Service) -> None:
