@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 # Hardcover refuses a whole request that has more top-level fields than this, or more than one search.
 MOST_FIELDS = 5
@@ -145,66 +146,32 @@ def _several(name: str, count: int, variables: Mapping[str, str], field: str, an
     return Operation(name, Kind.MUTATION, WRITE_SHELF, aliases, f'mutation {name}({declared}) {{ {body} }}')
 
 
-_RATE = {
-    count: _several(
-        'Rate',
-        count,
-        {'id': 'Int!', 'rating': 'numeric'},
-        'update_user_book(id: $id%, object: {rating: $rating%})',
-        'id error',
-    )
-    for count in range(1, MOST_FIELDS + 1)
-}
-_ADD = {
-    count: _several(
-        'Add',
-        count,
-        {'object': 'UserBookCreateInput!'},
-        'insert_user_book(object: $object%)',
-        'id error user_book { last_read_date }',
-    )
-    for count in range(1, MOST_FIELDS + 1)
-}
-_ADD_READ = {
-    count: _several(
-        'AddRead',
-        count,
-        {'user_book_id': 'Int!', 'read': 'DatesReadInput!'},
-        'insert_user_book_read(user_book_id: $user_book_id%, user_book_read: $read%)',
-        'id error',
-    )
-    for count in range(1, MOST_FIELDS + 1)
-}
-_DATE_READ = {
-    count: _several(
-        'DateRead',
-        count,
-        {'id': 'Int!', 'read': 'DatesReadInput!'},
-        'update_user_book_read(id: $id%, object: $read%)',
-        'id error',
-    )
-    for count in range(1, MOST_FIELDS + 1)
-}
-
-
+@cache
 def rate(count: int) -> Operation:
     """Sets the ratings of `count` shelf entries: variables `id0`, `rating0` (0-5 in halves, None clears), ..."""
-    return _RATE[count]
+    field = 'update_user_book(id: $id%, object: {rating: $rating%})'
+    return _several('Rate', count, {'id': 'Int!', 'rating': 'numeric'}, field, 'id error')
 
 
+@cache
 def add(count: int) -> Operation:
     """Puts `count` books on the shelf: variables `object0`, ..."""
-    return _ADD[count]
+    field = 'insert_user_book(object: $object%)'
+    return _several('Add', count, {'object': 'UserBookCreateInput!'}, field, 'id error user_book { last_read_date }')
 
 
+@cache
 def add_read(count: int) -> Operation:
     """Adds a dated read to `count` shelf entries: variables `user_book_id0`, `read0`, ..."""
-    return _ADD_READ[count]
+    field = 'insert_user_book_read(user_book_id: $user_book_id%, user_book_read: $read%)'
+    return _several('AddRead', count, {'user_book_id': 'Int!', 'read': 'DatesReadInput!'}, field, 'id error')
 
 
+@cache
 def date_read(count: int) -> Operation:
     """Changes the date of `count` reads: variables `id0`, `read0`, ..."""
-    return _DATE_READ[count]
+    field = 'update_user_book_read(id: $id%, object: $read%)'
+    return _several('DateRead', count, {'id': 'Int!', 'read': 'DatesReadInput!'}, field, 'id error')
 
 
 ALL = (
@@ -216,8 +183,5 @@ ALL = (
     SEARCH_BOOKS,
     SHELF,
     READS,
-    *_RATE.values(),
-    *_ADD.values(),
-    *_ADD_READ.values(),
-    *_DATE_READ.values(),
+    *(mutation(count) for mutation in (rate, add, add_read, date_read) for count in range(1, MOST_FIELDS + 1)),
 )

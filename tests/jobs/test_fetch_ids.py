@@ -37,22 +37,12 @@ from calibre_plugins.bookfusionbacksync.rules.hardcover_records import (
     Verdict,
 )
 from calibre_plugins.bookfusionbacksync.rules.records import CalibreBook
-from harness.hardcover import PATIENT, MakeLibrary, MakeShelf, OpenLibrary, first, shelves, skip, small_catalogue
+from harness.hardcover import MakeShelf, first, skip, small_catalogue
 from harness.network import ENDLESS, cancelling, while_held
 from standins.faults import CloseWithoutAnswer, Hang, Html, Status
 from standins.hardcover import Printing, Work, generate_catalogue, isbn10, isbn13
 
 Book = Mapping[str, Any]
-
-
-@pytest.fixture
-def make_shelf(
-    make_library: MakeLibrary, open_library: OpenLibrary, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[MakeShelf]:
-    """`make_shelf(books, catalogue, **options of the stand-in)`; see harness.hardcover.shelves."""
-    monkeypatch.setattr(hardcover_account, 'LIMITS', PATIENT)
-    with shelves(make_library, open_library) as make:
-        yield make
 
 
 def emma(**identifiers: str) -> Book:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -19,12 +18,11 @@ from calibre_plugins.bookfusionbacksync.base.errors import (
 )
 from calibre_plugins.bookfusionbacksync.base.settings import plugin_folder, save
 from calibre_plugins.bookfusionbacksync.gui.rating_preview import cost_words
-from calibre_plugins.bookfusionbacksync.jobs import hardcover_account
 from calibre_plugins.bookfusionbacksync.jobs.change_match import change_match, unlink_match
 from calibre_plugins.bookfusionbacksync.jobs.push_ratings import preview_outcome, push_to_undo
 from calibre_plugins.bookfusionbacksync.rules.hardcover_records import Action, Candidate, RatingsOutcome
 from calibre_plugins.bookfusionbacksync.rules.rating_plan import MANY_FOR_A_FEED
-from harness.hardcover import PATIENT, MakeLibrary, MakeShelf, OpenLibrary, Shelf, shelves, small_catalogue
+from harness.hardcover import MakeShelf, Shelf, small_catalogue
 from standins.faults import CloseWithoutAnswer, Html, Reset, Status
 from standins.hardcover import Catalogue, Printing, ShelfRow, Work, generate_catalogue, isbn13
 
@@ -34,16 +32,6 @@ STARS = {
     '#dateread': 'datetime',
 }
 READ_ON = datetime(2023, 4, 5, 22, 30, tzinfo=timezone.utc)
-
-
-@pytest.fixture
-def make_shelf(
-    make_library: MakeLibrary, open_library: OpenLibrary, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[MakeShelf]:
-    """`make_shelf(books, catalogue, **options of the stand-in)`; see harness.hardcover.shelves."""
-    monkeypatch.setattr(hardcover_account, 'LIMITS', PATIENT)
-    with shelves(make_library, open_library) as make:
-        yield make
 
 
 def book(title: str, hardcover_id: int | str, rating: int | None = None, **more: Any) -> dict[str, Any]:
