@@ -1,4 +1,4 @@
-"""What is decided, as pure functions: data in, data out; no Qt, no Calibre, no network, no clock.
+"""Every decision of the plugin, as pure functions: data in, data out. No Qt, no Calibre, no network, no clock.
 
-May import the sentences, errors and cancel flag of base.
+May import rules, and of base only text, errors, cancel and columns_table.
 """

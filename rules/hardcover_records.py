@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Hardcover knows of books, the questions to put to the user, and how the Hardcover jobs end.
+"""Data of the Hardcover jobs: Hardcover's books and shelf entries, questions to the user, plans and outcomes.
 
-Pure data. A window needs `Question`, `Candidate` and `Verdict` to choose a match, `PlannedPush` and `RatingChange` to
-show ratings before they are sent, and the outcomes to show what came of it.
+Data only. A window uses `Question`, `Candidate` and `Verdict` to let the user choose a match, `PlannedPush` and
+`RatingChange` to preview a push, and the outcomes to show results.
 """
 
 from __future__ import annotations
@@ -23,7 +23,11 @@ READ_STATUS = 3
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Whose token it is; `privacy` is the account's own default, sent with every book that is added."""
+    """The account that a token belongs to.
+
+    `privacy` is the account's default, 1 public, 2 followers, 3 private (documented). It is sent with every book that
+    is added.
+    """
 
     user_id: int
     username: str
@@ -32,7 +36,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class HardcoverBook:
-    """A work. After a merge `canonical_id` is the id of the one that survived, 0 otherwise."""
+    """A work on Hardcover. After a merge `canonical_id` is the id of the surviving book; otherwise it is 0."""
 
     book_id: int
     slug: str = ''
@@ -46,7 +50,11 @@ class HardcoverBook:
 
 @dataclass(frozen=True, slots=True)
 class Edition:
-    """An edition and its work. `reading_format` is 1 physical, 2 audio, 4 ebook; codes are without hyphens."""
+    """An edition and its work. Codes have no hyphens.
+
+    `reading_format` is Hardcover's `reading_format_id`: 1 print, 2 audio, 3 both, 4 ebook (documented), 0 if unknown.
+    `canonical_id` is the surviving edition after a merge, otherwise 0.
+    """
 
     edition_id: int
     book: HardcoverBook
@@ -58,9 +66,9 @@ class Edition:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A book that may be the one in Calibre, as the search describes it; every field but `book_id` may be empty.
+    """A search result that may be the Calibre book. Every field but `book_id` may be empty.
 
-    `reasons` say in words why it ranks where it does, the weightiest first. `image_url` is for `Covers.fetch`.
+    `reasons` explain the ranking to the user, the most important first. `image_url` is for `Covers.fetch`.
     """
 
     book_id: int
@@ -84,13 +92,18 @@ class Candidate:
 
 
 def book_link(book_id: int) -> str:
-    """The page of a book, which outlives changes of its slug."""
+    """The URL of a book's page. Unlike URLs with a slug it stays valid when the slug changes (documented)."""
     return f'https://hardcover.app/id/book/{book_id}'
 
 
 @dataclass(frozen=True, slots=True)
 class ShelfEntry:
-    """A book on the user's shelf. `rating` is 0.5-5 in halves, None where there is none."""
+    """A book on the user's shelf.
+
+    `rating` is 0.5 to 5 stars in steps of a half, None if unrated. `status` is Hardcover's `status_id`: 1 want to read,
+    2 currently reading, 3 read, 4 paused, 5 did not finish, 6 ignored (documented). `original_book_id` is the book's id
+    before a merge, otherwise 0.
+    """
 
     entry_id: int
     book_id: int
@@ -103,7 +116,11 @@ class ShelfEntry:
 
 @dataclass(frozen=True, slots=True)
 class NewEntry:
-    """A book to put on the shelf as Read: stars 0.5-5, the day of the last reading, 0 for what is not known."""
+    """A book to add to the shelf with the status Read.
+
+    `stars` is 0.5 to 5, `read_on` the last-read date as a local day, None if unknown. `edition_id` 0 leaves
+    the choice of an edition to Hardcover.
+    """
 
     book_id: int
     stars: float
@@ -114,10 +131,10 @@ class NewEntry:
 
 @dataclass(frozen=True, slots=True)
 class WriteResult:
-    """What a mutation answered for one book: the shelf entry's id, or why it was not done.
+    """The result of a mutation for one book: the shelf entry's id, or an error.
 
-    `retired` is set where the book is gone, `unsure` where it may have been done all the same.
-    `last_read` is what the shelf says afterwards, where that was asked.
+    `retired` is True if the book no longer exists under its id. `unsure` is True if the change may have been made in
+    spite of the error. `last_read` is the last-read date that the response reports, None if it was not requested.
     """
 
     entry_id: int = 0
@@ -129,9 +146,10 @@ class WriteResult:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A book that needs a choice: up to ten candidates, the best first, and why none of them was taken unasked.
+    """A book for which the user has to choose: up to ten candidates, the best first.
 
-    `number` of `total` tells how far the questions are. `covers` holds the pictures that came in time, by book id.
+    `why` says why none of them was chosen automatically. This is question `number` of `total`, counted from 1. `covers`
+    maps Hardcover's book ids to image data; covers that were not loaded in time are absent.
     """
 
     book: CalibreBook
@@ -143,32 +161,35 @@ class Question:
 
 
 class Verdict(enum.Enum):
-    """What else than a candidate can be answered to a question."""
+    """Answers to a question other than a candidate."""
 
     SKIP = 'skip'
     STOP = 'stop'
 
 
-# Called on the job's own thread, waits for the user, and must come back when the job is cancelled.
+# Called on the job's thread. Blocks until the user has answered, and must return when the job is cancelled.
 Choose = Callable[[Question], Union[Candidate, Verdict]]
 
 
 @dataclass(frozen=True, slots=True)
 class SourceMatch:
-    """What another server says a book is on Hardcover: the numeric id, the slug, or both."""
+    """A book's Hardcover id, slug or both, as another server reports them."""
 
     book_id: int = 0
     slug: str = ''
 
 
-# Asked before Hardcover: {Calibre's book id: match} for those of the books that it knows. A BackSyncError it raises
-# (but Cancelled) is logged as one line, and the job goes on without it.
+# Asked before Hardcover. Returns {Calibre's book id: match} for the books that it knows. If it raises a BackSyncError
+# other than Cancelled, the job logs one line and continues without the source.
 FirstSource = Callable[[Sequence[CalibreBook], Cancel], Mapping[int, SourceMatch]]
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A book of Calibre, what it is on Hardcover, and how that was found; `edition_id` is 0 unless a code named it."""
+    """A Calibre book, its book on Hardcover, and how the match was found.
+
+    `edition_id` is 0 unless an ISBN or ASIN identified the edition.
+    """
 
     book: CalibreBook
     hardcover: HardcoverBook
@@ -178,7 +199,7 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """A book that was left alone, or failed, and why."""
+    """A book that was skipped or failed, and the reason."""
 
     book_id: int
     title: str
@@ -187,10 +208,13 @@ class Reason:
 
 @dataclass(frozen=True)
 class IdsOutcome:
-    """How a fetch of ids ended. `stopped` says what ended it early; what was stored until then stays.
+    """The result of a fetch of Hardcover ids.
 
-    `had_ids` counts the books that had a `hardcover-id` before. `ambiguous` are those that need a choice
-    and did not get one. `units` are Hardcover's, `requests` counts what was sent to it.
+    `ambiguous`   books that need a choice by the user and did not get one
+    `had_ids`     number of books that already had a `hardcover-id`
+    `units`       units of Hardcover's quota that were used
+    `requests`    HTTP requests that were sent
+    `stopped`     the error that ended the job early, None if it ran to the end; matches in `stored` are kept either way
     """
 
     stored: tuple[Match, ...] = ()
@@ -204,7 +228,7 @@ class IdsOutcome:
 
     @property
     def book_ids(self) -> frozenset[int]:
-        """The books whose identifiers changed."""
+        """Calibre's ids of the books whose identifiers changed."""
         return frozenset(match.book.book_id for match in self.stored)
 
     @property
@@ -221,7 +245,7 @@ class IdsOutcome:
 
 
 class Action(enum.Enum):
-    """What a push does with a book."""
+    """What a push does to a book on Hardcover."""
 
     UPDATE = 'update'
     ADD = 'add'
@@ -243,9 +267,10 @@ _ACTION_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class RatingChange:
-    """One book of a rating plan: stars 0.5-5 in halves, None where unrated.
+    """One book of a rating plan. Ratings are 0.5 to 5 stars in steps of a half, None if unrated.
 
-    `entry_id` is the shelf entry's, 0 for a book to add. `why` says what a SKIP is for. `read_on` goes with an ADD.
+    `entry_id` is the id of the shelf entry, 0 for a book that will be added. `why` is the reason of a SKIP.
+    `read_on` is the last-read date of an ADD, as a local day.
     """
 
     book_id: int
@@ -263,7 +288,7 @@ class RatingChange:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What sending takes: HTTP requests, units of the quota, seconds."""
+    """What a push takes: HTTP requests, units of Hardcover's quota, and seconds."""
 
     requests: int = 0
     units: int = 0
@@ -272,7 +297,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class RatingPlan:
-    """The difference between Calibre's ratings and the shelf: `changes` to send, `skipped` with a reason each."""
+    """The difference between Calibre's ratings and the shelf: `changes` to send, and `skipped` books with reasons."""
 
     changes: tuple[RatingChange, ...] = ()
     skipped: tuple[RatingChange, ...] = ()
@@ -281,10 +306,10 @@ class RatingPlan:
 
 @dataclass(frozen=True)
 class PlannedPush:
-    """A rating plan with what is needed to carry it out. Show it, then hand it to `push_ratings`.
+    """A rating plan with everything that `push_ratings` needs to carry it out.
 
-    `cost_of` says what sending some of the changes takes, from now on; `units` and `requests` are those that planning
-    took. `warning` is there where many books change at once.
+    `cost_of` returns the cost of sending the given changes, as of now. `units` and `requests` are what planning has
+    used. `warning` is a sentence to show before sending, about the daily quota or the followers' feed, or None.
     """
 
     plan: RatingPlan
@@ -298,7 +323,7 @@ class PlannedPush:
 
 @dataclass(frozen=True, slots=True)
 class RatingResult:
-    """What came of one change; `why` is empty where it was done."""
+    """The result of one change. `why` is the reason of a failure, None if the change was made."""
 
     change: RatingChange
     why: Text | None = None
@@ -306,10 +331,14 @@ class RatingResult:
 
 @dataclass(frozen=True)
 class RatingsOutcome:
-    """How a push, or the undoing of one, ended. `stopped` says what ended it early; what was sent until then stays.
+    """The result of a push or of its undo. In a dry run `updated` and `added` are what would happen.
 
-    `unsent` are the changes that were not tried any more. In a dry run the first two say what would happen.
-    `book_ids` are the books whose identifiers changed in Calibre, because Hardcover has them under new ids.
+    `unsent`      changes that were not sent, because the job ended early
+    `unchanged`   number of books whose rating is the same on both sides
+    `units`       units of Hardcover's quota that were used
+    `requests`    HTTP requests that were sent
+    `stopped`     the error that ended the job early, None if it ran to the end; changes already sent are kept
+    `book_ids`    Calibre's ids of the books whose identifiers changed, because Hardcover merged their books
     """
 
     updated: tuple[RatingChange, ...] = ()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The codes that tell which edition a book is: ISBN-13, ISBN-10 and Amazon's ASIN, as they stand in identifiers.
+"""ISBN-13, ISBN-10 and Amazon's ASIN in the identifiers of a book: extraction, validation and conversion.
 
-Pure but for Calibre's check digits; knows no service.
+Pure, except that Calibre computes the check digits.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ LONGEST_VALUE = 500
 ISBN_KEY = re.compile(r'e?isbn([_-]?\d+)?')
 ASIN_KEY = re.compile(r'asin|mobi-asin|amazon|amazon_[a-z]{2,3}')
 ASIN = re.compile(r'[0-9A-Z]{10}', re.ASCII)
-# Only these prefixes are given to books; other 13-digit numbers with a right check digit are other goods.
+# Only numbers with these prefixes are ISBNs; other 13-digit numbers with a valid check digit belong to other goods.
 BOOK_PREFIXES = ('978', '979')
 
 
 @dataclass(frozen=True, slots=True)
 class Codes:
-    """Codes without hyphens, X in upper case. Where an ISBN has two forms, both are there."""
+    """The codes of a book, without hyphens and in upper case. An ISBN that has two forms is included in both."""
 
     isbn13: frozenset[str] = frozenset()
     isbn10: frozenset[str] = frozenset()
@@ -39,7 +39,11 @@ class Codes:
 
 
 def codes_of(book: CalibreBook) -> Codes:
-    """Every code among the identifiers of a book. What has a wrong check digit or another form is left out."""
+    """All valid codes in a book's identifiers. Codes with a wrong check digit or format are skipped.
+
+    ISBNs are read from `isbn`, `eisbn` and numbered variants such as `isbn13`. ASINs are read from `asin`, `mobi-asin`,
+    `amazon` and `amazon_<country>` (Calibre's Amazon source writes the last two: seen in its code).
+    """
     isbns: set[str] = set()
     asins: set[str] = set()
     for key, value in book.identifiers.items():
@@ -51,7 +55,11 @@ def codes_of(book: CalibreBook) -> Codes:
 
 
 def make_codes(isbns: Iterable[str], asins: Iterable[str] = ()) -> Codes:
-    """Codes from valid ISBNs of either form and from ASINs; the ASIN of a printed book is its ISBN-10."""
+    """Codes from valid ISBNs, of 10 or 13 characters, and from ASINs.
+
+    An ASIN that is a valid ISBN-10 also counts as an ISBN: the ASIN of a printed book is its ISBN-10
+    (documented by Amazon).
+    """
     codes = frozenset(asins)
     given = {*isbns, *(code for code in codes if check_isbn(code))}
     forms = {form for isbn in given for form in both_forms(isbn)}
@@ -63,7 +71,10 @@ def make_codes(isbns: Iterable[str], asins: Iterable[str] = ()) -> Codes:
 
 
 def isbns_in(value: object) -> set[str]:
-    """The valid ISBNs in a text that may hold several, with or without hyphens and blanks."""
+    """All valid ISBNs in a text, without hyphens and spaces. The empty set if `value` is not a string.
+
+    Only the first LONGEST_VALUE characters are searched.
+    """
     if not isinstance(value, str):
         return set()
     found = set()
@@ -80,7 +91,7 @@ def _valid(text: str) -> str:
 
 
 def both_forms(isbn: str) -> set[str]:
-    """A valid ISBN and its other form; one that begins with 979 has none."""
+    """The 10- and 13-character forms of a valid ISBN. An ISBN that starts with 979 has no ISBN-10."""
     if len(isbn) == 10:
         stem = '978' + isbn[:9]
         return {isbn, stem + check_digit_for_isbn13(stem)}
@@ -91,6 +102,6 @@ def both_forms(isbn: str) -> set[str]:
 
 
 def asin(value: object) -> str:
-    """An ASIN in upper case, '' where the text is none."""
+    """The ASIN in upper case, '' if `value` is not an ASIN."""
     plain = value.strip().upper() if isinstance(value, str) and len(value) <= LONGEST_VALUE else ''
     return plain if ASIN.fullmatch(plain) else ''

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What BookFusion and Calibre know of a book, in the shape that the rest of the plugin works with.
+"""Records of BookFusion and books of Calibre, in the form that services and library deliver and rules compare.
 
-Pure data: the services and the library fill it, the plan reads it.
+Data only.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..base.columns_table import LISTS, READ_TIME
 
 IDENTIFIER = 'bookfusion'
 
-# The id spaces of the two interfaces, in the order in which identifiers are looked up in them.
+# The id spaces of BookFusion's two APIs, in the order in which an identifier is looked up in them.
 PRIVATE_ID_SPACES = ('book_id', 'id')
 USER_ID_SPACES = ('id', 'source.book_id', 'number')
 
@@ -31,12 +31,12 @@ PLANNED_LIST = 'planned_to_read'
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A value that is there but cannot be understood, shown in the log as `shown`."""
+    """A value that could not be parsed. The log shows it as `shown`."""
 
     shown: str
 
 
-# A moment in UTC without microseconds, something unreadable, or nothing at all.
+# A datetime in UTC without microseconds, a value that could not be parsed, or None if there is no date.
 MaybeDate = Union[datetime, Unreadable, None]
 
 
@@ -44,9 +44,13 @@ MaybeDate = Union[datetime, Unreadable, None]
 class ReadingRecord:
     """One book of the reader's BookFusion library.
 
-    `ids` holds (id space, value) pairs, values as decimal text where BookFusion gives numbers.
-    `percentage` is 0-100 as `reading_position` reports it, `read_time` seconds; both None where unknown.
-    `lists` are BookFusion's own names. `odd` names the fields whose values were there but unusable.
+    Both dates are a MaybeDate.
+
+    `ids`          (id space, value) pairs; numbers are decimal text
+    `percentage`   progress from 0 to 100, None if unknown
+    `read_time`    seconds, None if unknown
+    `lists`        BookFusion's names of the reader's lists
+    `odd`          names of the fields whose values could not be used
     """
 
     ids: tuple[tuple[str, str], ...] = ()
@@ -60,21 +64,25 @@ class ReadingRecord:
 
     @property
     def read_date(self) -> tuple[MaybeDate, str]:
-        """The date of the last reading and the field it comes from; the second field counts only without the first."""
+        """The last-read date and the name of its field. `position_updated_at` counts only if `last_read_at` is None."""
         if self.last_read_at is not None:
             return self.last_read_at, LAST_READ_AT
         return self.position_updated_at, POSITION_UPDATED_AT
 
     @property
     def known_date(self) -> datetime | None:
-        """The date of the last reading where there is a readable one."""
+        """The last-read date in UTC, None if there is none or it could not be parsed."""
         date = self.read_date[0]
         return date if isinstance(date, datetime) else None
 
 
 @dataclass(frozen=True, slots=True)
 class FetchedLibrary:
-    """All records of an account, and how they came: which interface, its id spaces, and what it cannot tell."""
+    """All records of an account, and the API that they came from.
+
+    `interface` is the API's name for the log, `id_spaces` are the id spaces of its records in the order of look-up.
+    `has_read_time` and `has_lists` say whether the API provides these fields.
+    """
 
     records: tuple[ReadingRecord, ...]
     id_spaces: tuple[str, ...]
@@ -83,13 +91,13 @@ class FetchedLibrary:
     has_lists: bool = False
 
     def tells(self, what: str) -> bool:
-        """Whether the interface tells this: READ_TIME or LISTS."""
+        """True if the API provides this kind of data: READ_TIME or LISTS."""
         return {READ_TIME: self.has_read_time, LISTS: self.has_lists}[what]
 
 
 @dataclass(frozen=True, slots=True)
 class CalibreBook:
-    """One book of a Calibre library, as far as matching needs it."""
+    """A book of a Calibre library, with what matching needs. `identifiers` maps Calibre's keys to values."""
 
     book_id: int
     title: str
@@ -98,7 +106,11 @@ class CalibreBook:
 
 
 def parse_id(value: object) -> str:
-    """An id as decimal text where it is a number, stripped text otherwise, '' where there is none."""
+    """An id as text: a number in decimal digits without leading zeros, other text stripped, '' if there is none.
+
+    Numbers from JSON may be int, float or str. A number of more than 40 digits and text of more than 100
+    characters count as no id.
+    """
     if isinstance(value, bool):
         return ''
     if isinstance(value, float) and math.isfinite(value) and value == int(value):
