@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The only room that reads and writes a Calibre library, and that can put back what a sync replaced.
+"""The only module that reads and writes a Calibre library.
 
-Knows nothing of BookFusion or Hardcover: it is told which cells get which values.
+Knows nothing about BookFusion or Hardcover: callers say which cells get which values.
 """
 
 from __future__ import annotations
@@ -28,7 +28,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ColumnInfo:
-    """A column of the library: lookup name (`#read`), heading, Calibre's datatype, an enumeration's values."""
+    """A custom column of the library.
+
+    `name` is the lookup name (`#read`), `datatype` is Calibre's, `enum_values` are the permitted values of an
+    enumeration, `half_stars` is True for a rating column that allows them.
+    """
 
     name: str
     heading: str
@@ -44,7 +48,7 @@ class ColumnInfo:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A value that replaces another: `new` is written only where the library still holds `old`."""
+    """A new value for one cell. It is written only if the library still holds `old`. `column` is a lookup name."""
 
     book_id: int
     column: str
@@ -54,7 +58,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class Written:
-    """What a write did: the cells that hold their new value now, and those left alone and why."""
+    """The result of a write.
+
+    `cells` were written, `edited` were not because the user changed them meanwhile, `gone` were not because their
+    book or column no longer exists.
+    """
 
     cells: tuple[Cell, ...] = ()
     edited: tuple[Cell, ...] = ()
@@ -65,17 +73,17 @@ class Written:
         return frozenset(cell.book_id for cell in self.cells)
 
 
-# Entered with the cells about to be written, left when they are written or have failed to be.
+# Called with the cells that will be written. The context is left when they are written or writing has failed.
 Recording = Callable[[tuple[Cell, ...]], AbstractContextManager[None]]
 
 
 def local_day(moment: datetime) -> date:
-    """The day that Calibre shows for a moment."""
+    """The date in local time, which is what Calibre shows."""
     return as_local_time(moment).date()
 
 
 def _clean(value: Any) -> Value:
-    """A value as a plan compares it: undefined dates are empty, dates are aware and without microseconds."""
+    """Normalize a value of Calibre for comparing: undefined dates become None, others aware without microseconds."""
     if isinstance(value, datetime):
         if is_date_undefined(value):
             return None
@@ -86,9 +94,9 @@ def _clean(value: Any) -> Value:
 
 
 class Library:
-    """A library that is open in this process, behind Calibre's thread-safe interface (`db.new_api`).
+    """A library that is open in this process; `new_api` is Calibre's thread-safe interface to it (`db.new_api`).
 
-    May be used from any thread. Once `retire`d (the window switches libraries) it refuses to write.
+    May be used from any thread. After `retire` it refuses to write: Calibre closes the old library on a switch.
     """
 
     def __init__(self, new_api: Any) -> None:
@@ -97,17 +105,17 @@ class Library:
         self._retired = False
 
     def retire(self) -> None:
-        """From now on nothing is written; waits for a write that has begun."""
+        """Refuse to write from now on. Waits for a write that has begun."""
         with self.api.write_lock:
             self._retired = True
 
     @contextmanager
     def in_use(self) -> Iterator[Library]:
-        """The library while a job works on it; what fails there because it was retired raises LibraryTrouble."""
+        """The context of a job that uses the library. Any error after `retire` becomes a LibraryTrouble."""
         try:
             yield self
         except Exception as error:
-            # Calibre takes a library that it closes to pieces, so that reading it may fail in any way.
+            # Reading a library that Calibre has closed may fail with any exception.
             of_another_kind = isinstance(error, BackSyncError) and not isinstance(error, LibraryTrouble)
             if of_another_kind or not self._retired:
                 raise
@@ -118,7 +126,7 @@ class Library:
         return Path(self.api.backend.library_path).name
 
     def columns(self) -> dict[str, ColumnInfo]:
-        """The custom columns by lookup name."""
+        """The custom columns by lookup name, without columns that are built from other columns."""
         found = {}
         for name, data in self.api.field_metadata.custom_field_metadata(include_composites=False).items():
             display = data.get('display') or {}
@@ -133,26 +141,38 @@ class Library:
         return found
 
     def _custom_columns(self) -> dict[str, bool]:
-        """Every custom column that the database knows, by lookup name, and whether the next start takes it away."""
+        """The custom columns in the database by lookup name; True if the next start of Calibre deletes the column.
+
+        Raises LibraryTrouble.
+        """
         with _reading():
             found = self.api.backend.get('SELECT label, mark_for_delete FROM custom_columns')
         return {f'#{label}': bool(marked) for label, marked in found}
 
     def column_names_taken(self) -> set[str]:
-        """The lookup names that no new column can have, also of columns that a restart will bring or take away."""
+        """The lookup names that a new column cannot have, also those of columns that wait for a restart.
+
+        Raises LibraryTrouble.
+        """
         return set(self._custom_columns())
 
     def columns_awaiting_restart(self) -> set[str]:
-        """The lookup names of columns that were created since the library was opened, and cannot be used before."""
-        there = {name for name, marked in self._custom_columns().items() if not marked}
-        return there - set(self.api.field_metadata.custom_field_keys())
+        """The lookup names of columns that were created since the library was opened. They need a restart of Calibre.
+
+        Raises LibraryTrouble.
+        """
+        existing = {name for name, marked in self._custom_columns().items() if not marked}
+        return existing - set(self.api.field_metadata.custom_field_keys())
 
     def columns_going(self) -> set[str]:
-        """The lookup names of columns that were deleted, and are there only until Calibre is restarted."""
+        """The lookup names of columns that were deleted and exist until Calibre is restarted. Raises LibraryTrouble."""
         return {name for name, marked in self._custom_columns().items() if marked}
 
     def add_column(self, label: str, heading: str, datatype: str, display: Mapping[str, object]) -> None:
-        """Creates a custom column, to be used when the library is opened the next time. Raises LibraryTrouble."""
+        """Create a custom column, which can be used after a restart of Calibre. Raises LibraryTrouble.
+
+        `label` is the lookup name without `#`; `datatype` and `display` are those of Calibre's `create_custom_column`.
+        """
         try:
             with self.api.write_lock:
                 self._check_open()
@@ -162,7 +182,7 @@ class Library:
             raise LibraryTrouble(errors.COLUMN_NOT_CREATED, column=f'#{label}', reason=str(error)[:200]) from None
 
     def books(self, ids: Iterable[int] | None = None) -> dict[int, CalibreBook]:
-        """Titles, authors and identifiers of these books, or of all. Raises LibraryTrouble."""
+        """The books with these ids, or all books, by id. Ids that do not exist are ignored. Raises LibraryTrouble."""
         with _reading():
             wanted = self.api.all_book_ids() if ids is None else [i for i in ids if self.api.has_id(i)]
             titles = self.api.all_field_for('title', wanted)
@@ -177,23 +197,27 @@ class Library:
             }
 
     def identifiers(self, key: str, ids: Collection[int] | None = None) -> dict[int, str]:
-        """The values of one identifier by book id, of the books that have it. Raises LibraryTrouble."""
+        """The values of the identifier `key` by book id, of the books that have it. Raises LibraryTrouble."""
         with _reading():
             wanted = self.api.all_book_ids() if ids is None else ids
             found = self.api.all_field_for('identifiers', wanted)
             return {book_id: given[key] for book_id, given in found.items() if given and given.get(key)}
 
     def titles(self, ids: Collection[int]) -> dict[int, str]:
+        """The titles by book id, '' for ids that do not exist. Raises LibraryTrouble."""
         with _reading():
             return {book_id: title or '' for book_id, title in self.api.all_field_for('title', ids).items()}
 
     def values(self, column: str, ids: Collection[int]) -> dict[int, Value]:
-        """A column's values by book id, None where empty; dates aware, without microseconds. Raises LibraryTrouble."""
+        """A column's values by book id; None for empty cells and missing books, dates aware and without microseconds.
+
+        Raises LibraryTrouble.
+        """
         with _reading():
             return {book_id: _clean(value) for book_id, value in self.api.all_field_for(column, ids).items()}
 
     def _sort(self, cells: Iterable[Cell]) -> Written:
-        """Which cells can be written now: their book and column exist, and nobody has edited them."""
+        """Sort cells into those that can be written now, those that were edited, and those that are gone."""
         by_column: dict[str, list[Cell]] = {}
         for cell in cells:
             by_column.setdefault(cell.column, []).append(cell)
@@ -213,9 +237,10 @@ class Library:
         return Written(tuple(self._respelled(ready)), tuple(edited), tuple(gone))
 
     def _respelled(self, cells: Iterable[Cell]) -> Iterator[Cell]:
-        """The cells with their texts as the column spells them already.
+        """The cells with texts in the spelling that the column has already.
 
-        Calibre has each text once, whatever its case: another spelling would rename it in books that are not ours.
+        Calibre stores a text value once, whatever its case. Another spelling would rename it in all books that have it
+        (seen).
         """
         spellings: dict[str, dict[str, str]] = {}
         for cell in cells:
@@ -227,17 +252,17 @@ class Library:
                 yield cell
 
     def write(self, cells: Collection[Cell], recording: Recording | None = None) -> Written:
-        """Writes the cells, one call a column, all in one transaction; all or nothing, whatever happens.
+        """Write cells in one transaction, with one call per column: all of them or none.
 
-        `recording(cells about to be written)` is entered before and left after the write (for the undo record); what
-        it raises on entering stops the write. Cells of deleted books and cells edited meanwhile are left alone.
-        Raises LibraryTrouble.
+        `recording` is called with the cells that will be written, and its context surrounds the write (for the undo
+        record). An exception on entering it prevents the write. Cells that were edited meanwhile and cells of deleted
+        books are not written. Raises LibraryTrouble.
         """
         ready = tuple(cell for cell in self._sort(cells).cells if cell.new != cell.old)
         with recording(ready) if ready and recording is not None else nullcontext(), self.api.write_lock:
             self._check_open()
             now = self._sort(cells)
-            # Only what is on record may be written: a cell that became writable in between is not.
+            # Write only recorded cells, not one that became writable since the recording.
             recorded = set(ready)
             changed = self._set_fields(_by_column(cell for cell in now.cells if cell in recorded))
             written = tuple(cell for cell in now.cells if cell.book_id in changed.get(cell.column, ()))
@@ -248,9 +273,9 @@ class Library:
             raise LibraryTrouble(errors.LIBRARY_SWITCHED)
 
     def _set_fields(self, fields: Mapping[str, Mapping[int, object]]) -> dict[str, set[int]]:
-        """{field: {book id: value}} in one transaction, under the write lock that the caller holds.
+        """Write `fields`, {field: {book id: value}}, in one transaction. The caller must hold the write lock.
 
-        Returns the ids of the books that changed, by field.
+        Returns {field: ids of the books that changed}. Raises LibraryTrouble.
         """
         if not fields:
             return {}
@@ -259,7 +284,7 @@ class Library:
                 return {name: self.api.set_field(name, values) for name, values in fields.items()}
         except Exception as error:
             logger.exception('Writing to the library failed')
-            # SQLite has rolled back, Calibre's memory has not.
+            # The rollback has restored the database, but not Calibre's cache in memory (seen).
             with _reading():
                 self.api.reload_from_db()
             if not isinstance(error, apsw.Error | OSError):
@@ -269,9 +294,10 @@ class Library:
     def store_identifiers(
         self, changes: Mapping[int, Mapping[str, str]], removals: Mapping[int, Mapping[str, str]] | None = None
     ) -> set[int]:
-        """Sets single identifiers, and removes those that still hold the given value; all others stay as they are.
+        """Set single identifiers, and remove those that still have the given value. All others are kept.
 
-        Returns the ids of the books that changed. Raises LibraryTrouble.
+        `changes` and `removals` are {book id: {identifier: value}}. Returns the ids of the books that changed.
+        Raises LibraryTrouble.
         """
         removals = removals or {}
         with self.api.write_lock:
@@ -310,10 +336,10 @@ def _reading() -> Iterator[None]:
 
 @contextmanager
 def opened(path: str, read_only: bool = False) -> Iterator[Library]:
-    """A library on disk, for the command line. `read_only` works on a copy, so that nothing can be changed.
+    """Open the library in the folder `path`, for the command line. With `read_only` a copy of its database is opened.
 
-    Raises LibraryTrouble where there is none, and, unless read-only, while Calibre is running: the lock that is
-    held meanwhile is the one that Calibre itself takes, one for each user of this computer.
+    Unless read-only, Calibre's own lock is held while the library is open. There is one lock per user of the computer.
+    Raises NoLibrary if there is no library, and LibraryTrouble if it cannot be read or Calibre holds the lock.
     """
     from calibre.library import db as open_database
     from calibre.utils.lock import SingleInstance
@@ -331,15 +357,15 @@ def opened(path: str, read_only: bool = False) -> Iterator[Library]:
 
 
 def _library_path(given: str) -> str:
-    """The absolute path of a library; raises NoLibrary where there is none that this user can see."""
+    """The absolute path of a library. Raises NoLibrary if there is none that this user can read."""
     path = given
     try:
         path = str(Path(given).expanduser().absolute())
-        there = Path(path, 'metadata.db').exists()
+        exists = Path(path, 'metadata.db').exists()
     except (OSError, RuntimeError):
-        # A folder that is closed to this user, a name that is too long, a ~somebody whom nobody knows.
-        there = False
-    if not there:
+        # A folder without permission, a name that is too long, or `~name` of an unknown user.
+        exists = False
+    if not exists:
         raise NoLibrary(errors.NO_LIBRARY, path=path)
     return path
 
@@ -347,7 +373,7 @@ def _library_path(given: str) -> str:
 @contextmanager
 def _open_database(open_database: Callable[..., Any], path: str, read_only: bool) -> Iterator[Library]:
     with _reading():
-        _look_at(Path(path, 'metadata.db'))
+        _check_database(Path(path, 'metadata.db'))
         database = open_database(path, read_only=read_only)
     try:
         yield Library(database.new_api)
@@ -355,11 +381,11 @@ def _open_database(open_database: Callable[..., Any], path: str, read_only: bool
         database.close()
 
 
-def _look_at(file: Path) -> None:
-    """Raises apsw.Error where a file is no database, NoLibrary where it is not Calibre's, before Calibre looks.
+def _check_database(file: Path) -> None:
+    """Raise apsw.Error if a file is not a database, and NoLibrary if it is not one of Calibre's.
 
-    Some builds of it (seen: 9.17 of Debian) free memory that is not theirs over the one, and the whole process ends;
-    all of them turn an empty file, as a copy that broke off leaves it, into an empty library.
+    Calibre itself does not check it. A file that is not a database crashes the process in some builds (seen: Debian's
+    9.17), and an empty file, as an interrupted copy leaves it, becomes an empty library in all of them (seen).
     """
     try:
         connection = apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READONLY)
@@ -372,5 +398,5 @@ def _look_at(file: Path) -> None:
     except (apsw.NotADBError, apsw.CorruptError):
         raise
     except apsw.Error:
-        # Locked, or left by a crash in the middle of a write: Calibre knows what to do.
+        # Locked, or left by a crash during a write: Calibre can handle both.
         logger.debug('Not looked into %s before it is opened', file.name, exc_info=True)

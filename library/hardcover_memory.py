@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the Hardcover jobs remember of a library: books not to ask about again, identifiers written here, pushes.
+"""What the Hardcover jobs remember of a library: ignored books, identifiers that the plugin wrote, pushes.
 
-One small file a library in the plugin's own folder. Knows neither Hardcover nor Calibre's database.
+One JSON file per library in the plugin's own folder.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ logger = logging.getLogger(__name__)
 
 FORMAT = 1
 PUSHES_KEPT = 10
-# Why a book is left alone: the user skipped it or undid its match, or a search found nothing.
+# Why a book is ignored: the user skipped it, the user removed its match, or a search found nothing.
 SKIPPED, UNLINKED, NOT_FOUND = 'skipped', 'unlinked', 'not found'
 _one_change_at_a_time = threading.Lock()
 
 
 @dataclass(frozen=True)
 class Push:
-    """One push that can be undone: when, by which account, and the changes with the old ratings."""
+    """A push that can be undone: its time (aware), the Hardcover account, and the changes with the old ratings."""
 
     when: datetime
     user_id: int
@@ -43,14 +43,15 @@ class Push:
 
 
 def fingerprint(book: CalibreBook) -> str:
-    """Changes when a search for the book would look for something else."""
+    """A digest of title and authors. It differs when a search for the book would use other words."""
     return hashlib.sha256(json.dumps([book.title, *book.authors]).encode()).hexdigest()[:16]
 
 
 class Memory:
-    """The memory of one library, read at once, and read anew and saved by every method that changes it.
+    """The memory of one library. Every method that changes it reads the file again first and saves it.
 
-    Raises LibraryTrouble. A job and the menu may each have one of the same library.
+    A job and the menu may each have a Memory of the same library. The constructor and the methods that change
+    something raise LibraryTrouble.
     """
 
     def __init__(self, folder: Path, library_id: str) -> None:
@@ -62,14 +63,14 @@ class Memory:
         try:
             data = self._file.read_or_set_aside()
         except OSError as error:
-            # Not damaged, perhaps only in use: what is in it must not be taken for lost.
+            # The file may only be in use. Its contents are not lost, so it must not be replaced.
             raise LibraryTrouble(errors.MEMORY_NOT_READ, reason=error.strerror, path=self._file.path) from None
         kept = {key: value for key, value in data.items() if key in empty and isinstance(value, type(empty[key]))}
         return {**empty, **kept}
 
     @contextmanager
     def _changing(self) -> Iterator[dict[str, Any]]:
-        """What is remembered by now, to be changed; saved on leaving."""
+        """The current contents of the file, for changing. They are saved when the context ends without an error."""
         with _one_change_at_a_time:
             self._data = self._read()
             yield self._data
@@ -83,27 +84,27 @@ class Memory:
             raise LibraryTrouble(errors.RECORD_NOT_WRITTEN, reason=error.strerror, path=folder) from None
 
     def why_left(self, book: CalibreBook) -> str:
-        """SKIPPED, UNLINKED, NOT_FOUND, or '' for a book to ask about."""
+        """Why the book is ignored: SKIPPED, UNLINKED or NOT_FOUND; '' if it is not ignored."""
         note = self._data['left'].get(str(book.book_id))
         if not isinstance(note, dict):
             return ''
-        # A title that was corrected since may well be found now; what the user skipped stays skipped.
+        # A search may find the book now if its title or authors have changed. A decision of the user stays.
         if note.get('why') == NOT_FOUND and note.get('book') != fingerprint(book):
             return ''
         return note['why'] if note.get('why') in (SKIPPED, UNLINKED, NOT_FOUND) else ''
 
     def leave(self, book: CalibreBook, why: str) -> None:
-        """From now on the book is not asked about."""
+        """Ignore the book from now on; `why` is SKIPPED, UNLINKED or NOT_FOUND."""
         with self._changing() as data:
             data['left'][str(book.book_id)] = {'why': why, 'book': fingerprint(book)}
 
     @property
     def left(self) -> frozenset[int]:
-        """The books that are not asked about."""
+        """The ids of the ignored books."""
         return frozenset(int(key) for key in self._data['left'] if key.isdecimal())
 
     def ask_again(self, book_ids: Iterable[int] | None = None) -> int:
-        """Forgets that books were left, all of them or these; how many it were."""
+        """Stop ignoring these books, or all. Returns how many were ignored."""
         with self._changing() as data:
             wanted = self.left if book_ids is None else self.left & set(book_ids)
             for book_id in wanted:
@@ -111,14 +112,14 @@ class Memory:
         return len(wanted)
 
     def written(self, book_id: int) -> dict[str, str]:
-        """The identifiers of a book that this plugin wrote, as it wrote them."""
+        """The identifiers of a book that this plugin wrote, with the values that it wrote."""
         found = self._data['written'].get(str(book_id))
         if not isinstance(found, dict):
             return {}
         return {key: value for key, value in found.items() if isinstance(value, str)}
 
     def note_written(self, written: Mapping[int, Mapping[str, str]]) -> None:
-        """Remembers identifiers that were stored, in place of those noted before; {} forgets them."""
+        """Remember written identifiers, {book id: {identifier: value}}, in place of earlier ones. {} forgets them."""
         if not written:
             return
         with self._changing() as data:
@@ -129,7 +130,7 @@ class Memory:
                     data['written'].pop(str(book_id), None)
 
     def add_push(self, user_id: int, changes: Sequence[RatingChange]) -> None:
-        """Keeps the old ratings of a push that is about to begin."""
+        """Remember the old ratings of a push before it starts. The last PUSHES_KEPT pushes are kept."""
         push = {
             'when': datetime.now(timezone.utc).isoformat(),
             'user_id': user_id,
@@ -139,7 +140,10 @@ class Memory:
             data['pushes'] = [*data['pushes'], push][-PUSHES_KEPT:]
 
     def keep_of_last_push(self, changes: Sequence[RatingChange]) -> None:
-        """Of the last push, only these were sent, or are still to be undone; none of them: the push is forgotten."""
+        """Reduce the last push to these changes: those that were sent, or that are still to be undone.
+
+        Without any, the push is forgotten.
+        """
         with self._changing() as data:
             if self.last_push() is None:
                 return
@@ -149,7 +153,7 @@ class Memory:
                 del data['pushes'][-1]
 
     def last_push(self) -> Push | None:
-        """The push that an undo takes back; None where there is none. One that cannot be read is dropped."""
+        """The push that an undo would revert, None if there is none. Unreadable records are dropped and logged."""
         while self._data['pushes']:
             try:
                 raw = self._data['pushes'][-1]

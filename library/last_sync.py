@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is remembered of the last sync of each library: when it was, what it did, and how often it failed since.
+"""The last sync of every library: its time, its counts, and the failures since. Kept in one JSON file.
 
-A small file of its own; one that cannot be read or written is no reason not to sync. Knows neither Qt nor Calibre.
+A file that cannot be read or written does not stop a sync.
 """
 
 from __future__ import annotations
@@ -17,13 +17,17 @@ from ..base.settings import plugin_folder
 logger = logging.getLogger(__name__)
 
 FILE_NAME = 'last_sync.json'
-# Of the libraries that were not synced for longest, the record is forgotten.
+# With more libraries than this, the one that was synced longest ago is forgotten.
 LIBRARIES_KEPT = 50
 
 
 @dataclass(frozen=True)
 class LastSync:
-    """`when` is aware, None before the first sync; `failures` counts the automatic syncs that have failed since."""
+    """The last sync of a library that succeeded.
+
+    `when` is aware, None before the first sync. `updated` and `skipped` are numbers of books. `failures` counts the
+    automatic syncs that have failed since.
+    """
 
     when: datetime | None = None
     updated: int = 0
@@ -44,11 +48,11 @@ def _moment(value: object) -> datetime | None:
 
 
 def recall(library_id: str) -> LastSync:
-    """The last sync of this library; an empty LastSync where there was none or nobody knows."""
+    """The last sync of this library; an empty LastSync if there was none or the file cannot be read."""
     try:
         stored = mapping(_file().read_or_set_aside().get(library_id))
     except OSError:
-        # Asked again and again; the next one that is remembered says what is wrong.
+        # Not logged: this is called often. The next `remember` logs the reason.
         return LastSync()
     return LastSync(
         _moment(stored.get('when')),
@@ -59,12 +63,12 @@ def recall(library_id: str) -> LastSync:
 
 
 def remember(library_id: str, updated: int, skipped: int) -> LastSync:
-    """A sync that ended well just now."""
+    """Store a sync that has just succeeded, and return it. An error of writing is logged."""
     return _keep(library_id, LastSync(datetime.now(timezone.utc).replace(microsecond=0), updated, skipped))
 
 
 def remember_failure(library_id: str) -> LastSync:
-    """One more automatic sync that failed."""
+    """Count one more failed automatic sync, and return the new state. An error of writing is logged."""
     before = recall(library_id)
     return _keep(library_id, replace(before, failures=before.failures + 1))
 
@@ -72,7 +76,7 @@ def remember_failure(library_id: str) -> LastSync:
 def _keep(library_id: str, last: LastSync) -> LastSync:
     try:
         stored = _file().read_or_set_aside()
-        # The newest stand last.
+        # Removed first, so that the newest entry is the last one.
         stored.pop(library_id, None)
         stored[library_id] = {**asdict(last), 'when': last.when.isoformat() if last.when else None}
         _file().write(dict(list(stored.items())[-LIBRARIES_KEPT:]))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a library keeps of the plugin's in its own preferences; `base/settings` reads it with the file."""
+"""Writes settings to the preferences of a library. `base/settings` reads them together with the settings file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..base.settings import COLUMN_KEYS, LIBRARY_NAMESPACE, LibraryPreferences, 
 
 
 def keep_in_library(preferences: LibraryPreferences, key: str, value: object) -> None:
-    """Stores what a library has of its own. Raises LibraryTrouble where it cannot be written."""
+    """Write one value to a library's preferences. Raises LibraryTrouble."""
     try:
         preferences.set_pref(key, value, namespace=LIBRARY_NAMESPACE)
     except (apsw.Error, OSError) as error:
@@ -21,9 +21,9 @@ def keep_in_library(preferences: LibraryPreferences, key: str, value: object) ->
 
 
 def save_columns(preferences: LibraryPreferences, columns: Mapping[str, str]) -> None:
-    """Chooses columns for a library, and as the default for libraries that have no choice of their own.
+    """Save the chosen columns for a library, and as the default for libraries without a choice of their own.
 
-    Raises LibraryTrouble, SettingsTrouble.
+    `columns` maps keys of settings to lookup names. Raises LibraryTrouble, SettingsTrouble.
     """
     for key, lookup_name in columns.items():
         if key in COLUMN_KEYS and preferences.pref(key, None, namespace=LIBRARY_NAMESPACE) != lookup_name:

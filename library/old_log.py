@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The log that versions up to 0.0.4 left in the library's folder, with tokens in it: named once, deleted if wanted."""
+"""The log that versions up to 0.0.4 left in the library's folder. It may contain tokens, so users are told once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAMED = 'old_log_named'
 
 
 def find(library: Library) -> Path | None:
-    """The old log of this library; None where there is none or where it was named before."""
+    """The path of this library's old log; None if there is none, or if the user was told about it before."""
     path = Path(library.api.backend.library_path) / FILE_NAME
     if not path.is_file() or library.api.pref(NAMED, False, namespace=LIBRARY_NAMESPACE):
         return None
@@ -22,10 +22,10 @@ def find(library: Library) -> Path | None:
 
 
 def mark_named(library: Library) -> None:
-    """From now on `find` keeps quiet about the log of this library. Raises LibraryTrouble."""
+    """Make `find` return None for this library from now on. Raises LibraryTrouble."""
     keep_in_library(library.api, NAMED, True)
 
 
 def note(path: Path) -> str:
-    """The line for a log that nobody can click on."""
+    """The log line that tells about the old log."""
     return f'Note: an earlier version of this plugin left a log that may contain tokens: {path}. Delete it.'

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The undo record: what each sync replaced, one file a sync, the last ten of each library.
+"""The undo records: the values that each sync replaced, one file per sync, the last ten syncs of each library.
 
-A record is on disk before the library is touched, so that whatever happens in between can be put back.
+A record is saved before the library is written, so that a sync that is interrupted can be undone too.
 """
 
 from __future__ import annotations
@@ -24,15 +24,16 @@ logger = logging.getLogger(__name__)
 
 RECORDS_KEPT = 10
 FORMAT = 1
-# The ending of a record's name from before the write until the write is known to have been done.
+# The suffix of a record's file until the library has been written.
 PENDING = '.pending.json'
 
 
 @dataclass(frozen=True)
 class UndoOutcome:
-    """What an undo did: the cells put back, those the user changed since, those of books or columns that are gone.
+    """The result of an undo.
 
-    `when` is the moment of the sync that was undone, None where there was nothing left to undo.
+    `when` is the time of the sync that was undone, None if there was nothing to undo. `put_back` are the restored
+    cells. `changed_since` counts cells that the user has changed, `gone` those whose book or column no longer exists.
     """
 
     when: datetime | None
@@ -47,7 +48,7 @@ class UndoOutcome:
 
 @dataclass(frozen=True)
 class UndoRecord:
-    """What one sync replaced, and the file that says so; `pending` where nobody noted that it was written."""
+    """The cells that one sync replaced. `pending` is True if the sync may have ended before it wrote them."""
 
     path: Path
     pending: bool
@@ -56,19 +57,19 @@ class UndoRecord:
 
 
 class UndoRecords:
-    """The records of one library, in a folder of its own below `folder`."""
+    """The records of one library, in a subfolder of `folder`."""
 
     def __init__(self, folder: Path, library_id: str) -> None:
         self._folder = folder / 'undo' / re.sub(r'[^0-9A-Za-z-]', '_', library_id)
 
     @contextmanager
     def keeping(self, cells: Sequence[Cell]) -> Iterator[None]:
-        """Keeps a record of the cells that are written inside. Raises LibraryTrouble where it cannot be kept."""
+        """Save a record of the cells that are written inside this context. Raises LibraryTrouble if that fails."""
         path = self._add(cells)
         try:
             yield
         except LibraryTrouble:
-            # Nothing was written. After any other end the record stays, and undo_last sees what came of it.
+            # Nothing was written. After any other error the record stays, and undo_last compares it with the library.
             with suppress(OSError):
                 path.unlink()
             raise
@@ -102,7 +103,7 @@ class UndoRecords:
         return _number(paths[-1]) + 1 if paths else 1
 
     def newest_first(self) -> Iterator[UndoRecord]:
-        """The records that can be read; one that cannot is passed over and logged."""
+        """The readable records, newest first. Unreadable ones are skipped and logged."""
         for path in reversed(self._paths()):
             try:
                 record = _read(path)
@@ -113,10 +114,10 @@ class UndoRecords:
                 yield record
 
     def undo_last(self, library: Library) -> UndoOutcome:
-        """Puts back what the last sync that changed something replaced, where the library still holds what it wrote.
+        """Undo the last sync that changed something: restore old values in cells that still hold the new ones.
 
-        A record whose sync was broken off before it came to write (the old values are all still there) is dropped,
-        and the one before it taken. Raises LibraryTrouble.
+        The record of a sync that ended before it wrote anything is deleted, and the one before it is used.
+        Raises LibraryTrouble.
         """
         for record in self.newest_first():
             backwards = [Cell(cell.book_id, cell.column, cell.new, cell.old) for cell in record.cells]
@@ -134,9 +135,9 @@ class UndoRecords:
 
 
 def _possible(library: Library, cells: Sequence[Cell]) -> tuple[list[Cell], list[Cell]]:
-    """The cells that can be put back, and those whose old value the column no longer takes.
+    """The cells that can be restored, and those whose old value is no longer permitted in an enumeration column.
 
-    Calibre silently drops a value that is not among an enumeration's.
+    Calibre ignores such a value without an error (seen).
     """
     columns = library.columns()
     possible: list[Cell] = []
@@ -149,7 +150,7 @@ def _possible(library: Library, cells: Sequence[Cell]) -> tuple[list[Cell], list
 
 
 def _all_hold_old_values(library: Library, untouched: Written) -> bool:
-    """Whether every cell that could not be put back holds its old value already: nothing was ever written."""
+    """True if all cells that could not be restored hold their old values, so nothing was written."""
     by_column: dict[str, dict[int, Value]] = {}
     for cell in untouched.edited:
         by_column.setdefault(cell.column, {})[cell.book_id] = cell.new
