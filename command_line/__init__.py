@@ -1,4 +1,4 @@
-"""The plugin without a window: reads the command line, runs the same jobs, prints what they report.
+"""The command line: parses arguments, runs the same jobs as the windows, prints their reports.
 
 May import jobs, library, rules and base, and of the modules at the top hardcover.
 """

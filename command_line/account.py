@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The commands sign-in, sign-out and check: their options, what they print, and what they ask."""
+"""The commands sign-in, sign-out and check: their options, output and questions."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def run_sign_in(_arguments: argparse.Namespace, reporter: TerminalReporter, canc
 
 
 def show_code(code: DeviceCode) -> None:
-    """Prints where to go and what to enter there. The code is for the reader alone, so no log gets it."""
+    """Print the page to open and the code to enter. The code must not get into a log."""
     print(f'Open {code.page} in a browser, on any device, and enter this code: {code.user_code}')
     if code.complete_page:
         print(f'Or open {code.complete_page}, where it is filled in.')
@@ -63,7 +63,7 @@ def show_code(code: DeviceCode) -> None:
 
 
 def offer_to_erase(reporter: TerminalReporter, cancel: Cancel) -> None:
-    """Erases a stored password when somebody says so; without a terminal it stays, and that is said."""
+    """Ask whether to erase the stored password. Without a terminal it is kept, and a log line says so."""
     from ..jobs.browser_sign_in import erase_password
 
     if sys.stdin is None or not sys.stdin.isatty():
@@ -77,7 +77,7 @@ def offer_to_erase(reporter: TerminalReporter, cancel: Cancel) -> None:
 
 
 def _says_yes(question: str, cancel: Cancel) -> bool:
-    """Asks until there is a yes or a no; the end of the input is a no."""
+    """Ask until the answer is yes or no. The end of the input means no. Raises Cancelled."""
     try:
         with on_signals(_interrupt):
             cancel.check()
@@ -95,7 +95,7 @@ def _says_yes(question: str, cancel: Cancel) -> bool:
 
 
 def _interrupt() -> None:
-    """Ends a wait for input, which a flag alone would not."""
+    """Interrupt a wait for input, which the cancel flag alone would not end."""
     raise KeyboardInterrupt
 
 

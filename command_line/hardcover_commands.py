@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The commands hardcover-ids and hardcover-ratings: their options, and what they print."""
+"""The commands hardcover-ids and hardcover-ratings: their options and output."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def run_ratings(arguments: argparse.Namespace, reporter: TerminalReporter, cance
 
 
 def show_plan(planned: PlannedPush, reporter: TerminalReporter) -> None:
-    """Prints what would be sent, a line a book."""
+    """Print the planned changes, one line per book."""
     from ..rules.rating_plan import shown_stars
 
     for change in planned.plan.changes:
@@ -64,7 +64,7 @@ def ids_as_json(outcome: IdsOutcome) -> dict[str, object]:
         'skipped': len(outcome.skipped),
         'failed': len(outcome.failed),
         'ambiguous': [
-            {'book_id': each.book_id, 'title': each.title, 'reason': str(each.why)} for each in outcome.ambiguous
+            {'book_id': book.book_id, 'title': book.title, 'reason': str(book.why)} for book in outcome.ambiguous
         ],
         'requests': outcome.requests,
     }
@@ -84,7 +84,7 @@ def ratings_as_json(outcome: RatingsOutcome) -> dict[str, object]:
 def _end(
     result: dict[str, object], stopped: BackSyncError | None, arguments: argparse.Namespace, reporter: TerminalReporter
 ) -> int:
-    """Prints how it ended; what was done before a job was stopped is told as well, beside the error."""
+    """Print the end of a job and return the exit code. A job that was stopped also prints what it had done before."""
     if stopped is None:
         reporter.finish()
     else:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The jobs without a window: `calibre-debug -r "BookFusion Back Sync" -- COMMAND`.
+"""The command line program: `calibre-debug -r "BookFusion Back Sync" -- COMMAND`.
 
-Reads the command line and runs one command; each command's options and output are in the module beside this one.
+Parses the arguments and runs one command. The options and the output of the commands are in the other modules here.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .terminal import DONE, FAILED, TerminalReporter, failed, stopping
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose complaints end as every other error does: one line, and JSON where that was asked for."""
+    """A parser that raises WrongUsage instead of printing its errors, so that `--json` applies to them too."""
 
     def error(self, message: str) -> NoReturn:
         raise WrongUsage(errors.WRONG_USAGE, what=' '.join(message.split()))
@@ -46,9 +46,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str], stopped_early: Sequence[object] = ()) -> int:
-    """Runs one command and returns its exit code. Prints errors as one line; a traceback only goes to the log.
+    """Run one command and return its exit code. Errors are printed as one line; tracebacks go to the log only.
 
-    `stopped_early` is not empty where Ctrl-C was pressed before anybody here could hear it.
+    `stopped_early` holds signals that arrived before this module was loaded; with any of them the command is cancelled.
     """
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError):
@@ -59,7 +59,7 @@ def main(argv: Sequence[str], stopped_early: Sequence[object] = ()) -> int:
     try:
         arguments = build_parser().parse_args(list(argv))
     except SystemExit as leaving:
-        # Help and version are printed by then.
+        # argparse has printed the help or the version.
         return leaving.code if isinstance(leaving.code, int) else DONE
     except WrongUsage as error:
         return failed(error, '--json' in argv, reporter)
@@ -72,7 +72,7 @@ def main(argv: Sequence[str], stopped_early: Sequence[object] = ()) -> int:
             return arguments.run(arguments, reporter, cancel)
         except BrokenPipeError:
             return FAILED
-        except Exception as error:  # noqa: BLE001  (whatever it was, the user gets one line)
+        except Exception as error:  # noqa: BLE001  (the user gets one line for any error)
             return failed(error, arguments.json, reporter)
         finally:
             log_file.stop()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The commands sync and undo: their options, and what they print."""
+"""The commands sync and undo: their options and output."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def run_sync(arguments: argparse.Namespace, reporter: TerminalReporter, cancel: 
 
     open_library = library_opener(arguments, read_only=arguments.dry_run)
     if not arguments.dry_run:
-        open_library = naming_the_old_log(open_library, reporter)
+        open_library = noting_the_old_log(open_library, reporter)
     outcome = SyncJob(open_library, reporter, cancel).run(dry_run=arguments.dry_run)
     if arguments.dry_run:
         reporter.log('Dry run: nothing was written.')
@@ -49,10 +49,10 @@ def run_undo(arguments: argparse.Namespace, reporter: TerminalReporter, cancel: 
     return DONE
 
 
-def naming_the_old_log(
+def noting_the_old_log(
     open_library: Callable[[], AbstractContextManager[Library]], reporter: TerminalReporter
 ) -> Callable[[], AbstractContextManager[Library]]:
-    """Opens the library as before, and tells of the log that an earlier version left there, once."""
+    """Wrap `open_library` so that opening also logs a note, once per library, about an old version's log file."""
     from ..library import old_log
 
     @contextmanager
@@ -68,9 +68,10 @@ def naming_the_old_log(
 
 
 def as_json(value: Value) -> object:
+    """A value as JSON has it; dates as ISO 8601 in local time, with the offset."""
     if not isinstance(value, datetime):
         return value
-    # What a user entered may be a date before 1970, which Windows cannot put into local time.
+    # Windows cannot convert dates before 1970 to local time.
     with suppress(OSError, OverflowError, ValueError):
         value = value.astimezone()
     return value.isoformat()

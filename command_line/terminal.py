@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every command stands on: what it prints and where, Ctrl-C, errors as exit codes, the library it works on.
+"""The base of all commands: output, Ctrl-C, exit codes, the library to work on.
 
-Log lines and results go to standard output, progress and errors to standard error. English, for scripts.
+Log lines and results go to standard output, progress and errors to standard error. All in English, for scripts.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ NO_SIGNAL = 0
 
 
 class TerminalReporter:
-    """Log lines to standard output; what goes on to standard error, and only where somebody watches."""
+    """Prints log lines to standard output, and the status to standard error if that is a terminal."""
 
     def __init__(self) -> None:
         self._watched = sys.stderr is not None and sys.stderr.isatty()
@@ -58,14 +58,14 @@ class TerminalReporter:
             print(redact(line), flush=True)
 
     def finish(self) -> None:
-        """Prints the last status as a result."""
+        """Print the last status as the result."""
         with self._lock:
             self._clear()
             print(redact(self._last), flush=True)
         logger.info('%s', self._last)
 
     def error(self, error: BackSyncError) -> str:
-        """Prints an error as one line on standard error, and returns that sentence."""
+        """Print an error as one line on standard error. Returns its sentence, redacted."""
         sentence = redact(str(error))
         with self._lock:
             self._clear()
@@ -74,7 +74,7 @@ class TerminalReporter:
         return sentence
 
     def clear(self) -> None:
-        """Wipes out the status that stands on the terminal."""
+        """Clear the status from the terminal."""
         with self._lock:
             self._clear()
 
@@ -88,7 +88,7 @@ Commands: TypeAlias = 'argparse._SubParsersAction[argparse.ArgumentParser]'
 
 
 def add_command(commands: Commands, name: str, run: Command, words: str) -> argparse.ArgumentParser:
-    """Adds a command that works on a library; `run` returns its exit code."""
+    """Add a command with the option `--library`. `words` is its help text; `run` returns the exit code."""
     parser = commands.add_parser(name, help=words, description=words, allow_abbrev=False)
     parser.add_argument(
         '--library', metavar='PATH', default='', help='folder of the library, by default the last one opened'
@@ -98,7 +98,10 @@ def add_command(commands: Commands, name: str, run: Command, words: str) -> argp
 
 
 def library_opener(arguments: argparse.Namespace, read_only: bool) -> Callable[[], AbstractContextManager[Library]]:
-    """Opens the library of the command; by default the one that Calibre opened last. Raises NoLibrary."""
+    """A function that opens the library of the command, by default the one that Calibre opened last.
+
+    Raises NoLibrary if Calibre has never opened one.
+    """
     from calibre.utils.config import prefs
 
     from ..library.calibre_library import opened
@@ -111,7 +114,7 @@ def library_opener(arguments: argparse.Namespace, read_only: bool) -> Callable[[
 
 @contextmanager
 def on_signals(action: Callable[[], None]) -> Iterator[None]:
-    """While inside, Ctrl-C and a polite kill call `action` instead of ending the process."""
+    """Inside this context SIGINT (Ctrl-C) and SIGTERM call `action` instead of ending the process."""
 
     def act(_number: int, _frame: FrameType | None) -> None:
         action()
@@ -129,13 +132,14 @@ def on_signals(action: Callable[[], None]) -> Iterator[None]:
 
 @contextmanager
 def stopping(cancel: Cancel) -> Iterator[None]:
-    """While inside, Ctrl-C and a polite kill set the flag at once.
+    """Inside this context SIGINT (Ctrl-C) and SIGTERM set the flag at once.
 
-    Python runs a handler between two steps of the main thread: after a signal that comes just before a wait for
-    another thread, only when that wait is over. The wakeup descriptor is written at once, and a thread reads it.
+    Python runs signal handlers between two bytecode instructions of the main thread. If the main thread has just begun
+    to wait for another thread, a handler runs only after the wait. The wakeup file descriptor has no such delay: it is
+    written by the signal itself, and a thread reads it.
     """
     reading, writing = os.pipe()
-    with suppress(AttributeError, OSError):  # Windows has no such thing and needs none
+    with suppress(AttributeError, OSError):  # not available on Windows, where it is not needed
         os.set_blocking(writing, False)
 
     def watch() -> None:
@@ -161,14 +165,14 @@ def stopping(cancel: Cancel) -> Iterator[None]:
 
 
 def print_json(result: object) -> None:
-    # ASCII: what a pipe's encoding cannot write would not be JSON any more.
+    # json.dumps writes ASCII only, so the encoding of standard output cannot damage it.
     print(json.dumps(result), flush=True)
 
 
 def failed(error: Exception, wants_json: bool, reporter: TerminalReporter) -> int:
-    """Prints why a command failed, as JSON too where that was asked for; returns the exit code.
+    """Print the error of a failed command, with `wants_json` also as JSON. Returns the exit code.
 
-    A traceback only goes to the log, and to standard error where CALIBRE_DEBUG is set.
+    The traceback goes to the log, and to standard error if CALIBRE_DEBUG is set.
     """
     known = error if isinstance(error, BackSyncError) else BackSyncError(errors.UNEXPECTED, reason=type(error).__name__)
     logger.error('%s', redact(str(known)), exc_info=None if isinstance(error, BackSyncError) else error)
