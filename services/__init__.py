@@ -1,4 +1,4 @@
-"""What is asked over the network: BookFusion, Hardcover and BookLore.
+"""The clients of the services: BookFusion, Hardcover and BookLore.
 
 May import transport, rules and base.
 """

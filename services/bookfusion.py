@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Signing in to BookFusion and reading a library through either of its two interfaces.
+"""The client of BookFusion: signs in and reads the library through one of its two APIs. It never writes anything there.
 
-Never writes anything to BookFusion.
+BookFusion documents neither API. What is said about them here was seen in the code of public clients, unless it says
+"assumed".
 """
 
 from __future__ import annotations
@@ -58,7 +59,10 @@ SWITCHED_NOTE = "Note: BookFusion's private interface is gone (404 or 410), so i
 
 @dataclass(frozen=True)
 class Account:
-    """What it takes to sign in; `token` is the browser sign-in's."""
+    """The credentials of an account.
+
+    `token` is the browser sign-in's. If it is set, `email` and `password` are not used. `device` is the device id.
+    """
 
     email: str
     password: Secret
@@ -67,7 +71,7 @@ class Account:
 
     @classmethod
     def from_settings(cls, settings: Settings, device: str) -> Account:
-        """Raises SettingsTrouble where something is missing."""
+        """The account in the settings. Raises SettingsTrouble if credentials are missing."""
         if not settings.bookfusion_token:
             if not settings.email:
                 raise SettingsTrouble(errors.EMAIL_MISSING)
@@ -77,9 +81,9 @@ class Account:
 
 
 def refusal(response: Response, first: bool = True) -> ServerTrouble | SignInRefused:
-    """The error for a status that neither succeeds nor gets better by trying again.
+    """The error for a response with a permanent error status.
 
-    Only a first request (`first`) that finds nothing means that the interface is gone.
+    404 and 410 mean that the API is gone only if it was the first request of its kind (`first`).
     """
     if response.status in GONE and first:
         return ApiGone(errors.API_GONE)
@@ -96,7 +100,7 @@ def _token_from(response: Response) -> Secret:
 
 
 def _refuse_sign_in(response: Response) -> None:
-    """Raises for a sign-in that did not succeed: a wrong password, a vanished interface, anything else."""
+    """Raise the error of a sign-in that failed: PasswordRefused, or as `refusal`."""
     if response.status in SIGN_IN_REFUSED:
         raise PasswordRefused()
     if not response.ok:
@@ -104,13 +108,13 @@ def _refuse_sign_in(response: Response) -> None:
 
 
 class _SignedIn:
-    """A token that several threads use, renewed once when the server no longer takes it."""
+    """A token that several threads use. It is renewed once if the server refuses it."""
 
     def __init__(self, sign_in: Callable[[Cancel], Secret]) -> None:
         self._sign_in = sign_in
         self._lock = threading.Lock()
         self._token = Secret('')
-        self._last_word: BackSyncError | None = None
+        self._renewal_error: BackSyncError | None = None
 
     def begin(self, cancel: Cancel) -> None:
         self._token = self._sign_in(cancel)
@@ -120,24 +124,27 @@ class _SignedIn:
         return self._token
 
     def renew(self, refused: Secret, cancel: Cancel) -> Secret:
-        """A new token in place of the refused one; raises SignInRefused when that was tried already."""
+        """A new token in place of the refused one. Raises SignInRefused if a renewal was tried before."""
         with self._lock:
-            # Not ==: a server may give the same token again, and who was refused before that has not tried it yet.
+            # Identity, not equality: the server may issue the same token again, and this thread has not tried that one.
             if self._token is refused:
-                if self._last_word is not None:
-                    raise self._last_word
-                self._last_word = SignInRefused(errors.SIGN_IN_AGAIN)
+                if self._renewal_error is not None:
+                    raise self._renewal_error
+                self._renewal_error = SignInRefused(errors.SIGN_IN_AGAIN)
                 try:
                     self._token = self._sign_in(cancel)
                 except BackSyncError as error:
-                    # Whoever waited here for the same token gets to hear what really went wrong.
-                    self._last_word = error
+                    # Other threads that wait for the new token raise the same error.
+                    self._renewal_error = error
                     raise
             return self._token
 
 
 class PrivateApi:
-    """`v1/auth.json` and `v3/library/books.json`: email and password, the token in the query."""
+    """The private API, `v1/auth.json` and `v3/library/books.json`: email and password, the token in the query.
+
+    `has_read_time` and `has_lists` say which data the API provides, `id_spaces` which ids its records have.
+    """
 
     interface = "BookFusion's library interface (v3)"
     id_spaces = PRIVATE_ID_SPACES
@@ -152,7 +159,7 @@ class PrivateApi:
         self._signed_in = _SignedIn(self._sign_in)
 
     def sign_in(self, cancel: Cancel) -> None:
-        """Raises SignInRefused, ApiGone, ServerTrouble, Cancelled."""
+        """Sign in. Raises SignInRefused, ApiGone, ServerTrouble, Cancelled."""
         self._signed_in.begin(cancel)
 
     def _sign_in(self, cancel: Cancel) -> Secret:
@@ -166,7 +173,10 @@ class PrivateApi:
         return _token_from(response)
 
     def page_response(self, number: int, per_page: int, cancel: Cancel) -> Response:
-        """One page as it came, signed in again once if the token is no longer taken."""
+        """The response with one page, numbered from 1. After a 401 it signs in again, once.
+
+        Raises SignInRefused, ApiGone, ServerTrouble, Cancelled.
+        """
         token = self._signed_in.token
         response = self._ask(number, per_page, token, cancel)
         if response.status == 401:
@@ -182,17 +192,21 @@ class PrivateApi:
         return self._client.send(Request('GET', f'{self._base}/v3/library/books.json?{query}', ACCEPT_JSON), cancel)
 
     def page(self, number: int, per_page: int, cancel: Cancel) -> Page[tuple[ReadingRecord, bool]]:
+        """One page of records, as `record_page` reads it. Raises the same as `page_response`."""
         return record_page(self.page_response(number, per_page, cancel), parse_private_record, per_page)
 
     def complete(
         self, records: list[tuple[ReadingRecord, bool]], cancel: Cancel, reporter: Reporter, need_percentage: bool
     ) -> list[ReadingRecord]:
-        """The records; this interface always sends positions with them."""
+        """The records, unchanged: this API has no requests for single positions."""
         return [record for record, _position_came in records]
 
 
 class UserApi:
-    """`api/user/books/search`: the interface of BookFusion's own apps, with a token from either kind of sign-in."""
+    """The user API, `api/user/books/search`, which BookFusion's own apps use: email and password, or a browser's token.
+
+    `has_read_time` and `has_lists` say which data the API provides, `id_spaces` which ids its records have.
+    """
 
     interface = "BookFusion's user interface (version 10)"
     id_spaces = USER_ID_SPACES
@@ -207,11 +221,11 @@ class UserApi:
         self._signed_in = _SignedIn(self._sign_in)
 
     def sign_in(self, cancel: Cancel) -> None:
-        """Raises SignInRefused, ApiGone, ServerTrouble, Cancelled. Asks nobody where there is a browser's token."""
+        """Sign in; with a browser's token nothing is sent. Raises SignInRefused, ApiGone, ServerTrouble, Cancelled."""
         if not self._account.token:
             self._signed_in.begin(cancel)
         elif parse_token(self._account.token.reveal()) != self._account.token.reveal():
-            # No header can carry it, so it cannot be the one that BookFusion gave.
+            # A header cannot contain this token, so it cannot be the one that BookFusion issued.
             raise SignInRefused(errors.SIGN_IN_AGAIN)
 
     def _sign_in(self, cancel: Cancel) -> Secret:
@@ -238,7 +252,10 @@ class UserApi:
         return response
 
     def page_response(self, number: int, per_page: int, cancel: Cancel) -> Response:
-        """One page as it came."""
+        """The response with one page, numbered from 1, of USER_API_MOST_PER_PAGE records at most.
+
+        Raises SignInRefused, ApiGone, ServerTrouble, Cancelled.
+        """
         payload = {
             'page': number,
             'per_page': min(per_page, USER_API_MOST_PER_PAGE),
@@ -251,11 +268,15 @@ class UserApi:
         return response
 
     def page(self, number: int, per_page: int, cancel: Cancel) -> Page[tuple[ReadingRecord, bool]]:
+        """One page of records, as `record_page` reads it. Raises the same as `page_response`."""
         asked = min(per_page, USER_API_MOST_PER_PAGE)
         return record_page(self.page_response(number, per_page, cancel), parse_user_record, asked)
 
     def position(self, book_id: str, cancel: Cancel) -> Mapping[str, object]:
-        """The reading position of one book, {} where it has none. Reads only: a POST to this address would write."""
+        """The reading position of one book, {} if it has none. Raises SignInRefused, ServerTrouble, Cancelled.
+
+        `book_id` is the record's `id`, not the number in Calibre's identifier. A POST to this URL would write.
+        """
         response = self._send('GET', f'/api/user/books/{book_id}/reading_position', None, cancel)
         if response.status == 404:
             return {}
@@ -266,7 +287,10 @@ class UserApi:
     def complete(
         self, records: list[tuple[ReadingRecord, bool]], cancel: Cancel, reporter: Reporter, need_percentage: bool
     ) -> list[ReadingRecord]:
-        """The records, with positions fetched singly for those that came without one and are worth a request."""
+        """The records, with positions that the pages did not contain, fetched one by one where `worth_a_request`.
+
+        `records` are pairs of a record and whether its position came with the page. Raises as `position` does.
+        """
         complete = [record for record, _position_came in records]
         wanted = [
             place
@@ -288,10 +312,11 @@ class UserApi:
 def connect(
     client: HttpClient, settings: Settings, account: Account, cancel: Cancel, note: Callable[[str], None]
 ) -> PrivateApi | UserApi:
-    """The interface that this account uses, signed in.
+    """Sign in and return the API that this account uses.
 
-    With a browser's token the user interface; with email and password the private one, or the user interface
-    where the private one is gone.
+    That is the user API with a browser's token. With email and password it is the private API, or the user API if the
+    private one is gone; `note` is then called with a log line.
+    Raises SignInRefused, ApiGone, ServerTrouble, SettingsTrouble, Cancelled.
     """
     user_api = UserApi(client, settings.bookfusion_user_api_base, account)
     if account.token:
@@ -315,9 +340,10 @@ def read_from_either(
     note: Callable[[str], None],
     read: Callable[[PrivateApi | UserApi], Result],
 ) -> Result:
-    """What `read` gets from the interface that this account uses.
+    """Connect, and return the result of `read` with the connected API.
 
-    Where the private interface lets one sign in and then has no first page, `read` gets the user interface instead.
+    If the private API accepts the sign-in but has no first page, `read` is called again with the user API.
+    Raises the same as `connect` and `read`.
     """
     api = connect(client, settings, account, cancel, note)
     try:
@@ -339,7 +365,10 @@ def fetch_library(
     cancel: Cancel,
     need_percentage: bool = True,
 ) -> FetchedLibrary:
-    """Signs in and reads the whole library. Raises SignInRefused, ServerTrouble, SettingsTrouble, Cancelled."""
+    """Sign in and read the whole library. Raises SignInRefused, ServerTrouble, SettingsTrouble, Cancelled.
+
+    With `need_percentage` a record without a reading position is completed even if its last-read date is known.
+    """
 
     def read(api: PrivateApi | UserApi) -> FetchedLibrary:
         reporter.status(FETCHING)
@@ -368,7 +397,7 @@ def _read_all(
 
 
 def _usable(found: list[tuple[ReadingRecord, bool]], reporter: Reporter) -> list[tuple[ReadingRecord, bool]]:
-    """The records that are records; the rest is counted in the log."""
+    """The records without NOT_A_RECORD. A log line counts the ignored entries."""
     usable = [(record, came) for record, came in found if record is not NOT_A_RECORD]
     if len(usable) < len(found):
         reporter.log(

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads what either interface of BookFusion sends into ReadingRecords: every value is checked here, once.
+"""Parses the responses of BookFusion's two APIs into ReadingRecords. All values are checked here.
 
-Pure: JSON in, records out. Knows neither requests nor Calibre.
+Pure functions, from JSON to records. The fields and their types were seen in the code of public clients.
 """
 
 from __future__ import annotations
@@ -28,20 +28,23 @@ from ..transport.paging import Page
 from ..transport.request import Response
 
 SERVICE = 'BookFusion'
-# Nobody read anything on BookFusion in 1970: that is what a zero looks like. The upper end leaves room for time zones.
+# A date in 1970 is a zero in disguise. The upper limit keeps conversions to other time zones within datetime's range.
 EARLIEST, LATEST = datetime(1971, 1, 1, tzinfo=timezone.utc), datetime(9000, 1, 1, tzinfo=timezone.utc)
 LONGEST_SHOWN = 60
 NOT_A_RECORD = ReadingRecord(odd=('not an object',))
 
 
 def shown(value: object) -> str:
-    """A value from the server as a log line may show it: short, on one line."""
+    """The repr of a server's value for a log line, cut to LONGEST_SHOWN characters."""
     shortened = repr(value[:LONGEST_SHOWN] if isinstance(value, str) else value)
     return shortened if len(shortened) <= LONGEST_SHOWN + 2 else shortened[:LONGEST_SHOWN] + '...'
 
 
 def parse_read_date(value: object) -> MaybeDate:
-    """A BookFusion timestamp in UTC without microseconds; None for none, Unreadable without a full day in it."""
+    """A timestamp in UTC without microseconds. None if it is null or empty, Unreadable if it cannot be parsed.
+
+    Timestamps have been seen with and without milliseconds, with `Z` and with `+00:00`.
+    """
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
     moment = parse_moment(value)
@@ -51,7 +54,7 @@ def parse_read_date(value: object) -> MaybeDate:
 
 
 def parse_percentage(value: object) -> float | None:
-    """A percentage, 0-100; None where it is anything else. A rounding error above 100 is 100."""
+    """A percentage from 0 to 100; None for anything else. Up to 100.5 counts as a rounding error and becomes 100."""
     number = parse_number(value)
     if number is None or not 0 <= number <= 100.5:
         return None
@@ -64,7 +67,7 @@ def _ids(*pairs: tuple[str, object]) -> tuple[tuple[str, str], ...]:
 
 
 def parse_private_record(raw: object) -> ReadingRecord | None:
-    """A `BookV3` of `v3/library/books.json`; None where it is not an object."""
+    """A record of the private API (`v3/library/books.json`); None if it is not an object."""
     if not isinstance(raw, dict):
         return None
     position = mapping(raw.get('reading_position'))
@@ -80,7 +83,7 @@ def parse_private_record(raw: object) -> ReadingRecord | None:
 
 
 def parse_user_record(raw: object) -> ReadingRecord | None:
-    """A record of `api/user/books/search`; None where it is not an object."""
+    """A record of the user API (`api/user/books/search`); None if it is not an object."""
     if not isinstance(raw, dict):
         return None
     position = mapping(raw.get('reading_position'))
@@ -105,33 +108,34 @@ def _odd_percentage(position: Mapping[str, object], percentage: float | None) ->
 
 
 def raw_records(response: Response) -> list[object]:
-    """The records of a page as they came. Raises BadAnswer where it is not a list."""
+    """The records of a page, not parsed. Raises BadAnswer if the response is not a list."""
     if not isinstance(response.data, list):
         raise BadAnswer(errors.UNEXPECTED_ANSWER, service=SERVICE, reason=text('a list of books was expected'))
     return response.data
 
 
 def total_of(response: Response) -> int | None:
-    """How many records there are on all pages, from the header `Total-Count`; None where it does not say."""
+    """The number of records on all pages, from the header `Total-Count`; None without it. Not every API sends it."""
     header = response.headers.get('total-count', '').strip()
     return int(header) if re.fullmatch(r'\d{1,9}', header, re.ASCII) else None
 
 
 def own_id(raw: object) -> str:
-    """A record's own `id`, in the form of `parse_id`; '' where it has none."""
+    """The `id` of a record, as `parse_id` returns it; '' if it has none."""
     return parse_id(mapping(raw).get('id'))
 
 
 def record_page(
     response: Response, parse: Callable[[object], ReadingRecord | None], asked: int
 ) -> Page[tuple[ReadingRecord, bool]]:
-    """A page of `asked` records: each with whether its reading position came along. Raises BadAnswer.
+    """Parse a page for which `asked` records were requested. Raises BadAnswer.
 
-    What is not an object is NOT_A_RECORD: passed over, yet counted as seen, so that it cannot end a walk.
+    The items are pairs of a record and whether its reading position came with it. An entry that is not an object
+    becomes NOT_A_RECORD: the walk counts it as an item, and the caller ignores it.
     """
     items = []
     for raw in raw_records(response):
-        # Without an id of its own, a record is told from others by all that it holds.
+        # A record without an id is identified by its whole contents.
         key = own_id(raw) or ('', hash(repr(raw)))
         position_came = isinstance(mapping(raw).get('reading_position'), dict)
         items.append((key, (parse(raw) or NOT_A_RECORD, position_came)))
@@ -139,7 +143,7 @@ def record_page(
 
 
 def worth_a_request(record: ReadingRecord, need_percentage: bool) -> bool:
-    """Whether a book without a reading position is worth asking for it: something says that it was read."""
+    """True if a book without a reading position was probably read, so that its position should be requested."""
     if not re.fullmatch(r'\d+', dict(record.ids).get('id', ''), re.ASCII):
         return False
     if record.last_read_at is not None and not need_percentage:
@@ -148,7 +152,7 @@ def worth_a_request(record: ReadingRecord, need_percentage: bool) -> bool:
 
 
 def with_position(record: ReadingRecord, position: Mapping[str, object]) -> ReadingRecord:
-    """The record with what a reading position of its own says."""
+    """A copy of the record with the values of its reading position, a JSON object of the user API."""
     percentage = parse_percentage(position.get('percentage'))
     return replace(
         record,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A sample of a BookFusion library: a page or two, as they came, to see what an interface does and what it sends."""
+"""Fetches a sample of a BookFusion library, some pages without parsing, to show how an API behaves."""
 
 from __future__ import annotations
 
@@ -24,15 +24,16 @@ SMALL_PAGE, LARGE_PAGE = 10, 100
 
 @dataclass(frozen=True)
 class Sample:
-    """Some pages of a BookFusion library, as they came. `beyond` counts records of a page after those in `raw`.
+    """Some pages of a BookFusion library.
 
-    `whole` says that `raw` is known to be everything; `single_position` whether a position asked for by itself came,
-    None where none was asked for.
+    `raw` are the records as JSON. `beyond` counts the records of a further page that are not in `raw`. `whole` is True
+    if `raw` is known to be the whole library. `total` is the `Total-Count`. `single_position` is True if a request for
+    a single reading position returned one, None if none was sent.
     """
 
     api: PrivateApi | UserApi
     pages: tuple[Asked, Asked]
-    # Values of the user's; no repr shows them.
+    # The user's data must not appear in a repr.
     raw: list[object] = field(repr=False)
     beyond: int = 0
     whole: bool = False
@@ -54,9 +55,9 @@ class Sample:
 
 
 def take_sample(api: PrivateApi | UserApi, page_size: int, cancel: Cancel) -> Sample:
-    """A small page, a large one, and where that leaves it open, one more; a position by itself where none is inline.
+    """Request a small page and a large one, and a second large one if it is not clear whether that was everything.
 
-    Raises SignInRefused, ServerTrouble, Cancelled.
+    If a record has no reading position, one is requested for it too. Raises SignInRefused, ServerTrouble, Cancelled.
     """
     asked = page_size if page_size > SMALL_PAGE else LARGE_PAGE
     if isinstance(api, UserApi):
@@ -76,13 +77,13 @@ def take_sample(api: PrivateApi | UserApi, page_size: int, cancel: Cancel) -> Sa
 
 
 def _page(api: PrivateApi | UserApi, number: int, asked: int, cancel: Cancel) -> tuple[list[object], int | None]:
-    """The records of a page as they came, and the total where it was told."""
+    """The records of a page as JSON, and the total, None if the server does not send it."""
     response = api.page_response(number, asked, cancel)
     return raw_records(response), total_of(response)
 
 
 def _single_position(api: PrivateApi | UserApi, raw: list[object], cancel: Cancel) -> bool | None:
-    """Whether the position of a book that came without one can be had by itself."""
+    """Request a missing reading position. True if one came, None if no record lacks one or the API has no request."""
     if not isinstance(api, UserApi):
         return None
     for record in raw:

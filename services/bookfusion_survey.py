@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a page or two of a BookFusion library show of the service: page sizes, fields and their types, id spaces.
+"""Statistics about a sample of a BookFusion library: page sizes, fields and their types, id spaces.
 
-Pure: answers in, counts out. Never keeps a value of a record, so that a survey can be shown to anybody.
+Pure functions, from JSON to counts. No value of a record is kept, so the result can be published in a bug report.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from ..base.parsers import parse_moment
 from ..rules.records import ReadingRecord, Unreadable, parse_id
 from ..rules.titles import nothing_in_common, words
 
-# Objects and lists of BookFusion's that are looked into; whatever else is nested stays closed.
+# The nested objects and lists whose fields are counted too.
 CONTAINERS = frozenset({'reading_position', 'source', 'authors', 'series', 'bookshelves'})
-# Names that a program would give to a field: a key of another form may be a value.
+# Only such keys are shown: a key of another form may be the user's data.
 FIELD_NAME = re.compile(r'[A-Za-z_][A-Za-z0-9_]{0,39}', re.ASCII)
 MOST_FIELDS = 80
 OTHER_FIELDS = '(other names)'
 
 
 class PageSizes(enum.Enum):
-    """Whether a server sends as many records as it is asked for."""
+    """How a server treats `per_page`."""
 
     HONOURED = 'honoured'
     IGNORED = 'ignored'
@@ -36,26 +36,29 @@ class PageSizes(enum.Enum):
 
 @dataclass(frozen=True)
 class Asked:
-    """One page: how many records it was asked for, and how many came."""
+    """One page: how many records were requested, and how many came."""
 
     asked: int
     came: int
 
 
 def judge_page_sizes(small: Asked, large: Asked, whole: bool) -> PageSizes:
-    """What two first pages say; `whole` when the large one is known to hold the whole library."""
+    """How the server treats `per_page`, judged by two first pages of different sizes.
+
+    `whole` is True if the large page is known to contain the whole library.
+    """
     if small.came > small.asked or large.came > large.asked:
         return PageSizes.IGNORED
     if small.came == small.asked and (whole or large.came == large.asked):
         return PageSizes.HONOURED
     if not whole:
         return PageSizes.CAPPED
-    # All of a library that is smaller than the small page came both times, or a part of it at first.
+    # Either the whole library fits on the small page, or the server returned fewer records than requested.
     return PageSizes.UNCLEAR if small.came == large.came else PageSizes.CAPPED
 
 
 def type_name(value: object) -> str:
-    """What kind of value it is, in words that say nothing of the value itself."""
+    """The type of a JSON value in words, without the value."""
     if value is None:
         return 'null'
     if isinstance(value, bool):
@@ -78,7 +81,10 @@ def _text_type(value: str) -> str:
 
 
 def fields_of(records: Iterable[object]) -> dict[str, Counter[str]]:
-    """The types of every field, counted: `{'id': {'integer': 100}, 'reading_position.percentage': {...}}`."""
+    """The types of every field with their counts: `{'id': {'integer': 100}, 'reading_position.percentage': {...}}`.
+
+    There are MOST_FIELDS fields at most; further ones are counted together as OTHER_FIELDS.
+    """
     found: dict[str, Counter[str]] = {}
     for record in records:
         pairs = _fields(record, '') if isinstance(record, dict) else [('(a record)', type_name(record))]
@@ -106,7 +112,7 @@ def _fields(record: Mapping[object, object], prefix: str) -> Iterator[tuple[str,
 
 @dataclass(frozen=True)
 class Positions:
-    """How the records came: with a reading position, with null for one, or without the field."""
+    """How many records came with a reading position, with null in its place, and without the field."""
 
     inline: int
     null: int
@@ -123,7 +129,7 @@ def positions_of(records: Iterable[object]) -> Positions:
 
 
 def unreadable_dates(records: Iterable[ReadingRecord]) -> int:
-    """How many dates came that cannot be understood."""
+    """The number of dates that cannot be parsed."""
     return sum(
         isinstance(moment, Unreadable)
         for record in records
@@ -133,9 +139,10 @@ def unreadable_dates(records: Iterable[ReadingRecord]) -> int:
 
 @dataclass(frozen=True)
 class IdSpace:
-    """How many of Calibre's identifiers are ids of this space, and whether the titles say the same.
+    """How many of Calibre's identifiers are ids in this id space, and how many titles agree.
 
-    Of the matched ones, `agree` titles have a word in common, `contradict` have none; the rest cannot be compared.
+    Of the `matched` ones, `agree` have a title with a word in common and `contradict` have not; the others lack one of
+    the titles.
     """
 
     name: str
@@ -150,7 +157,7 @@ def compare_ids(
     identifiers: Mapping[int, str],
     titles: Mapping[int, str],
 ) -> tuple[IdSpace, ...]:
-    """Calibre's identifiers (by book id) against each id space of the records."""
+    """Compare Calibre's `bookfusion` identifiers, by book id, with each id space of the records."""
     return tuple(_compare(space, records, identifiers, titles) for space in id_spaces)
 
 
@@ -179,7 +186,7 @@ def _compare(
 def matched_by_several(
     records: Sequence[ReadingRecord], id_spaces: Sequence[str], identifiers: Mapping[int, str]
 ) -> int:
-    """How many of Calibre's identifiers are claimed by different records in different id spaces."""
+    """The number of Calibre's identifiers that match several records, in different id spaces or in one."""
     claims: dict[str, set[int]] = {}
     for place, record in enumerate(records):
         for space, value in record.ids:
