@@ -6,6 +6,7 @@ Imports inside functions and under `if TYPE_CHECKING:` are held to the same tabl
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
@@ -304,6 +305,38 @@ def test_a_package_bears_no_name_of_a_module() -> None:
 
 def test_the_zip_has_every_module() -> None:
     assert {f'{module}.py' for module in SOURCES} == set(build_zip.module_files(ROOT))
+
+
+PAGE = (ROOT / 'docs' / 'architecture.md').read_text(encoding='utf-8')
+
+
+def rows_of_the_page() -> dict[str, str]:
+    """Row of the table -> the cell of docs/architecture.md that says what it may import."""
+    found = {}
+    for line in PAGE.splitlines():
+        cells = [cell.strip() for cell in line.strip('|').split('|')]
+        first = re.findall(r'`(\w+)(?:\.py|/)`', cells[0])
+        if len(cells) == 3 and first and first[0] not in ('tests', 'tools'):
+            found[DOORS.get(first[0], first[0])] = cells[2]
+    return found
+
+
+def test_the_page_has_the_same_table() -> None:
+    packages = {row for row in MAY_IMPORT if row not in DOORS.values()}
+    rows = rows_of_the_page()
+    assert rows.keys() == MAY_IMPORT.keys()
+    for row, cell in rows.items():
+        named = set(re.findall(r'\w+', cell))
+        allowed_here = MAY_IMPORT[row]
+        assert named & packages == allowed_here.keys() - {'doors'}, row
+        doors = allowed_here.get('doors', frozenset())
+        assert (named & DOORS.keys() == doors) if doors != EVERYTHING else 'doors' in named, row
+
+
+def test_the_page_names_what_exists() -> None:
+    named = set(re.findall(r'`((?:\w+/)*\w+\.(?:py|md))`', PAGE))
+    assert len(named) > 15
+    assert [name for name in sorted(named) if not ROOT.joinpath(name).exists()] == []
 
 
 # That each kind of fault is found, by sources of our own.
