@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Measures a sync of a large library, and the same done one page and one book after the other, in one run.
+"""Measures a sync of a large library, and compares it with a client that reads pages and books one by one.
 
-Prints tables in Markdown: medians of several runs, ratios where there is something to compare with. Each figure is
-taken in a process of its own; BookFusion is a local stand-in with the latencies named in the output.
+Prints Markdown tables with medians of several runs. Every measurement runs in a separate process. BookFusion is a local
+stand-in whose latencies are printed too.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ COLUMNS = {'#dateread': 'datetime', '#completed': 'bool'}
 
 
 def seconds(work: Callable[[], object]) -> float:
+    """How long a call takes, in seconds. Garbage is collected before it."""
     gc.collect()
     started = time.perf_counter()
     work()
@@ -45,12 +46,12 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def peak_memory() -> float:
-    """The most memory this process has used so far, in MB."""
+    """The maximum resident memory of this process so far, in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 class Quiet:
-    """A reporter that nobody reads."""
+    """A reporter that shows nothing."""
 
     def status(self, sentence: object) -> None: ...
 
@@ -85,7 +86,7 @@ def our_settings(ready: Mapping[str, Any]) -> Any:
 
 
 def fetch_ours(ready: Mapping[str, Any]) -> Any:
-    """All records through the plugin's own code; the FetchedLibrary and the number of requests."""
+    """Fetch all records with the plugin's code. Returns the FetchedLibrary and the number of requests."""
     from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
     from calibre_plugins.bookfusionbacksync.jobs.sync import http_client
     from calibre_plugins.bookfusionbacksync.services.bookfusion import Account, fetch_library
@@ -98,7 +99,7 @@ def fetch_ours(ready: Mapping[str, Any]) -> Any:
 
 
 def sequential_request(base: str, method: str, path: str, payload: object = None) -> Any:
-    """One request over a connection of its own, as a client without a pool sends it."""
+    """Send one request over a new connection, as a client without a connection pool does. Returns the parsed JSON."""
     address = urlsplit(base)
     assert address.hostname
     connection = http.client.HTTPConnection(address.hostname, address.port, timeout=90)
@@ -112,7 +113,7 @@ def sequential_request(base: str, method: str, path: str, payload: object = None
 
 
 def fetch_sequentially(ready: Mapping[str, Any]) -> list[Any]:
-    """All records, page after page, each over a new connection, kept as they came."""
+    """Fetch all records one page after the other, each over a new connection. Returns the parsed JSON."""
     base = ready['api_base']
     device = '0123456789abcdef'
     login = {'device': device, 'login': EMAIL, 'password': PASSWORD}
@@ -129,9 +130,9 @@ def fetch_sequentially(ready: Mapping[str, Any]) -> list[Any]:
 
 
 def measure_fetch(count: int, ours: bool) -> dict[str, float]:
-    """Seconds, requests and memory above what Calibre itself had taken before."""
+    """Measure a fetch: seconds, requests, connections, and the memory in MB beyond what Calibre used before."""
     if ours:
-        import calibre_plugins.bookfusionbacksync.jobs.sync  # noqa: F401  (its memory is not the fetch's)
+        import calibre_plugins.bookfusionbacksync.jobs.sync  # noqa: F401  (imported first: its memory does not count)
     with stand_in(count) as process:
         before = peak_memory()
         kept: list[Any] = []
@@ -149,7 +150,7 @@ def measure_fetch(count: int, ours: bool) -> dict[str, float]:
 
 
 def measure_library(count: int, library: Path) -> dict[str, float]:
-    """Snapshot, plan and write of a first sync, a second one with nothing changed, and book after book."""
+    """Measure the snapshot, plan and write of a first sync, a second sync without changes, and reading book by book."""
     from calibre.library import db as open_database
     from calibre_plugins.bookfusionbacksync.jobs.sync import take_snapshot
     from calibre_plugins.bookfusionbacksync.library.calibre_library import Library
@@ -189,7 +190,7 @@ def measure_library(count: int, library: Path) -> dict[str, float]:
 
 
 def read_one_by_one(api: Any) -> None:
-    """Identifiers and columns as a client without bulk calls reads them."""
+    """Read identifiers and columns as a client without bulk calls does."""
     for book_id in api.all_book_ids():
         api.field_for('identifiers', book_id)
         api.field_for('title', book_id)
@@ -198,7 +199,7 @@ def read_one_by_one(api: Any) -> None:
 
 
 def measure_log(count: int) -> dict[str, float]:
-    """Showing that many lines in the dialog's log, in the worker's bundles; and a list that scrolls line by line."""
+    """Measure showing `count` log lines: in the dialog's log, in the worker's batches, and in a list, one by one."""
     from calibre.gui2 import Application
     from calibre_plugins.bookfusionbacksync.gui.log_view import LogView
     from calibre_plugins.bookfusionbacksync.sync_worker import LINES_A_BUNDLE
@@ -220,10 +221,10 @@ def measure_log(count: int) -> dict[str, float]:
             log.append(lines[start : start + LINES_A_BUNDLE])
             app.processEvents()
 
-    def line_by_line(some: int) -> None:
+    def line_by_line(shown: int) -> None:
         listing = QListWidget()
         listing.show()
-        for line in lines[:some]:
+        for line in lines[:shown]:
             listing.addItem(line)
             listing.scrollToBottom()
             app.processEvents()
@@ -232,7 +233,7 @@ def measure_log(count: int) -> dict[str, float]:
 
 
 def measure_start() -> dict[str, float]:
-    """Importing the toolbar action and building its menu, as every start of Calibre does."""
+    """Measure importing the toolbar action and building its menu, which happens at every start of Calibre."""
     import calibre.gui2.actions
     from calibre.customize.ui import find_plugin
     from calibre.gui2 import Application
@@ -318,7 +319,7 @@ def drive(gui, helpers):
 
 
 def measure_window(count: int, library: Path) -> dict[str, float]:
-    """The longest gaps of the event loop of the whole window while that many books change."""
+    """Measure the longest gaps in the event loop of Calibre's window during a sync of `count` records."""
     from harness.commands import write_settings
     from harness.gui import run_calibre
 
@@ -348,10 +349,10 @@ def measure_window(count: int, library: Path) -> dict[str, float]:
 
 
 def measure_hardcover(count: int, changed: int) -> dict[str, float]:
-    """Units of Hardcover's quota for resolving that many books by ISBN and pushing ratings, then again.
+    """Measure the units of Hardcover's quota for finding `count` books by ISBN and pushing ratings, twice.
 
-    The stand-in counts and limits as Hardcover says it does; its clock stands still but for the waits, so that the
-    seconds are those that the quota imposes.
+    The stand-in counts and limits as Hardcover documents it. Its clock advances only in waits, so the seconds are the
+    waiting times that the quota imposes.
     """
     from calibre.library import db as open_database
     from calibre_plugins.bookfusionbacksync.jobs.fetch_ids import fetch_ids
@@ -393,7 +394,7 @@ def measure_hardcover(count: int, changed: int) -> dict[str, float]:
 
 
 def make_library(count: int, folder: Path) -> Path:
-    """A library whose books carry the identifiers of the stand-in's records."""
+    """Make a library whose books have the identifiers of the stand-in's records. Returns its folder."""
     from harness.libraries import LibraryMaker
     from standins.bookfusion import generate_records
 
@@ -415,7 +416,7 @@ MEASURES: dict[str, Callable[..., dict[str, float]]] = {
 }
 
 
-def in_a_process_of_its_own(name: str, *arguments: object) -> dict[str, float]:
+def in_separate_process(name: str, *arguments: object) -> dict[str, float]:
     command = [sys.executable, __file__, '--measure', name, *map(str, arguments)]
     done = subprocess.run(command, stdout=subprocess.PIPE, encoding='utf-8', check=False)
     if done.returncode:
@@ -424,10 +425,10 @@ def in_a_process_of_its_own(name: str, *arguments: object) -> dict[str, float]:
 
 
 def median(runs: int, name: str, *arguments: object) -> dict[str, float]:
-    """The median of each figure."""
+    """The median of every figure over several runs."""
     print(f'  {name} {" ".join(str(a) for a in arguments if not isinstance(a, Path))} ...', file=sys.stderr, flush=True)
-    figures = [in_a_process_of_its_own(name, *arguments) for _run in range(runs)]
-    return {key: statistics.median(each[key] for each in figures) for key in figures[0]}
+    figures = [in_separate_process(name, *arguments) for _run in range(runs)]
+    return {key: statistics.median(run[key] for run in figures) for key in figures[0]}
 
 
 def copied(library: Path, folder: Path) -> Path:
@@ -439,10 +440,10 @@ def copied(library: Path, folder: Path) -> Path:
 
 
 def on_copies(runs: int, name: str, count: int, library: Path, folder: Path) -> dict[str, float]:
-    """The median of each figure, each run on a fresh copy of the library."""
+    """The median of every figure over several runs, each on a new copy of the library."""
     print(f'  {name} {count} ...', file=sys.stderr, flush=True)
-    figures = [in_a_process_of_its_own(name, count, copied(library, folder)) for _run in range(runs)]
-    return {key: statistics.median(each[key] for each in figures) for key in figures[0]}
+    figures = [in_separate_process(name, count, copied(library, folder)) for _run in range(runs)]
+    return {key: statistics.median(run[key] for run in figures) for key in figures[0]}
 
 
 def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
@@ -529,7 +530,7 @@ def report_window(runs: int, count: int, folder: Path) -> None:
     )
 
 
-# Units of other clients for 100 books with 100 changed ratings, and again with none changed: counted in their sources.
+# Units of other clients for 100 books with 100 changed ratings, and again without changes (counted in their sources).
 RIVALS = (
     ('Hardcover Sync 0.5.0 (Calibre)', '501', '201'),
     ("jojuyo's Hardcover Sync 0.3.1 (Calibre)", '≈ 102', '≈ 102'),
@@ -596,7 +597,7 @@ def main() -> int:
     if 'library' in arguments.parts:
         report_library(runs, sizes[-1], folder)
     if 'window' in arguments.parts:
-        # About six in ten records of the stand-in bring a change: this makes ten thousand changed books.
+        # About 60 % of the stand-in's records change a book, so this makes 10,000 changed books.
         report_window(runs, sizes[-1] if arguments.quick else 17_000, folder)
     if 'hardcover' in arguments.parts:
         report_hardcover()

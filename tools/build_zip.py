@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Builds BookfusionBackSync.zip, the file that Calibre installs, from an explicit list of files.
 
-Standard library only. The result depends on nothing but the files' contents: the same sources give the same bytes.
+Standard library only. The zip depends on the contents of the files only: the same sources give the same bytes.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent
 ZIP_NAME = 'BookfusionBackSync.zip'
 IMPORT_NAME = 'bookfusionbacksync'
 
-# What is shipped: these modules at the top, the doors that Calibre knows, and every module of these packages. The build
-# fails while one is missing on either side.
+# What is shipped: these top-level modules, whose names Calibre and users rely on, and all modules of these packages.
+# The build fails if a module or a package is not listed, or if a listed one does not exist.
 MODULES = (
     '__init__',
     'config',
@@ -49,7 +49,7 @@ README = 'README.md'
 HELP = 'help.md'
 HELP_BEGIN, HELP_END = '<!-- help -->', '<!-- /help -->'
 
-# What Calibre's plugin index reads from the syntax tree, and the type each must have.
+# The fields that Calibre's plugin index reads from the syntax tree, with their types.
 METADATA = {
     'name': str,
     'version': tuple,
@@ -58,16 +58,16 @@ METADATA = {
     'minimum_calibre_version': tuple,
     'supported_platforms': list,
 }
-# Zip files know no earlier time; any fixed one will do.
+# A fixed time, the earliest that a zip file can store.
 TIMESTAMP = (1980, 1, 1, 0, 0, 0)
 
 
 class BuildError(Exception):
-    """A sentence that says what to do before the zip can be built."""
+    """The zip cannot be built. The message says what to do."""
 
 
 def check_listed(name: str, listed: tuple[str, ...], present: set[str]) -> None:
-    """Whatever is there must be listed, and whatever is listed must be there."""
+    """Raise BuildError unless the list `name` has exactly the names that are present."""
     if unlisted := sorted(present - set(listed)):
         raise BuildError(f'Add to {name} in tools/build_zip.py: {", ".join(unlisted)}.')
     if absent := sorted(set(listed) - present):
@@ -75,7 +75,7 @@ def check_listed(name: str, listed: tuple[str, ...], present: set[str]) -> None:
 
 
 def module_files(root: Path) -> dict[str, Path]:
-    """Every module that is shipped, by its name in the zip, such as base/text.py."""
+    """The shipped modules by their name in the zip, such as `base/text.py`. Raises BuildError if a list is wrong."""
     check_listed('MODULES', MODULES, {path.stem for path in root.glob('*.py')})
     check_listed('PACKAGES', PACKAGES, {path.parent.name for path in root.glob('*/__init__.py')} - NOT_SHIPPED)
     paths = [*root.glob('*.py'), *(path for package in PACKAGES for path in (root / package).glob('*.py'))]
@@ -83,7 +83,7 @@ def module_files(root: Path) -> dict[str, Path]:
 
 
 def copy_sources(root: Path, target: Path) -> None:
-    """Copies all that the zip is built from into an existing folder."""
+    """Copy everything that the zip is built from into an existing folder."""
     for name in (*module_files(root), *PLAIN_FILES, README):
         (target / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(root / name, target / name)
@@ -93,7 +93,7 @@ def copy_sources(root: Path, target: Path) -> None:
 
 
 def wrapper_class(tree: ast.Module) -> ast.ClassDef:
-    """The class of ``__init__.py`` that Calibre takes for the plugin: the one that sets ``name``."""
+    """The class in ``__init__.py`` that Calibre uses as the plugin: the one that sets ``name``. Raises BuildError."""
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and 'name' in assignments(node):
             return node
@@ -112,7 +112,10 @@ def assignments(node: ast.ClassDef) -> dict[str, ast.expr]:
 
 
 def literal(field: str, node: ast.expr) -> object:
-    """The value of a metadata field; ``description`` may be wrapped in ``_()``, as Calibre's own index unwraps it."""
+    """The value of a metadata field. Raises BuildError unless it is a literal.
+
+    ``description`` may be wrapped in ``_()``: Calibre's plugin index unwraps it (seen in its source).
+    """
     if field == 'description' and isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords:
         node = node.args[0]
     try:
@@ -124,7 +127,7 @@ def literal(field: str, node: ast.expr) -> object:
 
 
 def read_metadata(source: str) -> dict[str, object]:
-    """Name, version and so on as Calibre's plugin index reads them: from the syntax tree, without running anything."""
+    """The plugin's metadata, read from the syntax tree as Calibre's plugin index does. Raises BuildError."""
     given = assignments(wrapper_class(ast.parse(source)))
     found: dict[str, object] = {}
     for field, kind in METADATA.items():
@@ -138,19 +141,22 @@ def read_metadata(source: str) -> dict[str, object]:
 
 
 def help_text(readme: str) -> str:
-    """The user's part of the README: what stands between the two markers, without what only a web page can show."""
+    """The user's part of the README, between the two markers, without pictures and links to files of the repository.
+
+    Raises BuildError if there are no markers.
+    """
     begin, end = readme.find(HELP_BEGIN), readme.find(HELP_END)
     if begin < 0 or end < begin:
         raise BuildError(f"{README} needs the markers {HELP_BEGIN} and {HELP_END} around the user's part.")
     part = readme[begin + len(HELP_BEGIN) : end]
-    # Pictures are not shipped, and a link to a file of the repository leads nowhere from inside Calibre.
+    # Pictures and other files of the repository are not in the zip.
     part = re.sub(r'!\[[^\]]*\]\([^)]*\)\n?', '', part)
     part = re.sub(r'\[([^\]]*)\]\((?!https?:|#)[^)]*\)', r'\1', part)
     return part.strip() + '\n'
 
 
 def compile_translations(folder: Path) -> dict[str, bytes]:
-    """The ``.mo`` of every ``.po`` in a folder, by its name in the zip; compiled by Calibre's own msgfmt."""
+    """The ``.po`` files in a folder as ``.mo``, by their name in the zip. Compiled by Calibre's msgfmt."""
     sources = sorted(folder.glob('*.po'))
     if not sources:
         return {}
@@ -159,20 +165,20 @@ def compile_translations(folder: Path) -> dict[str, bytes]:
         program = (
             'import json, sys; from calibre.translations.msgfmt import run_batch; list(run_batch(json.load(sys.stdin)))'
         )
-        answer = subprocess.run(
+        done = subprocess.run(
             ['calibre-debug', '-c', program],
             input=json.dumps([[str(source), str(result)] for source, result in results.items()]).encode(),
             capture_output=True,
             check=False,
         )
         if missing := [source.name for source, result in results.items() if not result.exists()]:
-            details = answer.stderr.decode(errors='replace').strip()
+            details = done.stderr.decode(errors='replace').strip()
             raise BuildError(f"Calibre's msgfmt cannot compile {', '.join(missing)}: {details}")
         return {f'translations/{result.name}': result.read_bytes() for result in results.values()}
 
 
 def contents(root: Path) -> dict[str, bytes]:
-    """Everything that goes into the zip, by its name there."""
+    """The contents of the zip by name. Raises BuildError."""
     files = module_files(root) | {name: root / name for name in PLAIN_FILES}
     for path in sorted((root / 'images').glob('*')):
         if path.suffix not in IMAGE_SUFFIXES:
@@ -187,13 +193,13 @@ def contents(root: Path) -> dict[str, bytes]:
 
 
 def build(target: Path, root: Path = ROOT) -> Path:
-    """Writes the zip and returns its path; raises BuildError when the list and the repository disagree."""
+    """Write the zip and return its path. Raises BuildError."""
     found = contents(root)
     with zipfile.ZipFile(target, 'w') as archive:
         for name in sorted(found):
             entry = zipfile.ZipInfo(name, TIMESTAMP)
             entry.compress_type = zipfile.ZIP_DEFLATED
-            # Unix, and an ordinary file of mode 0644, whatever system builds it.
+            # A Unix file of mode 0644, on whatever system the zip is built.
             entry.create_system = 3
             entry.external_attr = 0o100644 << 16
             archive.writestr(entry, found[name])

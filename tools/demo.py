@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Shows the main job: a small library, a local stand-in for BookFusion, a sync through the installed zip.
+"""Demonstrates a sync with the installed zip, on a small library, against a local stand-in for BookFusion.
 
-Touches nothing of the user's: library, configuration and log are in a temporary folder that is gone at the end.
+The user's own files are not used: library, configuration and log are in a temporary folder, which is deleted.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ RECORDS = ROOT / 'tools' / 'demo_books.json'
 
 
 def make_library(folder: Path, books: list[dict[str, Any]]) -> None:
-    """A library with two custom columns, as a user has it before the first sync."""
+    """Make a library with two custom columns, as a user has it before the first sync."""
     from harness.libraries import Columns, LibraryMaker
 
     columns: Columns = {
@@ -41,7 +41,7 @@ def make_library(folder: Path, books: list[dict[str, Any]]) -> None:
 
 
 def settings_for(service: Mapping[str, Any]) -> dict[str, Any]:
-    """What a user would have typed into the form, and the stand-in's addresses."""
+    """The settings that a user would enter in the form, with the stand-in's addresses."""
     return {
         'email': EMAIL,
         'password': PASSWORD,
@@ -53,7 +53,7 @@ def settings_for(service: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def sync(library: Path) -> str:
-    """Runs the installed plugin's sync, shows what it prints, and returns its status line."""
+    """Run a sync with the installed plugin, show its output, and return its status line."""
     command = ['calibre-debug', '-r', PLUGIN_NAME, '--', 'sync', '--library', str(library)]
     print(f'\n$ {shlex.join(command)}', flush=True)
     process = subprocess.Popen(command, stdout=subprocess.PIPE, encoding='utf-8')
@@ -67,13 +67,13 @@ def sync(library: Path) -> str:
 
 
 def print_columns(library: Path) -> None:
-    """The columns as Calibre's own command line reads them."""
+    """Print the columns as calibredb lists them."""
     command = ['calibredb', 'list', '--library-path', str(library), '--for-machine']
     command += ['--fields', 'title,authors,*dateread,*completed', '--sort-by', 'title', '--ascending']
     found = subprocess.run(command, stdout=subprocess.PIPE, encoding='utf-8', check=True)
     rows = [('Title', 'Authors', '#dateread', '#completed')]
     for book in json.loads(found.stdout):
-        # calibredb writes an empty date as the word None.
+        # calibredb prints an empty date as the word None (seen).
         read = book.get('*dateread', 'None')
         day = '' if read == 'None' else datetime.fromisoformat(read).astimezone().strftime('%Y-%m-%d')
         rows.append((book['title'], book['authors'], day, {True: 'Yes', False: 'No'}.get(book.get('*completed'), '')))
@@ -99,7 +99,7 @@ def show_on_the_command_line(library: Path) -> int:
 
 
 def show_in_calibre(library: Path) -> int:
-    """Opens Calibre itself on the library, with the plugin's button on its toolbar, until the user quits it."""
+    """Open the library in Calibre, with the plugin's button on the toolbar, and wait until the user quits it."""
     from calibre.utils.lock import SingleInstance
     from harness.gui_driver import prepare_first_start
 
@@ -132,7 +132,7 @@ def main() -> int:
     folder = temporary_folder('backsync-demo-')
     set_environment(folder)
     if not gui:
-        # The demo is then free to run beside the user's own Calibre.
+        # In its own network namespace the demo can run beside the user's Calibre.
         own_network()
     find_calibre()
     install_plugin(ROOT / 'BookfusionBackSync.zip')
@@ -152,7 +152,7 @@ def main() -> int:
 
 
 if __name__ == '__main__':
-    # However it ends, it cleans up.
+    # On SIGTERM too, the temporary folder is deleted.
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(4))
     try:
         sys.exit(main())

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Style, types and syntax of everything in the repository: ruff, mypy, and a real Python 3.10 where there is one.
+# Checks style, types and syntax of the whole repository with ruff, mypy and, if it is installed, Python 3.10.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=.venv/bin
 failed=0
-# Every module that is shipped: those at the top and those of the packages.
+# All shipped modules: those at the top and those of the packages.
 mapfile -t modules < <(PYTHONPATH=tools $bin/python -c '
 from pathlib import Path
 from build_zip import module_files
@@ -18,8 +18,8 @@ check() {
     "$@" || failed=1
 }
 
-# The repository is the package calibre_plugins.bookfusionbacksync, whatever the folder is called; mypy, which takes
-# a module's name from its path, gets to see it under that name.
+# The repository is the package calibre_plugins.bookfusionbacksync, whatever its folder is called. mypy derives the name
+# of a module from its path, so it gets links under that name.
 types() {
     local package=.lint/calibre_plugins/bookfusionbacksync entry
     rm -rf .lint
@@ -31,7 +31,7 @@ types() {
     $bin/mypy "$package" tests tools | sed "s|^$package/||"
 }
 
-# Official builds of Calibre up to 6.29 run Python 3.10, and no newer Python can tell what it refuses.
+# Official builds of Calibre up to 6.29 use Python 3.10. No newer Python can report what is a syntax error there.
 find_python310() {
     local candidate
     for candidate in python3.10 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.10.*/bin/python3.10; do

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Prints every sentence of the plugin that can be translated, as a template for translators (.pot).
+"""Prints all translatable sentences of the plugin as a template for translators (.pot).
 
-A translation is that file with its sentences filled in, as translations/LANGUAGE.po; `make zip` takes it in.
+A translation is this file with its sentences filled in, saved as translations/LANGUAGE.po. `make zip` compiles it.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from pathlib import Path
 from build_zip import module_files
 
 ROOT = Path(__file__).resolve().parent.parent
-# How many of a function's first arguments are sentences.
+# The functions that mark sentences, and how many of their first arguments are sentences.
 FUNCTIONS = {'_': 1, 'text': 1, 'ngettext': 2, 'counted': 2}
 NOTHING_TO_TRANSLATE = re.compile(r'[^\w]*(\{\w+\}[^\w]*)*')
 
 
 def messages(source: str) -> Iterator[tuple[str, str]]:
-    """(singular, plural or '') of every sentence that a module marks for translation."""
+    """The sentences that a module marks for translation, as pairs (singular, plural or '')."""
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
             continue
@@ -32,7 +32,7 @@ def messages(source: str) -> Iterator[tuple[str, str]]:
 
 
 def of_all_modules(root: Path) -> dict[str, str]:
-    """{singular: plural or ''} of every module in a folder, in the order of the modules."""
+    """The sentences of all shipped modules in the folder `root`, as {singular: plural or ''}, in the modules' order."""
     found: dict[str, str] = {}
     for path in module_files(root).values():
         for singular, plural in messages(path.read_text(encoding='utf-8')):
@@ -41,7 +41,7 @@ def of_all_modules(root: Path) -> dict[str, str]:
 
 
 def catalogue(found: dict[str, str], translate: Callable[[str], str] = lambda words: '') -> str:
-    """A .po file of these sentences; without `translate` a template."""
+    """A .po file of these sentences, translated by `translate`; without it a template."""
 
     def quoted(words: str) -> str:
         return json.dumps(words, ensure_ascii=False)

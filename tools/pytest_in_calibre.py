@@ -1,4 +1,4 @@
-"""Runs pytest inside Calibre's own interpreter, where Calibre brings one: official builds on any system.
+"""Runs pytest inside Calibre's own Python interpreter, which official builds bring along on every system.
 
 pip install --target FOLDER graphql-core hypothesis pytest pytest-qt pytest-timeout
 python tools/pytest_in_calibre.py FOLDER [arguments of pytest]
@@ -19,7 +19,7 @@ from harness.start import FOLDER_VARIABLE, set_environment, temporary_folder
 
 
 def outside(arguments: list[str]) -> int:
-    """Starts calibre-debug on a configuration of its own: it reads its environment before any of our code runs."""
+    """Start calibre-debug with a separate configuration. Calibre reads the environment before it runs this script."""
     calibre_debug = shutil.which('calibre-debug')
     if calibre_debug is None:
         print('pytest_in_calibre: calibre-debug is not on PATH.', file=sys.stderr)
@@ -31,7 +31,7 @@ def outside(arguments: list[str]) -> int:
 
 
 def inside(arguments: list[str]) -> int:
-    # Last, so that Calibre's own modules win over what pip brought along with pytest.
+    # Appended, so that Calibre's own modules take precedence over those that pip installed with pytest.
     sys.path.append(str(Path(arguments[0]).absolute()))
     os.environ['PYTEST_QT_API'] = 'pyqt6'
     import pytest

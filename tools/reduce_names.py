@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Makes tests/data/calibre-6.2.1-names.json: the names of the oldest versions, as far as the shipped modules need them.
+"""Makes tests/data/calibre-6.2.1-names.json: the names of Calibre 6.2.1 and Qt 6.3 that the shipped modules need.
 
 Needs a full list of Calibre 6.2.1's names (made from its source: `modules` -> name -> argument names of a function,
-`{bases, members}` of a class, or null; `qt_core` -> names) and pip for the stubs of PyQt6 6.3; with a Python 3.10 and
-the newest it also compares their standard libraries anew. Run it when a shipped module begins to use another
-module of Calibre or class of Qt; the test of the names says so.
+`{bases, members}` of a class, or null; `qt_core` -> names) and pip for the stubs of PyQt6 6.3. With a Python 3.10 and
+the newest Python it also compares their standard libraries again. Run it when a shipped module uses another module of
+Calibre or another class of Qt; the test of the names then fails and names this script.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from harness.names import CONVENTION_MODULES, QT, imported_modules
 TARGET = ROOT / 'tests' / 'data' / 'calibre-6.2.1-names.json'
 QT_STUBS = 'PyQt6==6.3.1'
 QT_MODULES = ('QtCore', 'QtGui', 'QtWidgets', 'QtNetwork')
-# On which the test of the search for newer names tries it.
+# The classes that the test of the search for newer names uses as examples.
 TRIED_QT_CLASSES = {'QCheckBox', 'QColor', 'QLabel', 'QWidget', 'Qt'}
-# Every module of the standard library but those that do something when they are imported.
+# All modules of the standard library, except those with side effects on import.
 LIST_PYTHON = """
 import builtins, importlib, json, pkgutil, sys, warnings
 warnings.simplefilter('ignore')
@@ -44,10 +44,10 @@ for package in packages:
 found = {}
 for name in names:
     try:
-        found[name] = [one for one in dir(importlib.import_module(name)) if one[0] != '_']
+        found[name] = [member for member in dir(importlib.import_module(name)) if member[0] != '_']
     except ImportError:
         found[name] = []
-found['builtins'] = [one for one in dir(builtins) if one[0] != '_']
+found['builtins'] = [name for name in dir(builtins) if name[0] != '_']
 print(json.dumps({'version': sys.version_info[:2], 'modules': found}))
 """
 
@@ -62,14 +62,14 @@ def used_qt_names(trees: Iterable[ast.Module]) -> set[str]:
 
 
 def python_names(command: str) -> tuple[tuple[int, ...], dict[str, list[str]]]:
-    """Version and names of the standard library, as a Python itself tells them."""
+    """The version and the names of the standard library of the Python that `command` starts."""
     done = subprocess.run([*shlex.split(command), '-c', LIST_PYTHON], capture_output=True, text=True, check=True)
     found = json.loads(done.stdout.splitlines()[-1])
     return tuple(found['version']), found['modules']
 
 
 def newer_python_names(old: str, new: str) -> dict[str, Any]:
-    """What the standard library has got since 3.10: modules, and names of modules that were there already."""
+    """The modules that were added to the standard library since 3.10, and the new names of older modules."""
     (old_version, before), (new_version, now) = python_names(old), python_names(new)
     if old_version != (3, 10) or new_version <= old_version:
         raise SystemExit(f'reduce_names: need Python 3.10 and a newer one, not {old_version} and {new_version}.')
@@ -91,7 +91,7 @@ def download_stubs(folder: Path) -> Path:
 
 
 def stub_classes(body: list[ast.stmt], prefix: str = '') -> dict[str, dict[str, list[str]]]:
-    """Every class of a stub, nested ones as Outer.Inner: the last parts of its bases' names, and its members."""
+    """The classes of a stub by name, nested ones as Outer.Inner, with their bases (last parts only) and members."""
     found: dict[str, dict[str, list[str]]] = {}
     for node in body:
         if not isinstance(node, ast.ClassDef):
@@ -111,21 +111,22 @@ def stub_classes(body: list[ast.stmt], prefix: str = '') -> dict[str, dict[str, 
 
 
 def qt_classes(stubs: Path, used: set[str]) -> dict[str, Any]:
-    """The used classes, their bases and what is nested in them; bases that are not Qt's own are left out."""
+    """The used classes with their bases and nested classes. Bases that are not Qt's own are omitted."""
     everything: dict[str, Any] = {}
     for module in QT_MODULES:
         everything |= stub_classes(ast.parse((stubs / f'{module}.pyi').read_text(encoding='utf-8')).body)
     wanted = [name for name in sorted(used) if name in everything]
     for name in wanted:
         more = [base for base in everything[name]['bases'] if base in everything]
-        more += [one for one in everything if one.startswith(f'{name}.') and '.' not in name]
-        wanted += [one for one in more if one not in wanted]
+        more += [nested for nested in everything if nested.startswith(f'{name}.') and '.' not in name]
+        wanted += [further for further in more if further not in wanted]
     for name in wanted:
         everything[name]['bases'] = [base for base in everything[name]['bases'] if base in everything]
     return {name: everything[name] for name in sorted(wanted)}
 
 
 def reduce(full: dict[str, Any], stubs: Path, newer: dict[str, Any]) -> dict[str, Any]:
+    """The contents of the file: what the shipped modules need of `full`, Qt's classes, and the `newer` names."""
     trees = shipped_trees()
     imported = set().union(*map(imported_modules, trees))
     tops = set(full['modules']) | CONVENTION_MODULES
@@ -145,11 +146,13 @@ def reduce(full: dict[str, Any], stubs: Path, newer: dict[str, Any]) -> dict[str
 
 
 def write(data: dict[str, Any], target: Path) -> None:
-    """As JSON, with a line for each module and class, so that a change can be read."""
+    """Write JSON with one line per module and class, so that diffs are readable."""
     parts = []
     for key, value in sorted(data.items()):
         if isinstance(value, dict):
-            lines = [f'{json.dumps(name)}: {json.dumps(one, sort_keys=True)}' for name, one in sorted(value.items())]
+            lines = [
+                f'{json.dumps(name)}: {json.dumps(entry, sort_keys=True)}' for name, entry in sorted(value.items())
+            ]
             parts.append(f'{json.dumps(key)}: {{\n' + ',\n'.join(lines) + '\n}')
         else:
             parts.append(f'{json.dumps(key)}: {json.dumps(value)}')

@@ -1,6 +1,6 @@
-"""What tools/screenshots.py does inside Calibre: goes through every window and state of the plugin and takes pictures.
+"""The part of tools/screenshots.py that runs inside Calibre: takes pictures of all windows of the plugin in all states.
 
-Takes them of real syncs against the stand-in, in a library with real titles.
+The pictures show real syncs against the stand-in, in a library with real titles.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from standins.faults import Hold
 Steps = Generator[Any, Any, Any]
 
 EMAIL, PASSWORD = 'reader@example.org', 'only for the pictures'
-# Long enough for Qt to lay out and paint what has just been shown.
+# Seconds that Qt needs to lay out and paint a window.
 MOMENT = 0.15
 
 
 class Tour:
-    """Takes numbered pictures into a folder, so that they stand there in the order of the tour."""
+    """Saves pictures in a folder, numbered in the order of the tour."""
 
     def __init__(self, gui: Any, helpers: Any) -> None:
         self.gui = gui
@@ -56,7 +56,7 @@ class Tour:
         return not self.helpers.action.jobs.busy
 
     def modal(self, name: str, start: Callable[[], Any], close: Callable[[Any], Any] = QDialog.reject) -> Steps:
-        """A picture of the modal dialog that `start` opens; `close` ends it."""
+        """Take a picture of the modal dialog that `start` opens, and close it with `close`."""
 
         def take(dialog: QWidget) -> None:
             QApplication.processEvents()
@@ -69,7 +69,7 @@ class Tour:
 
 
 def first_run(tour: Tour) -> Steps:
-    """A library without columns, no account: what a new user sees."""
+    """What a new user sees: a library without columns, and no account."""
     tour.helpers.action.show_dialog()
     yield lambda: tour.dialog
     yield MOMENT
@@ -105,7 +105,7 @@ def first_run(tour: Tour) -> Steps:
 
 
 def a_sync(tour: Tour) -> Steps:
-    """The window from ready to done, what can go wrong, and what can be done afterwards."""
+    """The main window before, during and after a sync, with errors, and its menus."""
     tour.gui.library_moved(tour.helpers.argument['library'])
     tour.save(
         email=EMAIL,
@@ -163,7 +163,7 @@ def menu_picture(tour: Tour, name: str, menu: QMenu) -> Steps:
 
 
 def the_form(tour: Tour) -> Steps:
-    """Every tab of the settings, with columns that cannot be used; the check, the sign-in, the manual."""
+    """All tabs of the settings, with columns that cannot be used; the check, the sign-in, the manual."""
     tour.save(
         read_time_column='#gone',
         booklore_url='http://books.example.org:6060',
@@ -171,7 +171,7 @@ def the_form(tour: Tour) -> Steps:
         hardcover_token='',
         auto_sync_hours=6,
     )
-    # What the library has of its own wins over the file.
+    # The library's own settings take precedence over the file.
     columns = {'completed_column': '#title_notes', 'read_time_column': '#hours', 'status_column': '#gone'}
     for key, name in columns.items():
         tour.helpers.database.set_pref(key, name, namespace='BookFusionBackSync')
@@ -206,7 +206,7 @@ def the_form(tour: Tour) -> Steps:
 def sign_in_pictures(tour: Tour) -> Steps:
     from calibre_plugins.bookfusionbacksync.gui import sign_in_dialog
 
-    # Nobody's browser shall open.
+    # No browser may open.
     setattr(sign_in_dialog, 'open_url', lambda _address: True)  # noqa: B010 - it is Calibre's, not that module's own
 
     def look(dialog: Any) -> None:
@@ -220,7 +220,7 @@ def sign_in_pictures(tour: Tour) -> Steps:
 
 
 def the_rest(tour: Tour) -> Steps:
-    """The windows of the Hardcover jobs, by their examples; and two of Calibre's own to compare with."""
+    """The windows of the Hardcover jobs with example data, and two of Calibre's own windows for comparison."""
     for name, make in example_dialogs(tour.gui.current_db):
         widget = make()
         widget.show()
@@ -245,7 +245,7 @@ def drive(gui: Any, helpers: Any) -> Steps:
     tour = Tour(gui, helpers)
     tour.save(bookfusion_api_base=tour.server.api_base, bookfusion_user_api_base=tour.server.user_api_base)
     gui.resize(1400, 800)
-    # Now, while no automatic sync is set up: it would come in between.
+    # Called now, before the automatic sync is set up, which would interfere.
     helpers.action.begin()
     if helpers.argument['mirrored']:
         QApplication.setLayoutDirection(Qt.LayoutDirection.RightToLeft)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Takes pictures of every window of the plugin in every state, in a real Calibre: light, dark, large, right to left.
+"""Takes pictures of all windows of the plugin in all states, in a real Calibre: light, dark, large, right to left.
 
-Touches nothing of the user's: library and configuration are in a temporary folder that is gone at the end.
+The user's own files are not used: library and configuration are in a temporary folder, which is deleted at the end.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ COLUMNS: dict[str, Any] = {
     '#hours': {'datatype': 'float', 'name': 'Reading time', 'display': {'number_format': '{:.1f} h'}},
     '#title_notes': {'datatype': 'comments', 'name': 'Notes'},
 }
-# The pictures that README and documentation show.
+# The pictures in the README and the documentation: the name in the tour, and the name of the file.
 FOR_THE_README = {'done': 'main', 'preview': 'preview', 'first-run': 'first-run'}
 
 
 @dataclass(frozen=True)
 class Mode:
-    """A way in which Calibre can look. `long` has every sentence of the plugin half as long again.
+    """How Calibre looks in a set of pictures. With `long` all sentences of the plugin are half as long again.
 
-    `mirrored` is for languages from right to left: Calibre leaves the direction to Qt's own translations, which
-    Debian's does not bring along.
+    `mirrored` sets the layout from right to left. Calibre takes the direction from Qt's translations, which Debian's
+    package of Calibre does not contain (seen).
     """
 
     name: str
@@ -58,18 +58,18 @@ MODES = (
 
 
 def lengthened(words: str) -> str:
-    """The sentence half as long again, with its placeholders and its mnemonic left as they are."""
+    """The sentence followed by filling text of half its length. Placeholders and the mnemonic are kept."""
     filling = 'lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor '
     return f'{words} {(filling * 5)[: max(3, len(words) // 2)].strip()}'
 
 
 def long_language(root: Path) -> str:
-    """A translation that shows what breaks when sentences are longer than in English, as a .po file."""
+    """A .po file in which all sentences are longer than in English, to find layouts that break."""
     return catalogue(of_all_modules(root), lengthened)
 
 
 def build_zip_for(mode: Mode, folder: Path) -> Path:
-    """The plugin as it ships, or with the translation of a mode with long sentences."""
+    """Build the plugin as it is shipped, or for a mode with `long`, with the translation of `long_language`."""
     import build_zip
 
     root = ROOT
@@ -84,7 +84,7 @@ def build_zip_for(mode: Mode, folder: Path) -> Path:
 
 
 def make_libraries(folder: Path) -> tuple[Path, Path]:
-    """One without columns, as a new user has it, and one that is ready to be synced."""
+    """Make a library without columns, as a new user has it, and one that is ready for a sync."""
     from harness.libraries import LibraryMaker
 
     books = json.loads(RECORDS.read_text(encoding='utf-8'))['books']
@@ -94,7 +94,7 @@ def make_libraries(folder: Path) -> tuple[Path, Path]:
 
 
 def take_pictures(mode: Mode, folder: Path, target: Path) -> list[str]:
-    """Runs Calibre once and returns the names of the pictures."""
+    """Run Calibre once and return the names of the pictures in `target`."""
     from calibre.gui2 import gprefs
     from harness.commands import settings_path
     from harness.gui import run_calibre
@@ -120,7 +120,7 @@ def take_pictures(mode: Mode, folder: Path, target: Path) -> list[str]:
 
 
 def run_mode(mode: Mode, target: Path) -> None:
-    """One mode in this process, which knows no other: Calibre reads its configuration folder once."""
+    """Take the pictures of one mode. Only one per process: Calibre reads its configuration folder once."""
     folder = temporary_folder('backsync-pictures-')
     set_environment(folder)
     own_network()
@@ -130,7 +130,7 @@ def run_mode(mode: Mode, target: Path) -> None:
 
 
 def update_the_readme(light: Path) -> None:
-    """Keeps the pictures that the README shows, as small as PNG gets without a loss."""
+    """Copy the README's pictures to docs/images, with the best lossless compression of PNG."""
     from PyQt6.QtGui import QImage
 
     target = ROOT / 'docs' / 'images'

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Sets up what `make` needs and is not there yet: Calibre and friends by apt, the test tools in .venv.
-# Does nothing, quickly, when nothing is missing.  Usage: setup.sh [calibre|tests]
+# Installs what `make` needs and what is missing: Calibre and other packages by apt, the test tools in .venv.
+# Fast if nothing is missing.  Usage: setup.sh [calibre|tests]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,8 +14,8 @@ missing_packages() {
     command -v xvfb-run >/dev/null || echo xvfb
     command -v xauth >/dev/null || echo xauth
     command -v openssl >/dev/null || echo openssl
-    # Calibre's GUI does not draw a letter without a font. No `| grep -q`, which leaves before fc-list has written
-    # everything: the pipe would fail by that, now and then.
+    # Calibre's GUI shows no text without a font. Not `fc-list | grep -q .`: grep may exit before fc-list has written
+    # everything, and under pipefail the pipe then fails.
     [ -n "$(fc-list 2>/dev/null)" ] || echo fonts-dejavu-core
     { [ -x "$system_python" ] && "$system_python" -c 'import ensurepip, venv' 2>/dev/null; } || echo python3-venv
 }
@@ -39,8 +39,8 @@ install_packages() {
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@"
 }
 
-# Where the stubs are too narrow: a slot may return anything, connect() takes the kind of connection, findChild() gives
-# the class asked for, and Calibre adds QIcon.ic.
+# Corrects stubs that are too narrow: a slot may return anything, connect() accepts the type of connection, findChild()
+# returns the requested class, and Calibre adds QIcon.ic.
 widen_stubs() {
     sed -i \
         -e "s/^PYQT_SLOT = .*/PYQT_SLOT = typing.Union[typing.Callable[..., object], pyqtBoundSignal]/" \
@@ -52,8 +52,8 @@ widen_stubs() {
     sed -i "s/^class QIcon(.*/&\n    @staticmethod\n    def ic(name: str) -> 'QIcon': .../" "$1/QtGui.pyi"
 }
 
-# The environment sees Calibre's Python modules, so it must be made with the Python that Debian's Calibre runs on;
-# the first python3 on PATH may be another one.
+# The environment uses Calibre's Python modules, so it must be made with the Python that Debian's Calibre uses. The first
+# python3 on PATH may be another one.
 make_environment() {
     local fingerprint
     fingerprint=$(cat tests/requirements.txt tests/typing/requirements.txt; declare -f widen_stubs; "$system_python" --version; pwd)
@@ -69,7 +69,7 @@ make_environment() {
     printf '%s\n' "$fingerprint" >.venv/set-up
 }
 
-# One at a time, or two of them started together would get in each other's way.
+# A lock, so that two setups at the same time do not interfere.
 if command -v flock >/dev/null; then
     exec 9>"${TMPDIR:-/tmp}/backsync-setup-$(id -u).lock"
     flock 9

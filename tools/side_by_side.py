@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Puts pictures of the same name from several folders beside each other, under the label of each folder.
+"""Puts pictures of the same name from several folders side by side, with the label of their folder.
 
-For looking at the windows on two versions of Calibre, or in several modes, at once.
+This compares the windows on several versions of Calibre, or in several modes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ BACKGROUND, INK = '#808890', '#ffffff'
 
 
 def beside_each_other(pictures: dict[str, QImage]) -> QImage:
-    """One picture of all, in their order, each under its label; those that are missing leave their place empty."""
+    """One picture of all pictures, in their order, each below its label. A missing picture leaves its place empty."""
     widths = [max(picture.width(), 160) for picture in pictures.values()]
     tallest = max(picture.height() for picture in pictures.values())
     sheet = QImage(sum(widths) + GAP * (len(widths) + 1), tallest + HEADING + GAP, QImage.Format.Format_RGB32)
@@ -39,7 +39,7 @@ def beside_each_other(pictures: dict[str, QImage]) -> QImage:
 
 
 def put_together(folders: dict[str, Path], target: Path) -> int:
-    """Writes a sheet to `target` for every name that any of the folders has, and returns how many there are."""
+    """Write one sheet to `target` for every name in any of the folders. Returns the number of sheets."""
     names = sorted({path.name for folder in folders.values() for path in folder.glob('*.png')})
     target.mkdir(parents=True, exist_ok=True)
     for name in names:
@@ -53,7 +53,7 @@ def main() -> int:
     parser.add_argument('target', type=Path)
     parser.add_argument('folders', nargs='+', metavar='LABEL=FOLDER')
     options = parser.parse_args()
-    folders = {label: Path(folder) for label, _, folder in (each.partition('=') for each in options.folders)}
+    folders = {label: Path(folder) for label, _, folder in (option.partition('=') for option in options.folders)}
     application = QGuiApplication(sys.argv[:1])
     count = put_together(folders, options.target)
     print(f'{count} sheets in {options.target}')

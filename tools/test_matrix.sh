@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Runs every test on the Calibre of this machine, on 8.5 (Debian trixie) and on 9.x (Debian forky), and prints a table.
-# The two live in chroots that are made once and kept; remove the folder to be rid of them.
+# Runs all tests on the Calibre of this machine, on 8.5 (Debian trixie) and on 9.x (Debian forky), and prints a table.
+# The two others are installed in chroots, which are made once and kept. To remove them, delete the folder.
 #
-#   BACKSYNC_MATRIX_FOLDER    where they are kept; default: bookfusionbacksync-matrix in the user's cache folder
-#   BACKSYNC_MATRIX_RELEASES  which, default: trixie forky
-#   BACKSYNC_MATRIX_MIRROR    a Debian mirror; default: the one this machine's apt uses
-#   --pictures                instead of testing: takes pictures of every window and puts those of all versions side by
-#                             side in build/screenshots-matrix; the modes come after it, by default light and dark
-#   Other arguments go to pytest.
+#   BACKSYNC_MATRIX_FOLDER    the folder of the chroots; default: bookfusionbacksync-matrix in the user's cache folder
+#   BACKSYNC_MATRIX_RELEASES  the Debian releases; default: trixie forky
+#   BACKSYNC_MATRIX_MIRROR    a Debian mirror; default: the one that apt uses on this machine
+#   --pictures [MODE ...]     no tests: takes pictures of all windows and puts those of all versions side by side in
+#                             build/screenshots-matrix; default modes: light and dark
+#   Other arguments are passed to pytest.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -34,12 +34,12 @@ debian_mirror() {
     if [ -n "${BACKSYNC_MATRIX_MIRROR:-}" ]; then
         printf '%s\n' "$BACKSYNC_MATRIX_MIRROR"
     elif grep -qx 'ID=debian' /etc/os-release; then
-        # The one with the release itself, not the one with security updates.
+        # The mirror of the release itself, not the one of its security updates.
         apt-get indextargets --format "\$(SITE)" 'Created-By: Packages' | awk '!/security/ && !found++'
     fi
 }
 
-# Mounts only what a program needs; they vanish with the namespace, however it ends.
+# Runs a command in a chroot, with the mounts that programs need. The mounts end with their namespace.
 enter() {
     unshare --mount --pid --fork --kill-child sh -c '
         set -e
@@ -68,8 +68,8 @@ make_chroot() {
 
 install_into() {
     local chroot=$1 release=$2 mirror=$3
-    # An older debootstrap does not know the newest release by name; all are made as sid is. The index of a release in
-    # the making may have run out while its mirror was behind.
+    # An older debootstrap has no script for the newest release, so the script of sid is used for all. The package index
+    # of an unreleased Debian may have expired if the mirror is behind.
     debootstrap --variant=minbase "$release" "$chroot" "$mirror" /usr/share/debootstrap/scripts/sid &&
         cp /etc/resolv.conf "$chroot/etc/resolv.conf" &&
         printf '127.0.0.1 localhost\n::1 localhost\n' >"$chroot/etc/hosts" &&
@@ -96,14 +96,14 @@ from qt.core import qVersion
 import platform
 print(".".join(map(str, numeric_version)), platform.python_version(), qVersion())'
 
-# The sources as they are now, committed or not, without what .gitignore names.
+# Copies the current sources, committed or not, without ignored files.
 copy_sources() {
     rm -rf "$1/backsync"
     mkdir "$1/backsync"
     git -c safe.directory="$PWD" ls-files -z --cached --others --exclude-standard |
         while IFS= read -r -d '' file; do [ ! -e "$file" ] || printf '%s\0' "$file"; done |
         tar --create --null --files-from=- | tar --extract --no-same-owner --directory "$1/backsync"
-    # Hardcover's whole schema, where it lies beside the repository.
+    # Hardcover's full schema, if it is beside the repository.
     rm -rf "$1/shared"
     if [ -e "../$schema" ]; then
         install -D --mode 644 "../$schema" "$1/$schema"
@@ -193,5 +193,5 @@ main() {
     return $failed
 }
 
-# On one line: a script that is edited while it runs is otherwise read on from the wrong place.
+# On one line: bash reads a script while it runs, and would continue at the wrong place if the file is edited meanwhile.
 main "$@"; exit
