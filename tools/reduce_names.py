@@ -24,7 +24,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / 'tests'), str(ROOT / 'tools')]
 
-from build_zip import MODULES
+from build_zip import module_files
 from harness.names import CONVENTION_MODULES, QT, imported_modules
 
 TARGET = ROOT / 'tests' / 'data' / 'calibre-6.2.1-names.json'
@@ -53,7 +53,7 @@ print(json.dumps({'version': sys.version_info[:2], 'modules': found}))
 
 
 def shipped_trees() -> list[ast.Module]:
-    return [ast.parse(ROOT.joinpath(f'{module}.py').read_text(encoding='utf-8')) for module in MODULES]
+    return [ast.parse(path.read_text(encoding='utf-8')) for path in module_files(ROOT).values()]
 
 
 def used_qt_names(trees: Iterable[ast.Module]) -> set[str]:

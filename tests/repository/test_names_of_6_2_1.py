@@ -6,6 +6,7 @@ import json
 import textwrap
 
 import pytest
+import reduce_names
 from build_zip import module_files
 from harness.names import Class, Names, check
 from harness.start import ROOT
@@ -27,6 +28,10 @@ def problems(source: str, newer: tuple[tuple[str, str], ...] = ()) -> list[str]:
 def test_shipped_module_uses_old_names_only(name: str) -> None:
     source = ROOT.joinpath(name).read_text(encoding='utf-8')
     assert check(source, name, NAMES) == []
+
+
+def test_the_list_is_made_for_the_modules_of_every_package() -> None:
+    assert len(reduce_names.shipped_trees()) == len(module_files(ROOT))
 
 
 @pytest.mark.parametrize(
