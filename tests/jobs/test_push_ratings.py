@@ -577,6 +577,23 @@ def test_what_can_never_be_undone_does_not_hide_the_push_before(make_shelf: Make
     assert shelf.undo() is None
 
 
+def test_what_is_undone_already_under_a_new_id_does_not_hide_the_push_before(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([book('Dune', 12, 4), book('Emma', 11)])
+    shelf.push()
+    shelf.api.set_field('rating', {2: 2})
+    shelf.push()
+    # Emma is retired meanwhile, and the book that it was merged into still has the old rating.
+    merged = merged_catalogue()
+    merged.shelf = [*shelf.service.catalogue.shelf, ShelfRow(35, 15, rating=4.5)]
+    shelf.service.server.catalogue = merged
+    outcome = shelf.undo()
+    assert outcome is not None
+    assert counts(outcome) == (0, 0, 0, 0, 1)
+    shelf.undo()
+    assert ratings(shelf) == {11: 1.0, 12: None, 15: 4.5}
+    assert shelf.undo() is None
+
+
 def test_what_failed_this_time_can_be_undone_the_next(make_shelf: MakeShelf) -> None:
     shelf = make_shelf([book('Dune', 12, 4)])
     shelf.push()
