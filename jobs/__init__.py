@@ -1,4 +1,4 @@
-"""The jobs, each the four steps read, plan, show, apply; windows and command line run the same ones.
+"""The jobs: read, plan, show, apply. Windows and command line run the same functions.
 
-May import services, library, rules, transport and base. Knows no Qt.
+May import jobs, services, library, rules, transport and base. No Qt.
 """

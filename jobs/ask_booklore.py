@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asks the user's own BookLore server which of Calibre's books it knows on Hardcover, before Hardcover is asked.
+"""Gets Hardcover ids of Calibre's books from the user's BookLore server, before Hardcover is asked.
 
-Knows no Qt, and writes nothing to BookLore.
+Writes nothing to BookLore. No Qt.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ ASKING = text('Asking BookLore...')
 
 
 class BookLoreSource:
-    """The server as the first source of Hardcover ids: called with Calibre's books, it says which ones it knows.
+    """A source of Hardcover ids for `fetch_ids`, made for one fetch. Called with books, it returns their matches.
 
-    `requests` counts what was sent to the server. One object serves one fetch.
+    `requests` is the number of HTTP requests that were sent to the server.
     """
 
     def __init__(self, settings: Settings, reporter: Reporter, limits: Limits | None = None) -> None:
@@ -47,9 +47,11 @@ class BookLoreSource:
         return self._server.requests if self._server is not None else 0
 
     def __call__(self, books: Sequence[CalibreBook], cancel: Cancel) -> Mapping[int, SourceMatch]:
-        """One log-in, one list, and, where the list leaves Hardcover out, a batch call for every BATCH_SIZE books.
+        """Log in, list the server's books and match them. Returns {Calibre's book id: match}.
 
-        Raises BackSyncError where the server gives no list; what goes wrong later costs only the rest.
+        If no book in the list has a Hardcover id, possible matches are requested in batches of BATCH_SIZE: the list
+        omits these ids on some servers (documented). Raises BackSyncError if log-in or list fails; failures of batches
+        are only logged.
         """
         self._reporter.status(ASKING)
         settings = self._settings
@@ -61,9 +63,9 @@ class BookLoreSource:
                 raise SignInRefused(errors.BOOKLORE_REFUSED)
             server.log_in(cancel)
             self._server_books = {book.book_id: book for book in server.books(cancel)}
-            # A list that tells what one book is on Hardcover tells it of all.
+            # A server includes Hardcover ids in its list for all books or for none.
             if not any(book.is_known for book in self._server_books.values()):
-                with self._rest_given_up():
+                with self._failure_logged():
                     self._complete(server, worth_asking(books, self._server_books.values()), cancel)
         matches = match_books(books, self._server_books.values())
         self._reporter.log(
@@ -72,9 +74,9 @@ class BookLoreSource:
         return matches
 
     def last_resort(self, books: Sequence[CalibreBook], cancel: Cancel) -> Mapping[int, SourceMatch]:
-        """For books that nothing else resolved: single requests, MOST_SINGLES at most.
+        """Matches for books that were found nowhere else, by one request a book, MOST_SINGLES at most.
 
-        Only where the server keeps its ids to itself otherwise; elsewhere everything was told by the first call.
+        Returns {} unless list and batches of this server lack Hardcover ids: otherwise the first call has returned all.
         """
         if self._server is None or not self._batch_missing:
             return {}
@@ -87,7 +89,7 @@ class BookLoreSource:
             f'Note: this BookLore tells Hardcover ids only one book at a time; '
             f'asking for {len(asked)} of the {len(wanted)} books that may be there.'
         )
-        with self._server as server, self._rest_given_up():
+        with self._server as server, self._failure_logged():
             each(self._single(server), asked, cancel, self._reporter.progress)
         return match_books(books, self._server_books.values())
 
@@ -108,7 +110,7 @@ class BookLoreSource:
         return ask
 
     @contextmanager
-    def _rest_given_up(self) -> Iterator[None]:
+    def _failure_logged(self) -> Iterator[None]:
         try:
             yield
         except Cancelled:
@@ -118,12 +120,12 @@ class BookLoreSource:
 
 
 def source_from(settings: Settings, reporter: Reporter) -> BookLoreSource | None:
-    """The server that the settings name, None where they name none."""
+    """The BookLore server in the settings, None if there is no address."""
     return BookLoreSource(settings, reporter) if settings.booklore_url else None
 
 
 def try_connection(url: str, username: str, password: Secret, cancel: Cancel, limits: Limits | None = None) -> Text:
-    """What a server has to offer, in words, in three requests at most. Raises BackSyncError, which says why not."""
+    """Describe in one sentence what the server provides, with three requests at most. Raises BackSyncError."""
     with Server(url, username, password, limits) as server:
         server.log_in(cancel)
         books = server.books(cancel)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Signing in to BookFusion with a browser: a code that the reader enters there, and the wait for the token.
+"""Signing in to BookFusion with a browser: the OAuth device flow, in which the user enters a code there.
 
-Works for accounts of every kind and meets no password. Knows neither Qt nor Calibre's database.
+Works for accounts of every kind, and handles no password. No Qt, no Calibre database.
 """
 
 from __future__ import annotations
@@ -32,12 +32,13 @@ GRANT_TYPE = 'urn:ietf:params:oauth:grant-type:device_code'
 FALLBACK_PAGE = 'https://www.bookfusion.com/device'
 BOOKFUSION_HOSTS = frozenset({'bookfusion.com', 'www.bookfusion.com'})
 
-# Seconds. What the server says counts within the bounds; what is missing or makes no sense is the fallback.
+# Seconds. Values from the server are clamped to these bounds; a missing or invalid value is replaced by the fallback
+# (documented for interval and expiry).
 FALLBACK_INTERVAL, SHORTEST_INTERVAL, LONGEST_INTERVAL = 5.0, 0.1, 60.0
 FALLBACK_EXPIRY, LONGEST_EXPIRY = 600.0, 3600.0
 SLOW_DOWN_STEP = 5.0
 LONGEST_PAUSE_IN_TROUBLE = 30.0
-# The wait itself is what tries again, so a single poll does not, and gives up soon.
+# A poll is neither retried nor waited for long, because the next poll follows anyway.
 ASKED_TO_WAIT = frozenset({429, 503})
 POLL_LIMITS = Limits(read_timeout=10.0, total_timeout=20.0, retry_delays=())
 
@@ -55,9 +56,10 @@ NOT_SIGNED_IN_BEFORE = text('There was no browser sign-in to forget.')
 
 @dataclass(frozen=True)
 class DeviceCode:
-    """What the reader needs to sign in: `user_code` is entered on `page`; `complete_page` has it filled in, or is ''.
+    """What the user needs to sign in: `user_code` has to be entered on `page`.
 
-    `interval` is the time between two polls, `expires_in` the life of the code, both in seconds.
+    `complete_page` is the same page with the code filled in, '' if the server provides none. `interval` is the time
+    between two polls and `expires_in` the lifetime of the code, both in seconds.
     """
 
     user_code: str
@@ -69,13 +71,13 @@ class DeviceCode:
 
     @property
     def page_to_open(self) -> str:
-        """The address for the browser of this computer."""
+        """The URL to open in a browser on this computer."""
         return self.complete_page or self.page
 
 
 @dataclass(frozen=True)
 class SignedIn:
-    """A browser sign-in that is saved. `books` counts the reader's books on BookFusion, None where it does not tell."""
+    """A saved browser sign-in. `books` is the number of books on BookFusion, None if the server does not report it."""
 
     books: int | None
 
@@ -92,7 +94,7 @@ class SignedIn:
 
 @dataclass(frozen=True)
 class WaitStep:
-    """What a sign-in waits for, in words. `in_trouble`: something went wrong, and is tried again."""
+    """A status of the wait, for the user. `in_trouble` is True if a request failed and will be tried again."""
 
     sentence: Text
     in_trouble: bool = False
@@ -100,7 +102,11 @@ class WaitStep:
 
 @dataclass(frozen=True)
 class _Poll:
-    """What one look at the server brought: a token, or how to go on. `slower` and `retry_after` in seconds."""
+    """The result of one poll. Without a `token` the wait continues.
+
+    `slower` is what the server adds to the interval and `retry_after` its minimum for the next wait, both in seconds.
+    `trouble` describes a problem to the user. `failed` is True if the next polls should back off.
+    """
 
     token: Secret | None = None
     slower: float = 0.0
@@ -110,23 +116,24 @@ class _Poll:
 
     @property
     def step(self) -> WaitStep:
-        """How the wait goes on after it."""
+        """The status to report after this poll."""
         if self.trouble is None:
             return WaitStep(WAITING)
         return WaitStep(STILL_WAITING.with_values(trouble=self.trouble), in_trouble=True)
 
 
-def _understood(response: Response) -> _Poll:
+def _parse_poll(response: Response) -> _Poll:
+    """Raises SignInRefused if the user declined or the code has expired."""
     data = mapping(response.data)
-    said = data.get('error')
-    if said == 'access_denied':
+    error = data.get('error')
+    if error == 'access_denied':
         raise SignInRefused(errors.SIGN_IN_DENIED)
-    if said == 'expired_token':
+    if error == 'expired_token':
         raise SignInRefused(errors.SIGN_IN_EXPIRED)
-    # HTTP 400 with invalid_grant is what BookFusion says while the code has not been entered.
-    if said in ('authorization_pending', 'invalid_grant'):
+    # BookFusion responds with 400 invalid_grant until the code has been entered (seen by other clients).
+    if error in ('authorization_pending', 'invalid_grant'):
         return _Poll()
-    if said == 'slow_down':
+    if error == 'slow_down':
         return _Poll(slower=SLOW_DOWN_STEP)
     if response.status in ASKED_TO_WAIT:
         trouble = errors.SERVER_TROUBLE.with_values(service=SERVICE, status=response.status)
@@ -144,9 +151,10 @@ def _understood(response: Response) -> _Poll:
 class BrowserSignIn:
     """The device-code flow of the user API (`/api/user/auth/device` and `/api/user/auth/token`).
 
-    `client_id` names the program that asks. BookFusion gives no ids to others, so this is the public one of its own
-    KOReader plugin, which other open clients use as well; it is no secret, and whoever has one of their own passes it.
-    `clock` gives seconds that only go forward, `pause(cancel, seconds)` waits; tests bring their own.
+    `base` is the URL of the user API. `client_id` identifies the client; the default is that of BookFusion's own
+    KOReader plugin, which is public and which other open clients use too (seen in their code). `clock` returns
+    monotonic seconds and `pause(cancel, seconds)` waits; both can be replaced in tests. `report_wait` is called with a
+    sentence when a request waits for a retry. Raises SettingsTrouble for an invalid `base`.
     """
 
     def __init__(
@@ -173,7 +181,7 @@ class BrowserSignIn:
         self._polling.close()
 
     def start(self, cancel: Cancel) -> DeviceCode:
-        """A fresh code. Raises SignInRefused, ApiGone, ServerTrouble, Cancelled."""
+        """Request a new code. Raises SignInRefused, ApiGone, ServerTrouble, Cancelled."""
         response = self._send(self._asking, '/api/user/auth/device', {'client_id': self._client_id}, cancel)
         if response.status in GONE:
             raise ApiGone(errors.API_GONE)
@@ -198,16 +206,16 @@ class BrowserSignIn:
         )
 
     def _trusted(self, address: object) -> str:
-        """The address if a browser may be sent there, '' otherwise: a server's word must not open just anything."""
+        """The URL if it may be opened in a browser, otherwise '': a server must not make us open arbitrary URLs."""
         if not isinstance(address, str) or not is_trusted_page(address.strip(), self._loopback):
             return ''
         return address.strip()
 
     def wait(self, code: DeviceCode, cancel: Cancel, report: Callable[[WaitStep], None] = lambda step: None) -> Secret:
-        """The token, once the code has been entered. `report` hears what the wait goes through.
+        """Poll until the code has been entered, and return the token. `report` is called with every status of the wait.
 
-        Only the reader's answer and the end of the code's life end it: trouble with the network is waited through.
-        Raises SignInRefused when the reader says no or the code is too old, Cancelled.
+        Network and server errors do not end the wait. Raises SignInRefused if the user declines or the code expires,
+        Cancelled.
         """
         deadline = self._clock() + code.expires_in
         interval = pause = code.interval
@@ -224,13 +232,13 @@ class BrowserSignIn:
                 return poll.token
             report(poll.step)
             interval += poll.slower
-            # A network that comes and goes, a server under strain: each further poll waits longer.
+            # Back off exponentially while polls fail in a row.
             failures = failures + 1 if poll.failed else 0
             longer = min(interval * 2 ** min(failures, 10), LONGEST_PAUSE_IN_TROUBLE)
             pause = max(interval, longer, min(poll.retry_after, LONGEST_RETRY_AFTER))
 
     def _poll(self, code: DeviceCode, cancel: Cancel) -> _Poll:
-        """One look whether the code has been entered. Raises SignInRefused where there is nothing left to wait for."""
+        """Ask once for the token. Raises SignInRefused if the user declined or the code has expired, Cancelled."""
         payload = {
             'grant_type': GRANT_TYPE,
             'client_id': self._client_id,
@@ -240,7 +248,7 @@ class BrowserSignIn:
             response = self._send(self._polling, '/api/user/auth/token', payload, cancel)
         except ServerTrouble as trouble:
             return _Poll(trouble=trouble.sentence, failed=True)
-        return _understood(response)
+        return _parse_poll(response)
 
     def _send(self, client: HttpClient, path: str, payload: object, cancel: Cancel) -> Response:
         hand_back = ASKED_TO_WAIT if client is self._polling else frozenset()
@@ -249,8 +257,8 @@ class BrowserSignIn:
 
 
 def is_trusted_page(address: str, loopback: bool = False) -> bool:
-    """Whether a browser may be sent to this address: BookFusion over https, or, for `loopback`, this computer."""
-    # Browsers and urlsplit disagree on backslashes, white space and user names: none of them gets that far.
+    """True if the URL may be opened in a browser: BookFusion over https or, with `loopback`, this computer."""
+    # Browsers and urlsplit disagree on backslashes, white space and user names, so URLs with these are refused.
     if len(address) > LONGEST_ADDRESS or not re.fullmatch(r"https?://[\w.~:/?#\[\]!$&'()*+,;=%-]+", address, re.ASCII):
         return False
     try:
@@ -268,7 +276,7 @@ def _showable(code: str) -> bool:
 
 
 def _seconds(value: object, fallback: float, least: float, most: float) -> float:
-    """A time as the server gives it, within bounds; the fallback where it is no positive number."""
+    """A duration from the server, clamped to the bounds; `fallback` if it is not a positive number."""
     number = parse_number(value)
     return min(max(number, least), most) if number is not None and number > 0 else fallback
 
@@ -280,9 +288,10 @@ def sign_in(
     cancel: Cancel,
     client_id: str = CLIENT_ID,
 ) -> SignedIn:
-    """The whole sign-in: `show` gets the code to display, the token is tried and saved, never a password.
+    """Sign in: request a code, wait until it is entered, test the token and save it.
 
-    Raises SignInRefused, ApiGone, ServerTrouble, SettingsTrouble, Cancelled; then nothing was saved.
+    `show` is called once with the code to display, `report` with every status of the wait. Raises SignInRefused,
+    ApiGone, ServerTrouble, SettingsTrouble, Cancelled; nothing has been saved then.
     """
     base = settings.bookfusion_user_api_base
     try:
@@ -300,9 +309,10 @@ def sign_in(
 
 
 def count_books(base: str, token: Secret, cancel: Cancel) -> int | None:
-    """How many books the account of a token has; None where BookFusion does not tell or cannot be asked.
+    """The number of books of a token's account; None if BookFusion does not report it or the request fails.
 
-    Nothing that is known of BookFusion gives the account's name. Raises SignInRefused for a token that is not taken.
+    No known API returns the account's name, so this is what the user is shown. Raises SignInRefused if the token is not
+    accepted, Cancelled.
     """
     with HttpClient(SERVICE, USER_AGENT, POLL_LIMITS) as client:
         api = UserApi(client, base, Account('', Secret(''), token, device=''))
@@ -312,7 +322,7 @@ def count_books(base: str, token: Secret, cancel: Cancel) -> int | None:
 
 
 def sign_out() -> bool:
-    """Forgets the token; False where there was none."""
+    """Erase the token. False if there was none. Raises SettingsTrouble."""
     signed_in = bool(load().settings.bookfusion_token)
     if signed_in:
         save({'bookfusion_token': ''})
@@ -320,5 +330,5 @@ def sign_out() -> bool:
 
 
 def erase_password() -> None:
-    """Forgets a stored password."""
+    """Erase the stored BookFusion password. Raises SettingsTrouble."""
     save({'password': ''})

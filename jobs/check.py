@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Looks at everything that is set up, in a few requests and without writing, and says whether a sync will work.
+"""The check behind Test Connection and the command `check`: whether a sync will work, in a few requests.
 
-Settles on the user's own account what nobody has published about the services. Each look gives its findings; nothing
-of a record goes into them but counts. Knows no Qt.
+Also records how the services behave where that is not documented. Findings contain counts, never values of a record.
+Writes nothing. No Qt.
 """
 
 from __future__ import annotations
@@ -45,27 +45,28 @@ from .check_findings import (
     library_failed,
 )
 from .hardcover_account import check_token
-from .sync import OpenLibrary, http_client, left_out, rules_for, untold_columns
+from .sync import OpenLibrary, http_client, left_out, rules_for, unfilled_columns
 
 CHECKING = text('Checking {service}...')
 
 
 @dataclass(frozen=True)
-class _Looking:
-    """How things are looked at: who is told, what ends it, how patiently."""
+class _Context:
+    """The reporter, cancel flag and request limits of a check."""
 
     reporter: Reporter
     cancel: Cancel
     limits: Limits | None
 
-    def begin(self, what: Text | str) -> None:
+    def start(self, what: Text | str) -> None:
+        """Report that the check of `what` starts. Raises Cancelled."""
         self.cancel.check()
         self.reporter.status(CHECKING.with_values(service=what))
 
 
 @dataclass(frozen=True)
 class _CalibreSide:
-    """What the services are compared with: the settings, and of the library what a sync would use."""
+    """The settings, and what a sync would read from the library. `rules` is None if a sync cannot write."""
 
     settings: Settings
     identifiers: Mapping[int, str] = field(default_factory=dict)
@@ -80,19 +81,19 @@ def check(
     settings: Settings | None = None,
     limits: Limits | None = None,
 ) -> CheckReport:
-    """Checks the library, BookFusion and, where they are set up, Hardcover and BookLore.
+    """Check the library, BookFusion and, if they are set up, Hardcover and BookLore.
 
-    `settings` replaces the saved ones, for a form that has not been saved. What fails is in the report; raised are
-    only Cancelled, and SettingsTrouble for a settings file that cannot be read.
+    `settings` replaces the saved settings, for a form that has not been saved. Failures are part of the report. Raises
+    Cancelled, and SettingsTrouble if the settings file cannot be read.
     """
-    looking = _Looking(reporter, cancel, limits)
-    calibre, library_findings = _look_at_library(looking, open_library, settings)
+    context = _Context(reporter, cancel, limits)
+    calibre, library_findings = _check_library(context, open_library, settings)
     findings = (
         _versions(),
         *library_findings,
-        *_look_at_bookfusion(looking, calibre),
-        *_look_at_hardcover(looking, calibre.settings),
-        *_look_at_booklore(looking, calibre.settings),
+        *_check_bookfusion(context, calibre),
+        *_check_hardcover(context, calibre.settings),
+        *_check_booklore(context, calibre.settings),
     )
     return CheckReport(findings)
 
@@ -101,17 +102,17 @@ def _versions() -> Versions:
     return Versions('.'.join(map(str, numeric_version)), platform.python_version(), platform.system())
 
 
-def _look_at_library(
-    looking: _Looking, open_library: OpenLibrary, given: Settings | None
+def _check_library(
+    context: _Context, open_library: OpenLibrary, given: Settings | None
 ) -> tuple[_CalibreSide, Sequence[Finding]]:
-    """Calibre's side, and the settings that hold for it; without a library, those of the file."""
-    looking.begin(text('the Calibre library'))
+    """Read the library and its settings; if there is no library, the settings of the file."""
+    context.start(text('the Calibre library'))
     try:
         with open_library() as library:
             settings, notes = _settings(library, given)
             identifiers = library.identifiers(IDENTIFIER)
             books = LibraryFound(len(library.api.all_book_ids()), len(identifiers))
-            columns, rules = _look_at_columns(library, settings)
+            columns, rules = _check_columns(library, settings)
             calibre = _CalibreSide(settings, identifiers, library.titles(list(identifiers)), rules)
             return calibre, (notes, books, columns)
     except LibraryTrouble as error:
@@ -126,27 +127,27 @@ def _settings(library: Library | None, given: Settings | None) -> tuple[Settings
     return loaded.settings, Notes(loaded.problems)
 
 
-def _look_at_columns(library: Library, settings: Settings) -> tuple[ColumnsFound, SyncRules | None]:
-    """The columns of the settings, and the rules of a sync, None where one cannot write."""
+def _check_columns(library: Library, settings: Settings) -> tuple[ColumnsFound, SyncRules | None]:
+    """The state of the chosen columns, and the rules of a sync, None if a sync cannot write."""
     columns, chosen = library.columns(), settings.columns
     states = {row: state_of(row, chosen, columns) for row in COLUMNS}
     try:
         rules, _left_out = rules_for(library, settings)
     except SettingsTrouble as error:
         return ColumnsFound(chosen, states, error=error), None
-    # They could be used by themselves: the sync's own words say why they are not.
+    # Such columns have the right type, so only the log line of a sync says why they are not used.
     twice = [left_out(row, state, chosen, columns) for row, state in states.items() if state is ColumnState.USED_TWICE]
     return ColumnsFound(chosen, states, twice), rules
 
 
-def _look_at_bookfusion(looking: _Looking, calibre: _CalibreSide) -> Sequence[Finding]:
-    """Signs in and reads a sample; what fails keeps a sync from working."""
-    looking.begin(SERVICE)
-    settings, cancel = calibre.settings, looking.cancel
+def _check_bookfusion(context: _Context, calibre: _CalibreSide) -> Sequence[Finding]:
+    """Sign in and read a sample. A failure here means that a sync will not work."""
+    context.start(SERVICE)
+    settings, cancel = calibre.settings, context.cancel
     notes: list[str] = []
     try:
         account = Account.from_settings(settings, ensure_device())
-        with http_client(SERVICE, settings, looking.reporter, looking.limits) as client:
+        with http_client(SERVICE, settings, context.reporter, context.limits) as client:
             sample = read_from_either(
                 client,
                 settings,
@@ -162,7 +163,7 @@ def _look_at_bookfusion(looking: _Looking, calibre: _CalibreSide) -> Sequence[Fi
     return (
         Notes(notes),
         _describe(sample, client.requests),
-        Notes(_columns_that_stay(sample, calibre.rules)),
+        Notes(_unfilled_columns(sample, calibre.rules)),
         _compare(sample, calibre),
     )
 
@@ -185,17 +186,17 @@ def _describe(sample: Sample, requests: int) -> BookFusionFound:
     )
 
 
-def _columns_that_stay(sample: Sample, rules: SyncRules | None) -> Sequence[str]:
-    """The sync's own lines for columns that this interface cannot fill."""
+def _unfilled_columns(sample: Sample, rules: SyncRules | None) -> Sequence[str]:
+    """The log lines of a sync for columns that this API does not fill."""
     if rules is None:
         return ()
     api = sample.api
     kind = FetchedLibrary((), api.id_spaces, api.interface, api.has_read_time, api.has_lists)
-    return untold_columns(rules, kind)
+    return unfilled_columns(rules, kind)
 
 
 def _compare(sample: Sample, calibre: _CalibreSide) -> IdSpacesFound:
-    """Calibre's identifiers against every id space of the sample."""
+    """Match Calibre's identifiers with every id space of the sample."""
     records, id_spaces = sample.records, sample.api.id_spaces
     return IdSpacesFound(
         identifiers=len(calibre.identifiers),
@@ -204,14 +205,14 @@ def _compare(sample: Sample, calibre: _CalibreSide) -> IdSpacesFound:
     )
 
 
-def _look_at_hardcover(looking: _Looking, settings: Settings) -> Sequence[Finding]:
-    """Whose account it is and what its key may do, where one is set up. Does not decide about a sync."""
+def _check_hardcover(context: _Context, settings: Settings) -> Sequence[Finding]:
+    """Check the Hardcover key if there is one. Has no influence on the verdict."""
     if not settings.hardcover_token:
         return ()
-    looking.begin('Hardcover')
+    context.start('Hardcover')
     try:
         token_check = check_token(
-            settings.hardcover_token, settings.hardcover_api_url, looking.reporter, looking.cancel
+            settings.hardcover_token, settings.hardcover_api_url, context.reporter, context.cancel
         )
     except Cancelled:
         raise
@@ -220,18 +221,18 @@ def _look_at_hardcover(looking: _Looking, settings: Settings) -> Sequence[Findin
     return (HardcoverFound(token_check),)
 
 
-def _look_at_booklore(looking: _Looking, settings: Settings) -> Sequence[Finding]:
-    """What the BookLore server answers, where one is set up. Does not decide about a sync."""
+def _check_booklore(context: _Context, settings: Settings) -> Sequence[Finding]:
+    """Check the BookLore server if there is one. Has no influence on the verdict."""
     if not settings.booklore_url:
         return ()
-    looking.begin('BookLore')
+    context.start('BookLore')
     try:
         sentence = try_connection(
             settings.booklore_url,
             settings.booklore_username,
             settings.booklore_password,
-            looking.cancel,
-            looking.limits,
+            context.cancel,
+            context.limits,
         )
     except Cancelled:
         raise

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a check found, part by part: lines for people, the same for programs, and the verdict that follows from them.
+"""The findings of a check, as sentences for users and as JSON for programs, and the verdict.
 
-Holds counts and names, no secret and no value of a record: a report is made to be pasted into a bug report. Asks
-nothing of anybody.
+Findings contain counts and names, but no secret and no value of a record, so that a report can be pasted into a bug
+report. No network, no Calibre.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SIGN_IN_PROBLEM = text('BookFusion does not accept the sign-in')
 BOOKFUSION_PROBLEM = text('the BookFusion library cannot be read')
 LIBRARY_PROBLEM = text('the Calibre library cannot be read')
 COLUMN_PROBLEM = text('the Last Read Column cannot be used')
-# Where there are several the first of these is told first, and its error is the report's.
+# By priority: the verdict starts with the first of these, and its error is the error of the report.
 PROBLEMS = (ACCOUNT_PROBLEM, SIGN_IN_PROBLEM, BOOKFUSION_PROBLEM, LIBRARY_PROBLEM, COLUMN_PROBLEM)
 
 SINGLE_CAME = text('A reading position that did not come with its book came when it was asked for by itself.')
@@ -47,7 +47,7 @@ COLUMN_WORDS = {
     ColumnState.WRONG_TYPE: text('has the wrong type'),
     ColumnState.USED_TWICE: text('can be used'),
 }
-# Programs are told whether a column can be used by itself.
+# For programs a column counts as usable if only another setting keeps it from being used.
 JSON_STATES = {ColumnState.USED_TWICE: ColumnState.USABLE}
 PAGE_SIZE_WORDS = {
     PageSizes.HONOURED: text('per_page is honoured: {pages}.'),
@@ -58,31 +58,32 @@ PAGE_SIZE_WORDS = {
 
 
 class Problem(NamedTuple):
-    """What keeps a sync from working: one of PROBLEMS, which goes into the verdict, and the error itself."""
+    """The reason why a sync will not work: one of PROBLEMS for the verdict, and the error."""
 
     phrase: Text
     error: BackSyncError
 
 
 class Finding:
-    """What was found about one part. Each kind says what it has to say; by itself a finding has nothing to tell."""
+    """The finding about one part of a check. Subclasses override what they have to report."""
 
     def lines(self) -> Sequence[Text]:
-        """For people."""
+        """Sentences for the user."""
         return ()
 
     def data(self) -> Mapping[str, object]:
-        """For programs: what it adds to the JSON object, fit for JSON."""
+        """The keys that this finding adds to the JSON object, with values that JSON can represent."""
         return {}
 
     @property
     def problem(self) -> Problem | None:
+        """The reason why a sync will not work, None if this finding is none."""
         return None
 
 
 @dataclass(frozen=True)
 class Notes(Finding):
-    """Sentences that come in English from elsewhere, and that programs are not told."""
+    """Sentences in English from other modules. They are not part of the JSON object."""
 
     sentences: Sequence[str]
 
@@ -92,25 +93,25 @@ class Notes(Finding):
 
 @dataclass(frozen=True)
 class Failed(Finding):
-    """A part that cannot be looked at. `line` has a place for the error's {sentence}.
+    """A part that could not be checked. `line` has the placeholder {sentence} for the error's message.
 
-    `told` is what programs are told, `keeps_from_syncing` one of PROBLEMS, None where a sync does without the part.
+    `json_data` is the finding's `data()`. `problem_phrase` is one of PROBLEMS, None if a sync works without the part.
     """
 
     line: Text
     error: BackSyncError
-    told: Mapping[str, object] = field(default_factory=dict)
-    keeps_from_syncing: Text | None = None
+    json_data: Mapping[str, object] = field(default_factory=dict)
+    problem_phrase: Text | None = None
 
     def lines(self) -> Sequence[Text]:
         return [self.line.with_values(sentence=self.error.sentence)]
 
     def data(self) -> Mapping[str, object]:
-        return self.told
+        return self.json_data
 
     @property
     def problem(self) -> Problem | None:
-        return Problem(self.keeps_from_syncing, self.error) if self.keeps_from_syncing is not None else None
+        return Problem(self.problem_phrase, self.error) if self.problem_phrase is not None else None
 
 
 def library_failed(error: BackSyncError) -> Failed:
@@ -136,7 +137,7 @@ def booklore_failed(error: BackSyncError) -> Failed:
 
 @dataclass(frozen=True)
 class Versions(Finding):
-    """What runs."""
+    """The versions of plugin, Calibre and Python, and the operating system."""
 
     calibre: str
     python: str
@@ -153,7 +154,7 @@ class Versions(Finding):
 
 @dataclass(frozen=True)
 class LibraryFound(Finding):
-    """How many books Calibre has, and how many of them have an identifier of ours."""
+    """The number of books in the library, and of those with a `bookfusion` identifier."""
 
     books: int
     identifiers: int
@@ -173,10 +174,10 @@ class LibraryFound(Finding):
 
 @dataclass(frozen=True)
 class ColumnsFound(Finding):
-    """Whether the columns of the settings can be used.
+    """Whether the chosen columns can be used.
 
-    `chosen` has their names by setting. `error` is why nothing can be written; where there is none, `left_out` has the
-    sync's own lines for those that could be used by themselves and are not.
+    `chosen` maps keys of settings to lookup names. `error` is the reason why a sync cannot write, or None. `left_out`
+    has the log lines of a sync for columns that it skips although their type is right.
     """
 
     chosen: Mapping[str, str]
@@ -204,12 +205,17 @@ class ColumnsFound(Finding):
 
 @dataclass(frozen=True)
 class BookFusionFound(Finding):
-    """What a sample of the library shows of the service.
+    """What a sample of the BookFusion library shows.
 
-    `total` is how many records the server says there are, None where it does not; `read` were looked at, `beyond`
-    more were only counted, and `whole` says that there are no others. `pages` are the small and the large page.
-    `single_position` is whether a position came that was asked for by itself, None where none was. `fields` counts
-    the types of every field's values.
+    `interface`         the name of the API; `is_user_api` is False for the private API
+    `total`             number of records that the server reports (`Total-Count`), None if it does not
+    `read`              number of records that were examined
+    `beyond`            number of further records that were only counted
+    `whole`             True if there are no other records
+    `pages`             size requested and number of records received, for the small page and for the large one
+    `single_position`   whether a separate request returned a reading position, None if there was no such request
+    `fields`            for every field, how many values of each type were received
+    `requests`          HTTP requests that were sent
     """
 
     interface: str
@@ -244,7 +250,7 @@ class BookFusionFound(Finding):
         return [*lines, *self._field_lines()]
 
     def _count_words(self) -> Text:
-        """How many records there are, as far as a sample can tell."""
+        """The number of records, as far as the sample shows it."""
         if self.total is not None:
             return counted(
                 'BookFusion: {count} record, as Total-Count says.',
@@ -294,7 +300,10 @@ class BookFusionFound(Finding):
 
 @dataclass(frozen=True)
 class IdSpacesFound(Finding):
-    """How many of Calibre's `identifiers` are ids of the records read, in each space, and of `several` records."""
+    """How many of Calibre's identifiers match records of the sample, for each id space.
+
+    `identifiers` is the number of all, `several` the number of those that match more than one record.
+    """
 
     identifiers: int
     spaces: Sequence[IdSpace]
@@ -327,12 +336,13 @@ class IdSpacesFound(Finding):
 
 @dataclass(frozen=True)
 class HardcoverFound(Finding):
-    """Whose account it is, and what its key may do."""
+    """The Hardcover account and the permissions of its key."""
 
     check: TokenCheck
 
     @property
     def working(self) -> list[str]:
+        """The scopes that were tested successfully."""
         return [scope for scope in SCOPES if scope not in (*self.check.missing, *self.check.untested)]
 
     def lines(self) -> Sequence[Text]:
@@ -364,7 +374,7 @@ class HardcoverFound(Finding):
 
 @dataclass(frozen=True)
 class BookLoreFound(Finding):
-    """What the server has to offer, in its own words."""
+    """What the BookLore server provides, as a sentence."""
 
     sentence: Text
 
@@ -380,18 +390,18 @@ AnyFinding = TypeVar('AnyFinding', bound=Finding)
 
 @dataclass(frozen=True)
 class CheckReport:
-    """The findings in the order in which they are told, and what follows from them."""
+    """All findings in the order of the report."""
 
     findings: Sequence[Finding]
 
     @property
     def lines(self) -> tuple[Text, ...]:
-        """For people, without the verdict."""
+        """Sentences for the user, without the verdict."""
         return tuple(line for finding in self.findings for line in finding.lines())
 
     @property
     def data(self) -> dict[str, object]:
-        """The JSON object. The keys `works` and `verdict` are always there, `error` where a sync will not work."""
+        """The JSON object. `works` and `verdict` are always present, `error` only if a sync will not work."""
         data = {key: value for finding in self.findings for key, value in finding.data().items()}
         data.update(works=self.works, verdict=str(self.verdict))
         if self.problem is not None:
@@ -400,7 +410,7 @@ class CheckReport:
 
     @property
     def problem(self) -> BackSyncError | None:
-        """The first error that keeps a sync from working, None where it will work."""
+        """The first error because of which a sync will not work, None if it will work."""
         problems = self._problems
         return problems[0].error if problems else None
 
@@ -410,13 +420,13 @@ class CheckReport:
 
     @property
     def verdict(self) -> Text:
-        """The last sentence: whether a sync will work, and what is to be known beforehand."""
+        """One sentence: whether a sync will work, with its most important limitation."""
         phrases = [problem.phrase for problem in self._problems]
         if len(phrases) > 1:
             return WILL_NOT_WORK_TWICE.with_values(problem=phrases[0], other=phrases[1])
         if phrases:
             return WILL_NOT_WORK.with_values(problem=phrases[0])
-        sample, ids = self._the(BookFusionFound), self._the(IdSpacesFound)
+        sample, ids = self._finding(BookFusionFound), self._finding(IdSpacesFound)
         if not sample.read:
             return NOTHING_THERE
         if not ids.identifiers:
@@ -430,6 +440,6 @@ class CheckReport:
         problems = [finding.problem for finding in self.findings if finding.problem is not None]
         return sorted(problems, key=lambda problem: PROBLEMS.index(problem.phrase))
 
-    def _the(self, kind: type[AnyFinding]) -> AnyFinding:
-        """The finding of this kind, which is there where nothing is wrong."""
+    def _finding(self, kind: type[AnyFinding]) -> AnyFinding:
+        """The finding of this kind. It exists if there are no problems."""
         return next(finding for finding in self.findings if isinstance(finding, kind))

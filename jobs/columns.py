@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The custom columns that the plugin offers to create, and what a library still lacks for a first sync.
+"""Creation of custom columns, and the check for what a first sync still needs.
 
-Creates and never changes: a column that exists already is used as it is, or left alone. Knows no Qt.
+Existing columns are never changed. No Qt.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .sync import rules_for
 
 @dataclass(frozen=True)
 class PlannedColumn:
-    """What becomes of one wanted column: its lookup name with #, and whether it has to be created."""
+    """A column to set up. `name` is its lookup name with `#`; `create` is False if an existing column is used."""
 
     row: ColumnRow
     new: NewColumn
@@ -33,16 +33,17 @@ class PlannedColumn:
 
 
 def plan_columns(library: Library, keys: Collection[str], current: Settings = settings.DEFAULTS) -> list[PlannedColumn]:
-    """Which columns are created for these settings. One that is chosen or has the right name is used as it is.
+    """Plan a column for each of `keys`, the keys of column settings. Raises LibraryTrouble.
 
-    Where a column of that name has another type, or waits for a restart to go, the new one gets the next free name.
+    An existing column of the right type is used if it is chosen in `current` or has the default name. A new column gets
+    the default name, or the next free one (`#dateread_2`) if that is taken, also by a column that is being deleted.
     """
     existing, waiting = library.columns(), library.columns_awaiting_restart()
     taken, going = library.column_names_taken(), library.columns_going()
     planned: list[PlannedColumn] = []
     for row in COLUMNS:
         if row.new is not None and row.key in keys:
-            # Two columns of one type must not become the same one.
+            # Two settings must not share a column.
             used = {other.name for other in planned}
             good = ({column.name for column in usable_columns(row, existing)} - going | waiting) - used
             chosen, label = current.columns[row.key], row.new.label
@@ -57,19 +58,20 @@ def plan_columns(library: Library, keys: Collection[str], current: Settings = se
 
 
 def create_columns(library: Library, planned: Collection[PlannedColumn], headings: Mapping[str, str]) -> bool:
-    """Creates what has to be, and points the settings of this library at all of them. `headings` go by setting.
+    """Create the planned columns that do not exist, and save all of them as this library's settings.
 
-    True where a restart is needed before they can be used. Raises LibraryTrouble, SettingsTrouble.
+    `headings` maps keys of settings to column headings. Returns True if Calibre must be restarted before the columns
+    can be used. Raises LibraryTrouble, SettingsTrouble.
     """
     used = {column.heading for column in library.columns().values()}
-    for each in planned:
-        if each.create:
-            heading = headings[each.row.key]
+    for column in planned:
+        if column.create:
+            heading = headings[column.row.key]
             if heading in used:
-                heading = f'{heading} ({each.name})'
-            library.add_column(each.name[1:], heading, each.new.datatype, each.new.display)
-    save_columns(library.api, {each.row.key: each.name for each in planned})
-    return any(each.name in library.columns_awaiting_restart() for each in planned)
+                heading = f'{heading} ({column.name})'
+            library.add_column(column.name[1:], heading, column.new.datatype, column.new.display)
+    save_columns(library.api, {column.row.key: column.name for column in planned})
+    return any(column.name in library.columns_awaiting_restart() for column in planned)
 
 
 RESTART_FIRST = text('The columns are created. Restart Calibre to use them.')
@@ -77,7 +79,11 @@ RESTART_FIRST = text('The columns are created. Restart Calibre to use them.')
 
 @dataclass(frozen=True)
 class Missing:
-    """What a first sync still needs; each is None where nothing is missing. `restart`: a restart brings the column."""
+    """What a first sync still needs.
+
+    `account` is the error of a missing account and `column` the message about a missing column, None if nothing is
+    missing. `restart` is True if a restart of Calibre makes the column available.
+    """
 
     account: SettingsTrouble | None
     column: Text | None
@@ -89,7 +95,7 @@ class Missing:
 
 
 def what_is_missing(library: Library | None, current: Settings) -> Missing:
-    """What the settings lack: the errors that a sync would end with, or their words."""
+    """Check the settings without any request. Without a library only the account is checked."""
     account: SettingsTrouble | None = None
     column: Text | None = None
     restart = library is not None and _waits_for_restart(library, current)
@@ -106,13 +112,13 @@ def what_is_missing(library: Library | None, current: Settings) -> Missing:
 
 
 def _waits_for_restart(library: Library, current: Settings) -> bool:
-    """Whether a restart brings a column that a sync cannot do without."""
+    """True if a restart of Calibre makes a column available without which a sync writes nothing."""
     columns, waiting = library.columns(), library.columns_awaiting_restart()
     needed = [row for row in SYNC_COLUMNS if row.is_needed]
     return any(state_of(row, current.columns, columns, waiting) is ColumnState.AWAITING_RESTART for row in needed)
 
 
 def count_identifiers(library: Library) -> tuple[int, int]:
-    """How many books have a `bookfusion` identifier, and how many have none. Raises LibraryTrouble."""
+    """The number of books with and without a `bookfusion` identifier. Raises LibraryTrouble."""
     with_one = len(library.identifiers(IDENTIFIER))
     return with_one, len(library.api.all_book_ids()) - with_one

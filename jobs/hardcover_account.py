@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Hardcover account: its key from a file, whose it is, which permissions it lacks, and a connection with it.
+"""The Hardcover account: reading its API key, checking the key's owner and permissions, connecting with it.
 
-Knows no Qt. A key is a Secret from the moment it is read.
+A key is held as a Secret from the moment it is read. No Qt.
 """
 
 from __future__ import annotations
@@ -25,17 +25,21 @@ from ..services.hardcover_client import LIMITS, SERVICE, Hardcover
 from ..services.hardcover_quota import Pace
 from ..transport.client import HttpClient
 
-# The page that makes a key, with every permission ticked that is needed.
+# The form that creates a key, with the permissions selected that the plugin needs.
 NEW_KEY_PAGE = operations.NEW_KEY_PAGE
 TOKEN_FILE = 'hardcover.token'
 LARGEST_TOKEN_FILE = 64 * 1024
-# Personal keys, keys of apps, and the old ones, which are JWTs: letters, digits and a few marks, never a sentence.
+# The characters of personal access tokens, OAuth tokens and legacy JWTs (documented); a key never contains spaces.
 TOKEN = re.compile(r'[\w.~+/=-]{8,}', re.ASCII)
 
 
 @dataclass(frozen=True)
 class TokenCheck:
-    """Whose key it is, the permissions it is seen to lack, and those that only a write would show."""
+    """The account of a key, and its permissions, called scopes.
+
+    `missing` are scopes that the key lacks. `untested` are scopes that only a write could test. `units_left_today` is
+    the rest of the daily quota, None if Hardcover does not report it. `requests` counts HTTP requests.
+    """
 
     account: Account
     missing: tuple[str, ...]
@@ -45,7 +49,7 @@ class TokenCheck:
 
 
 def token_path() -> Path:
-    """Where Configure Hardcover Account looks for the key."""
+    """The file in which Configure Hardcover Account looks for the key."""
     return plugin_folder() / TOKEN_FILE
 
 
@@ -54,7 +58,11 @@ def looks_like_token(token: str) -> bool:
 
 
 def load_token_file(path: Path | None = None) -> Secret:
-    """The key in a file, by default `hardcover.token`. Raises NoKeyFile, SettingsTrouble; both name the path."""
+    """Read the key from a file in UTF-8 or UTF-16, by default `hardcover.token` in the plugin's folder.
+
+    Raises NoKeyFile if the file is missing or empty, SettingsTrouble if it is unreadable or contains something else.
+    The messages contain the path.
+    """
     path = path or token_path()
     try:
         with path.open('rb') as file:
@@ -63,7 +71,7 @@ def load_token_file(path: Path | None = None) -> Secret:
         raise NoKeyFile(errors.HARDCOVER_KEY_FILE_MISSING, path=path) from None
     except OSError as error:
         raise SettingsTrouble(errors.HARDCOVER_KEY_FILE_UNREADABLE, path=path, reason=error.strerror) from None
-    # Windows' Notepad may write UTF-16.
+    # Notepad on Windows can save UTF-16.
     encoding = 'utf-16' if raw[:2] in (b'\xff\xfe', b'\xfe\xff') else 'utf-8'
     token = clean_token(raw.decode(encoding, 'replace'))
     if not token:
@@ -74,7 +82,7 @@ def load_token_file(path: Path | None = None) -> Secret:
 
 
 def token_from_text(raw: str) -> Secret:
-    """The key in a text that was pasted. Raises SettingsTrouble."""
+    """The key in a pasted text. Raises SettingsTrouble if the text is not a key."""
     token = clean_token(raw)
     if not looks_like_token(token):
         raise SettingsTrouble(errors.HARDCOVER_KEY_NOT_PASTED)
@@ -82,13 +90,17 @@ def token_from_text(raw: str) -> Secret:
 
 
 def save_token(token: Secret) -> None:
-    """Keeps the key in the settings. Raises SettingsTrouble."""
+    """Save the key in the settings. Raises SettingsTrouble."""
     save({'hardcover_token': token.reveal()})
 
 
 @contextmanager
 def connected(settings: Settings, reporter: Reporter, pace: Pace | None = None) -> Iterator[Hardcover]:
-    """A connection to the account of the settings. Raises SettingsTrouble where there is none."""
+    """A client for the account in the settings; its connections are closed at the end of the context.
+
+    `pace` is the rate limiter, by default the one that all clients of the token share. Raises SettingsTrouble if there
+    is no key or the URL is invalid.
+    """
     with HttpClient(SERVICE, USER_AGENT, LIMITS, report_wait=reporter.status) as http:
         yield Hardcover(http, settings.hardcover_api_url, settings.hardcover_token, pace)
 
@@ -96,10 +108,10 @@ def connected(settings: Settings, reporter: Reporter, pace: Pace | None = None) 
 def check_token(
     token: Secret, api_url: str, reporter: Reporter, cancel: Cancel, pace: Pace | None = None
 ) -> TokenCheck:
-    """Asks Hardcover whose key it is and what it may read: three units, nothing is written.
+    """Find out the account of a key and the scopes that it lacks. Costs three units of quota and writes nothing.
 
-    Raises SignInRefused for a wrong or expired key, ScopeMissing where not even the account may be read,
-    ServerTrouble and Cancelled.
+    Raises SignInRefused for a wrong or expired key, ScopeMissing if the key may not even read the account,
+    SettingsTrouble, ServerTrouble, Cancelled.
     """
     with HttpClient(SERVICE, USER_AGENT, LIMITS, report_wait=reporter.status) as http:
         hardcover = Hardcover(http, api_url, token, pace)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The jobs themselves: read, plan, show, apply; told how to report and when to stop.
+"""The sync and its undo: read, plan, show, apply.
 
-The window and the command line run these same functions. Knows no Qt.
+Windows and command line run the same functions. No Qt.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SCANNING = text('Scanning Calibre library...')
 DONE = text('Done - {updated} updated, {skipped} skipped.')
 FETCHED_SOME = text('Fetching BookFusion library... ({done})')
 FETCHED_SOME_OF = text('Fetching BookFusion library... ({done} of {total})')
-# Reading 5000 records takes the server longer than reading 100.
+# Records and seconds: the server needs longer for large pages (seen: another client uses 90 s for 5000 records).
 SLOW_PAGE_SIZE, SLOW_PAGE_TIMEOUT = 200, 90.0
 
 OpenLibrary = Callable[[], AbstractContextManager[Library]]
@@ -45,7 +45,7 @@ OpenLibrary = Callable[[], AbstractContextManager[Library]]
 
 @dataclass(frozen=True)
 class PreparedSync:
-    """A plan, and what is needed to carry it out or to show it."""
+    """A plan, with the rules that it follows from and the `library_id` of the library that it is for."""
 
     plan: SyncPlan
     rules: SyncRules
@@ -54,7 +54,14 @@ class PreparedSync:
 
 @dataclass(frozen=True)
 class SyncOutcome:
-    """How a sync ended. In a dry run, what would have happened."""
+    """The result of a sync; in a dry run, what would have happened. The counts are books, but for `requests`.
+
+    `completed`   number of Completed flags that were set
+    `changes`     the changes that were written
+    `skips`       the reason for each skipped book, by book id
+    `requests`    HTTP requests that were sent
+    `seconds`     duration, without the time that a preview was open
+    """
 
     updated: int
     unchanged: int
@@ -77,9 +84,9 @@ class SyncOutcome:
 
 
 def rules_for(library: Library, settings: Settings) -> tuple[SyncRules, list[str]]:
-    """The rules of a sync in this library, and a line for every optional column that had to be left out.
+    """The rules of a sync, and a log line for every optional column that cannot be used.
 
-    Raises SettingsTrouble where a column that is needed cannot be written.
+    Raises SettingsTrouble if a required column cannot be used.
     """
     columns = library.columns()
     chosen: dict[str, Column] = {}
@@ -96,7 +103,7 @@ def rules_for(library: Library, settings: Settings) -> tuple[SyncRules, list[str
 
 
 def needed_column_error(state: ColumnState, name: str) -> SettingsTrouble:
-    """Why nothing is written: the Last Read Column cannot be used."""
+    """The error for a required column that is in `state`. `name` is its lookup name."""
     if state is ColumnState.NOT_CHOSEN:
         return SettingsTrouble(errors.COLUMN_NOT_CHOSEN)
     if state is ColumnState.MISSING:
@@ -105,7 +112,7 @@ def needed_column_error(state: ColumnState, name: str) -> SettingsTrouble:
 
 
 def left_out(row: ColumnRow, state: ColumnState, chosen: Mapping[str, str], columns: Mapping[str, ColumnInfo]) -> str:
-    """The log's line for a chosen column that is missing, of the wrong type or used for another value already."""
+    """The log line for a chosen column that is missing, has the wrong type or already serves another value."""
     name = chosen[row.key]
     reason = 'does not exist in this library'
     if state is ColumnState.WRONG_TYPE:
@@ -118,7 +125,7 @@ def left_out(row: ColumnRow, state: ColumnState, chosen: Mapping[str, str], colu
 
 
 class _FetchReporter:
-    """Turns the count of a fetch into the status line."""
+    """Reports the progress of a fetch as a status with the number of records."""
 
     def __init__(self, reporter: Reporter) -> None:
         self._reporter = reporter
@@ -131,14 +138,18 @@ class _FetchReporter:
 
 
 def http_client(service: str, settings: Settings, reporter: Reporter, limits: Limits | None = None) -> HttpClient:
-    """A client whose waits show in the status line."""
+    """A client that reports the waits before its retries as a status. `service` is the name used in errors."""
     if limits is None and settings.page_size > SLOW_PAGE_SIZE:
         limits = Limits(read_timeout=SLOW_PAGE_TIMEOUT)
     return HttpClient(service, USER_AGENT, limits, report_wait=reporter.status)
 
 
 class SyncJob:
-    """One sync, step by step. `open_library` is entered twice: to check the columns, and from snapshot to write."""
+    """One sync.
+
+    `open_library` is entered twice: to check the columns before the fetch, and from the snapshot to the end of the
+    write. `only` restricts the sync to these book ids. `limits` replaces the timeouts and retries of requests.
+    """
 
     def __init__(
         self,
@@ -158,7 +169,10 @@ class SyncJob:
         self._spent = 0.0
 
     def run(self, dry_run: bool = False) -> SyncOutcome:
-        """Reads, plans and applies. Raises BackSyncError; then nothing was written."""
+        """Read, plan and write; with `dry_run` log the plan instead of writing it.
+
+        Raises BackSyncError; nothing has been written then.
+        """
         fetched = self.fetch()
         with self._open_library() as library:
             prepared = self.prepare(library, fetched)
@@ -168,7 +182,7 @@ class SyncJob:
             return self.apply(library, prepared)
 
     def run_to_preview(self) -> PreparedSync:
-        """Reads and plans only, for a window that shows the plan before `apply`. Raises BackSyncError."""
+        """Read and plan only. The caller shows the plan and may then call `run_from_preview`. Raises BackSyncError."""
         fetched = self.fetch()
         with self._open_library() as library:
             prepared = self.prepare(library, fetched)
@@ -178,9 +192,9 @@ class SyncJob:
     def run_from_preview(
         self, prepared: PreparedSync, ticked: Collection[Change], reporter: Reporter, cancel: Cancel
     ) -> SyncOutcome:
-        """Applies what was ticked of the plan that `run_to_preview` gave, under another reporter and cancel.
+        """Write the `ticked` changes of the plan from `run_to_preview`. Raises BackSyncError.
 
-        The requests count from the beginning, the seconds without the time that the plan was looked at.
+        The outcome counts the requests of both runs. Its seconds do not include the time between them.
         """
         self._reporter, self._cancel = reporter, cancel
         self._started = time.monotonic() - self._spent
@@ -188,7 +202,7 @@ class SyncJob:
             return self.apply(library, prepared, ticked)
 
     def fetch(self) -> FetchedLibrary:
-        """BookFusion's side, after a look at whether there is a column to write it to."""
+        """Check the columns, then fetch all records from BookFusion. Raises BackSyncError."""
         with self._open_library() as library:
             loaded = load(library.api)
             _report_problems(loaded, self._reporter)
@@ -207,12 +221,12 @@ class SyncJob:
             finally:
                 self._requests += client.requests
         logger.info('Fetched %d records from %s', len(fetched.records), fetched.interface)
-        for line in untold_columns(rules, fetched):
+        for line in unfilled_columns(rules, fetched):
             self._reporter.log(line)
         return fetched
 
     def prepare(self, library: Library, fetched: FetchedLibrary) -> PreparedSync:
-        """Calibre's snapshot, and the plan that follows from it."""
+        """Take a snapshot of the library and plan the sync. Raises BackSyncError."""
         self._cancel.check()
         self._reporter.status(SCANNING)
         rules, _problems = rules_for(library, load(library.api).settings)
@@ -225,14 +239,17 @@ class SyncJob:
         return PreparedSync(make_plan(fetched, snapshot, rules, tick), rules, library.library_id)
 
     def show(self, prepared: PreparedSync) -> None:
-        """The plan's lines, in the order of the log."""
+        """Log the whole plan."""
         for note in prepared.plan.notes:
             self._reporter.log(note)
         for entry in prepared.plan.entries:
             self._reporter.log(log_line(entry, local_day))
 
     def apply(self, library: Library, prepared: PreparedSync, ticked: Collection[Change] | None = None) -> SyncOutcome:
-        """Writes the plan, or those of its changes that are ticked. From here on a cancel waits for the end."""
+        """Write all changes of the plan, or those in `ticked`. A write that has started cannot be cancelled.
+
+        Raises LibraryTrouble if another library is open than at the time of planning, or if the write fails; Cancelled.
+        """
         if library.library_id != prepared.library_id:
             raise errors.LibraryTrouble(errors.LIBRARY_SWITCHED)
         changes = prepared.plan.changes if ticked is None else tuple(ticked)
@@ -242,7 +259,7 @@ class SyncJob:
         written = library.write([_cell(change) for change in changes], self._keep_record(library))
         held = {(cell.book_id, cell.column) for cell in written.cells}
         done = tuple(change for change in changes if (change.book_id, change.column) in held)
-        self._tell(prepared.plan, frozenset(done), written)
+        self._log_written(prepared.plan, frozenset(done), written)
         outcome = self.outcome(prepared, done)
         last_sync.remember(library.library_id, outcome.updated, outcome.skipped)
         return outcome
@@ -250,7 +267,7 @@ class SyncJob:
     def _keep_record(self, library: Library) -> Recording:
         return UndoRecords(plugin_folder(), library.library_id).keeping
 
-    def _tell(self, plan: SyncPlan, done: frozenset[Change], written: Written) -> None:
+    def _log_written(self, plan: SyncPlan, done: frozenset[Change], written: Written) -> None:
         for note in plan.notes:
             self._reporter.log(note)
         for entry in plan.entries:
@@ -261,7 +278,7 @@ class SyncJob:
                 self._reporter.log(f'Note: book {book_id} {what} and was left alone.')
 
     def outcome(self, prepared: PreparedSync, done: tuple[Change, ...]) -> SyncOutcome:
-        """The counts; ends the log with them."""
+        """Build the outcome for the changes in `done`, and log and report its counts."""
         plan = prepared.plan
         for line in summary_lines(plan):
             self._reporter.log(line)
@@ -283,7 +300,7 @@ class SyncJob:
 
 
 def check_account(reporter: Reporter, cancel: Cancel) -> None:
-    """Signs in with the stored account, to see whether that works.
+    """Test whether the account in the settings can sign in.
 
     Raises SignInRefused, SettingsTrouble, ServerTrouble, Cancelled.
     """
@@ -299,18 +316,21 @@ def _report_problems(loaded: Loaded, reporter: Reporter) -> None:
         reporter.log(f'Note: {problem}')
 
 
-def untold_columns(rules: SyncRules, fetched: FetchedLibrary) -> list[str]:
-    """A line for every chosen column that the interface in use cannot fill."""
+def unfilled_columns(rules: SyncRules, fetched: FetchedLibrary) -> list[str]:
+    """A log line for every chosen column whose values the API does not provide."""
     lines = []
     for role, column in rules.by_role.items():
         limit = ROW_OF_ROLE[role].user_api_only
-        if limit is not None and not fetched.tells(limit.needs):
+        if limit is not None and not fetched.provides(limit.needs):
             lines.append(f'Note: {limit.log.format(column=column.name, interface=fetched.interface)}')
     return lines
 
 
 def take_snapshot(library: Library, rules: SyncRules, only: Collection[int] | None = None) -> Snapshot:
-    """Calibre's side of the sync, in bulk. Raises LibraryTrouble."""
+    """Read titles, identifiers and current values of the books with a `bookfusion` identifier. Raises LibraryTrouble.
+
+    `only` restricts the snapshot to these book ids.
+    """
     identifiers = library.identifiers(IDENTIFIER, only)
     ids = list(identifiers)
     return Snapshot(
@@ -321,7 +341,7 @@ def take_snapshot(library: Library, rules: SyncRules, only: Collection[int] | No
 
 
 def writing_status(changes: Collection[Change]) -> Text:
-    """What is being written: dates, or flags where there are no dates, or whatever else there is."""
+    """The status during the write: the number of dates; of Completed flags if there are no dates; else of values."""
     dates = sum(change.role == 'last_read' for change in changes)
     if dates:
         return counted('Writing {count} date to Calibre...', 'Writing {count} dates to Calibre...', dates)
@@ -338,7 +358,7 @@ def _cell(change: Change) -> Cell:
 
 
 def undo_last(library: Library, reporter: Reporter) -> UndoOutcome:
-    """Puts back what the last sync replaced. Raises LibraryTrouble."""
+    """Restore the values that the last sync of this library replaced, and log the result. Raises LibraryTrouble."""
     outcome = UndoRecords(plugin_folder(), library.library_id).undo_last(library)
     for sentence in undo_sentences(outcome):
         reporter.log(str(sentence))
@@ -347,7 +367,7 @@ def undo_last(library: Library, reporter: Reporter) -> UndoOutcome:
 
 
 def undo_sentences(outcome: UndoOutcome) -> list[Text]:
-    """What an undo did, for people."""
+    """The result of an undo in sentences for the user."""
     if outcome.when is None:
         return [text('There is no sync left to undo.')]
     day = _local_moment(outcome.when)

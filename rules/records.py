@@ -90,7 +90,7 @@ class FetchedLibrary:
     has_read_time: bool = False
     has_lists: bool = False
 
-    def tells(self, what: str) -> bool:
+    def provides(self, what: str) -> bool:
         """True if the API provides this kind of data: READ_TIME or LISTS."""
         return {READ_TIME: self.has_read_time, LISTS: self.has_lists}[what]
 

@@ -78,7 +78,7 @@ class TestTable:
     def test_what_only_the_user_api_tells_has_a_flag(self) -> None:
         told = FetchedLibrary((), (), 'test', has_read_time=True)
         needs = {row.user_api_only.needs for row in COLUMNS if row.user_api_only is not None}
-        assert {need: told.tells(need) for need in needs} == {READ_TIME: True, LISTS: False}
+        assert {need: told.provides(need) for need in needs} == {READ_TIME: True, LISTS: False}
 
     def test_no_other_module_names_a_column_by_its_key(self) -> None:
         """A further column is a row here and a rule in `rules/sync_plan`; these two are chosen for more than a sync."""
