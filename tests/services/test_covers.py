@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
 from calibre_plugins.bookfusionbacksync.base.errors import Cancelled
 from calibre_plugins.bookfusionbacksync.services.covers import Covers
-from harness.hardcover import Service, hardcover_service, small_catalogue
+from harness.hardcover import Service
 from harness.network import USER_AGENT, cancelling
 from standins.faults import Hang
 from standins.hardcover import PNG
-
-
-@pytest.fixture
-def service() -> Iterator[Service]:
-    with hardcover_service(small_catalogue()) as made:
-        yield made
-        assert made.server.violations == []
 
 
 def test_covers_come_without_credentials_and_only_over_safe_ways(service: Service) -> None:

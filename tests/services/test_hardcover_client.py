@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
@@ -29,7 +29,7 @@ from calibre_plugins.bookfusionbacksync.services.hardcover_quota import (
     Pace,
 )
 from calibre_plugins.bookfusionbacksync.transport.client import HttpClient
-from harness.hardcover import Service, hardcover_service, small_catalogue
+from harness.hardcover import Service, hardcover_service
 from harness.network import ENDLESS, QUICK, USER_AGENT, cancelling
 from harness.secrets import TEST_HARDCOVER_TOKEN
 from standins.common import unused_port
@@ -79,13 +79,6 @@ ASKS: dict[str, tuple[Ask, str]] = {
 }
 every_ask = pytest.mark.parametrize(('ask', 'scope'), ASKS.values(), ids=ASKS)
 every_read = pytest.mark.parametrize('ask', [ask for ask, scope in ASKS.values() if scope.startswith('read')])
-
-
-@pytest.fixture
-def service() -> Iterator[Service]:
-    with hardcover_service(small_catalogue()) as made:
-        yield made
-        assert made.server.violations == []
 
 
 def failure(service: Service, ask: Ask = who_am_i, token: str | None = None) -> BackSyncError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
 
@@ -18,18 +17,11 @@ from calibre_plugins.bookfusionbacksync.services.hardcover_quota import (
     parse_limits,
     shared_pace,
 )
-from harness.hardcover import Service, StillClock, hardcover_service, small_catalogue
+from harness.hardcover import Service, StillClock, hardcover_service
 from hypothesis import given
 from hypothesis import strategies as st
 from standins.faults import Status
 from standins.hardcover import generate_catalogue
-
-
-@pytest.fixture
-def service() -> Iterator[Service]:
-    with hardcover_service(small_catalogue()) as made:
-        yield made
-        assert made.server.violations == []
 
 
 @pytest.mark.parametrize('headers', ['standard', 'legacy', 'both', 'none'])
