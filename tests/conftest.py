@@ -1,6 +1,6 @@
-"""Starts Calibre for the tests and gives them libraries, commands, the whole GUI and the stand-in services.
+"""Starts Calibre for the tests, and provides fixtures: libraries, commands, the whole GUI, the stand-in services.
 
-See docs of each fixture; the parts are in tests/harness.
+See the docstring of each fixture. Their parts are in tests/harness.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-# Nothing of Calibre may be imported before this.
+# `start` must run before anything of Calibre is imported.
 from harness.start import EVIDENCE_VARIABLE, IMPORT_NAME, start
 
 SESSION = start()
@@ -39,14 +39,14 @@ if TYPE_CHECKING:
 # Set in the workers of pytest-xdist only.
 WORKER = os.environ.get('PYTEST_XDIST_WORKER')
 EVIDENCE = Evidence(SESSION.evidence, WORKER or 'main')
-# A machine that is busy with something else is no failure.
+# A slow machine must not fail a test.
 hypothesis.settings.register_profile('patient', deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile('patient')
 LAST_MODULE = 'test_secrets_everywhere.py'
 
 
 def pytest_configure() -> None:
-    """Workers, which inherit this environment, put their evidence where this process puts its own."""
+    """Let pytest-xdist's workers, which inherit the environment, store their evidence in the same folder."""
     os.environ[EVIDENCE_VARIABLE] = str(SESSION.evidence)
 
 
@@ -55,7 +55,7 @@ def pytest_sessionfinish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The search for secrets comes last, when everything has been written."""
+    """Run the search for secrets last, after everything has been written."""
     items.sort(key=lambda item: item.path.name == LAST_MODULE)
 
 
@@ -65,7 +65,7 @@ def encodable(text: str) -> str:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Writes half surrogates, which some tests use on purpose, so that a report can be sent from process to process."""
+    """Escape lone surrogates, which some tests use, so that a report can be sent from a worker to the main process."""
     report = yield
     report.sections = [(title, encodable(text)) for title, text in report.sections]
     if report.longrepr is not None and encodable(said := str(report.longrepr)) != said:
@@ -74,14 +74,14 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Keeps what each phase of each test printed and logged."""
+    """Store what every phase of a test printed and logged."""
     for title, text in report.sections:
         EVIDENCE.add_output(report.nodeid, title, text)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Ends modal dialogs that nobody answers: inside them no time-out would ever be heard."""
+    """Close modal dialogs that no test answers: pytest's time-out does not interrupt their event loop."""
     watchdog = ModalWatchdog.start()
     try:
         yield
@@ -93,7 +93,7 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
 
 @pytest.fixture(scope='session')
 def qapp_cls() -> type:
-    """pytest-qt makes Calibre's own application, with its icons, fonts and palette."""
+    """Calibre's application class for pytest-qt, with Calibre's icons, fonts and palette."""
     from calibre.gui2 import Application
 
     return Application
@@ -106,7 +106,7 @@ def qapp_args() -> list[str]:
 
 @pytest.fixture(scope='session')
 def evidence() -> Evidence:
-    """Everything the tests have made the plugin write so far."""
+    """Everything that the plugin has written in the tests so far."""
     return EVIDENCE
 
 
@@ -117,20 +117,20 @@ def calibre_lock() -> CalibreLock:
 
 @pytest.fixture
 def calibre_is_running(calibre_lock: CalibreLock) -> Iterator[None]:
-    """Holds Calibre's per-user lock, as a running Calibre does, for the length of the test."""
+    """Holds Calibre's per-user lock during the test, as a running Calibre does."""
     with calibre_lock.hold():
         yield
 
 
 @pytest.fixture(scope='session')
 def plugin_zip() -> Path:
-    """The zip that was built for, and is installed in, this run."""
+    """The zip that was built and installed for this run."""
     return SESSION.zip
 
 
 @pytest.fixture(autouse=True)
 def clean_settings(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Each test starts with the plugin's default settings, without its log, its undo record and its caches."""
+    """Gives each test the plugin's default settings, and no log file, no undo records and no caches."""
     folder = Path(config_dir, 'plugins', IMPORT_NAME)
     from calibre_plugins.bookfusionbacksync.base import log_file
 
@@ -156,8 +156,9 @@ def library_maker(tmp_path_factory: pytest.TempPathFactory) -> LibraryMaker:
 def make_library(library_maker: LibraryMaker, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[MakeLibrary]:
     """`make_library(books, columns)` makes a real Calibre library and returns its folder; see LibraryMaker.make.
 
-    Without `columns` it has #dateread (a date) and #completed (yes/no); {"#note": "text"} or, with more arguments of
-    create_custom_column, {"#state": {"datatype": "enumeration", "display": {"enum_values": ["Read"]}}} replace them.
+    The default columns are #dateread (a date) and #completed (yes/no). `columns` replaces them: {"#note": "text"}, or,
+    with more arguments of create_custom_column,
+    {"#state": {"datatype": "enumeration", "display": {"enum_values": ["Read"]}}}.
     """
     made: list[Path] = []
 
@@ -172,7 +173,7 @@ def make_library(library_maker: LibraryMaker, tmp_path: Path, request: pytest.Fi
 
 @pytest.fixture
 def open_library() -> Iterator[Callable[[Path], LibraryDatabase]]:
-    """`open_library(folder)` gives Calibre's LibraryDatabase, closed after the test; `.new_api` is its cache."""
+    """`open_library(folder)` returns Calibre's LibraryDatabase, which is closed after the test; see its `new_api`."""
     opened: list[LibraryDatabase] = []
 
     def open_it(folder: Path) -> LibraryDatabase:
@@ -186,7 +187,7 @@ def open_library() -> Iterator[Callable[[Path], LibraryDatabase]]:
 
 @pytest.fixture(scope='session')
 def config_template() -> Path:
-    """This process's configuration as it was right after the plugin was installed."""
+    """A copy of this process's configuration with the plugin installed, before any test has changed it."""
     template = SESSION.folder / 'config-template'
     shutil.copytree(SESSION.config, template, ignore=shutil.ignore_patterns(f'{IMPORT_NAME}*'))
     return template
@@ -197,7 +198,7 @@ def config_folder(config_template: Path, tmp_path: Path, request: pytest.Fixture
     """A configuration folder for this test's subprocesses, with the plugin installed and no settings yet."""
     folder = tmp_path / 'calibre-config'
     shutil.copytree(config_template, folder)
-    # Calibre notes where the zip of a plugin is; what removes the plugin must not remove the one that others still use.
+    # Calibre stores the path of a plugin's zip. A test that removes the plugin must remove its own copy only.
     noted = folder / 'customize.py.json'
     noted.write_text(noted.read_text(encoding='utf-8').replace(str(SESSION.config), str(folder)), encoding='utf-8')
     yield folder
@@ -219,8 +220,8 @@ class RunCommand(Protocol):
 def run_cli(config_folder: Path, calibre_lock: CalibreLock, request: pytest.FixtureRequest) -> RunCommand:
     """`run_cli("sync", "--library", folder, settings={...})` runs the installed plugin's command line.
 
-    `settings` replaces the settings file first; without it the file stays as the last call left it. `env` is added
-    to the environment. The configuration is the test's `config_folder`.
+    `settings` replaces the settings file first; without it the file stays unchanged. `env` is added to the
+    environment. The configuration is the test's `config_folder`.
     """
 
     def run_it(
@@ -281,7 +282,7 @@ def run_gui(config_folder: Path, calibre_lock: CalibreLock, request: pytest.Fixt
 
 @pytest.fixture
 def in_good_order() -> Callable[[GuiRun], Any]:
-    """`in_good_order(done)` is what the script returned, after a look at how Calibre ended."""
+    """`in_good_order(done)` asserts that Calibre ended without an error, and returns the script's result."""
 
     def look(done: GuiRun) -> Any:
         assert done.returncode == 0, done.stderr
@@ -297,7 +298,7 @@ def in_good_order() -> Callable[[GuiRun], Any]:
 
 @pytest.fixture
 def bookfusion() -> Iterator[BookFusionStandIn]:
-    """A local stand-in for BookFusion, running in a thread of this process; its account has the tests' secrets."""
+    """A local stand-in for BookFusion in threads of this process. Its account has the tests' secrets."""
     from standins.bookfusion import BookFusionStandIn
 
     with BookFusionStandIn(password=TEST_PASSWORD, token=TEST_USER_TOKEN) as service:
@@ -315,7 +316,7 @@ def open_desk(
 ) -> Iterator[OpenDesk]:
     """`open_desk(library, completed_column='#completed')` opens the plugin's dialog on a library; see desk.Desk.
 
-    The settings are those of an account on the stand-in, and what is given.
+    The settings are an account on the stand-in and the keyword arguments.
     """
     from calibre_plugins.bookfusionbacksync.base import settings as plugin_settings
     from harness.desk import Desk
@@ -349,7 +350,7 @@ def answers(qtbot: Any) -> Iterator[Answers]:
 
 @pytest.fixture
 def browser(qapp: Any) -> Iterator[Browser]:
-    """Takes the addresses that the plugin would hand to the browser; see desk.Browser."""
+    """Records the URLs that the plugin would open in a browser; see desk.Browser."""
     from harness.desk import Browser
 
     with Browser() as catcher:

@@ -1,4 +1,4 @@
-"""What holds for every record that is read from BookFusion."""
+"""An assertion about parsed records of BookFusion."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from calibre_plugins.bookfusionbacksync.services.bookfusion_answers import EARLI
 
 
 def assert_sound(record: ReadingRecord) -> None:
+    """Assert the types and ranges that every parsed record must have, whatever the server sent."""
     for moment in (record.last_read_at, record.position_updated_at):
         if isinstance(moment, datetime):
             assert EARLIEST <= moment < LATEST

@@ -1,4 +1,4 @@
-"""What the tests of BookLore share: a server with nothing remembered of it, its settings, and books on both sides."""
+"""Shared by the tests of BookLore: a server, its settings, and books on both sides."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PATIENT = Limits(connect_timeout=5, read_timeout=20, total_timeout=40, retry_del
 
 @contextmanager
 def booklore_server() -> Iterator[BookLoreStandIn]:
-    """A stand-in that has refused nobody yet."""
+    """A stand-in. Refused passwords, which the plugin remembers in the process, are forgotten before and after."""
     booklore._refused.clear()
     with BookLoreStandIn(password=TEST_BOOKLORE_PASSWORD, token=TEST_BOOKLORE_TOKEN) as running:
         yield running
@@ -32,7 +32,10 @@ def settings_for(server: BookLoreStandIn, password: str = TEST_BOOKLORE_PASSWORD
 
 
 def pairs(count: int, known: Callable[[int], bool]) -> tuple[list[CalibreBook], list[ServerBook]]:
-    """Books of Calibre, and those of them that the server has too; one in three is told by its ISBN, ASIN or names."""
+    """`count` books in Calibre, and those with a `known` number on the server.
+
+    A third each is identified by ISBN, by ASIN, and by title and author.
+    """
     ours, theirs = [], []
     for number in range(1, count + 1):
         title, author = f'Volume {number}', f'Writer {number % 7} Surname'

@@ -1,4 +1,4 @@
-"""Books, settings and looks that the tests of the command line share."""
+"""Shared by the tests of the command line: books, settings, and functions that inspect files."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def account(service: BookFusionStandIn, **more: Any) -> dict[str, Any]:
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    """The SHA-256 of every file below the folder, by its path there."""
+    """The SHA-256 of every file below the folder, by relative path."""
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in folder.rglob('*')
@@ -52,22 +52,22 @@ def hashes(folder: Path) -> dict[str, str]:
 
 
 def rows(folder: Path, query: str) -> list[tuple[Any, ...]]:
-    """What a query finds in the library's database, as another program reads it."""
+    """The rows that a query returns from the library's database, read by SQLite and not by Calibre."""
     with closing(sqlite3.connect(f'file:{folder / "metadata.db"}?mode=ro', uri=True)) as database:
         return list(database.execute(query))
 
 
 def plugin_folder(config: Path) -> Path:
-    """Where the plugin keeps its log and its records in this configuration."""
+    """The plugin's own folder in this configuration."""
     return config / 'plugins' / IMPORT_NAME
 
 
 def utc(day: int) -> str:
-    """The moment `READ` that many days later, as BookFusion writes it."""
+    """`READ` plus so many days, in BookFusion's format."""
     return (READ + timedelta(days=day)).strftime('%Y-%m-%dT%H:%M:%S.000Z')
 
 
 def one_line(text: str) -> str:
-    """The only line of an error output."""
+    """The only line of an output. Fails if there is not exactly one."""
     (line,) = text.splitlines()
     return line

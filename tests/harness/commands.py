@@ -1,4 +1,4 @@
-"""Runs Calibre's command line programs on a configuration of their own, as a user would."""
+"""Runs Calibre's command line programs with a separate configuration."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Settings = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Finished:
-    """How a command ended: exit code (negative: killed by that signal) and what it wrote, decoded as UTF-8."""
+    """The result of a command: exit code (negative: killed by that signal) and outputs, decoded as UTF-8."""
 
     returncode: int
     stdout: str
@@ -38,7 +38,7 @@ class Finished:
 
 
 def executable(name: str) -> str:
-    """One of Calibre's programs: beside the running interpreter, where Calibre says, or on PATH."""
+    """The path of one of Calibre's programs. Raises FileNotFoundError."""
     folder = getattr(sys, 'executables_location', None) or str(Path(sys.executable).parent)
     found = shutil.which(name, path=folder) or shutil.which(name)
     if found is None:
@@ -51,7 +51,7 @@ def settings_path(config: Path) -> Path:
 
 
 def write_settings(config: Path, settings: Settings) -> None:
-    """Replaces the plugin's settings file."""
+    """Write the plugin's settings file."""
     path = settings_path(config)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(dict(settings), indent=2), encoding='utf-8')
@@ -60,9 +60,9 @@ def write_settings(config: Path, settings: Settings) -> None:
 
 @contextmanager
 def calibre_environment(config: Path, extra: Mapping[str, str] | None = None) -> Iterator[dict[str, str]]:
-    """The environment for a Calibre of its own: this configuration, and a folder for temporary files, then removed."""
+    """The environment for a Calibre with this configuration and a temporary folder, which is deleted at the end."""
     with tempfile.TemporaryDirectory(prefix='calibre-temp-', dir=config.parent) as temporary:
-        # Calibre looks there for e-book readers: it finds none, and so leaves the developer's own alone.
+        # Calibre searches this folder for e-book readers. An empty one keeps it from the developer's own devices.
         devices = Path(temporary, 'sys', 'bus', 'usb', 'devices')
         devices.mkdir(parents=True)
         yield {
@@ -82,7 +82,7 @@ def run(
     stdin: str | None = None,
     cwd: Path | None = None,
 ) -> Finished:
-    """Runs a command to its end; after `timeout` seconds it is killed, and TimeoutExpired shows what it had written."""
+    """Run a command. After `timeout` seconds it is killed and TimeoutExpired, with its output so far, is raised."""
     done = subprocess.run(
         command,
         env=dict(environment),
@@ -98,5 +98,5 @@ def run(
 
 
 def plugin_command(*arguments: str) -> list[str]:
-    """The command line that hands the arguments to the installed plugin."""
+    """The command line that runs the installed plugin with these arguments."""
     return [executable('calibre-debug'), '-r', PLUGIN_NAME, '--', *arguments]

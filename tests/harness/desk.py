@@ -1,6 +1,6 @@
-"""What the plugin's windows are opened on in tests that need no whole Calibre: a real library, and nothing else.
+"""Opens the plugin's windows on a real library, without Calibre's main window.
 
-What the plugin asks of Calibre's own main window is tested in the whole of it (see gui.py).
+What the plugin does with Calibre's main window is tested in the whole GUI (see gui.py).
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from qt.core import QApplication, QDesktopServices, QObject, QTimer, QUrl, QWidg
 
 
 def handle_events() -> None:
-    """Handles all events that are on their way: what they were to do has been done."""
+    """Process all pending events, and those that they cause."""
     for _time in range(3):
         QApplication.sendPostedEvents()
         QApplication.processEvents()
 
 
 class LibraryWindow(QWidget):
-    """Stands where Calibre's main window stands: holds the open library, and whatever a test gives it."""
+    """Takes the place of Calibre's main window: has the open library, and the attributes that a test sets."""
 
     status_bar: Any = None
     quit: Any = None
@@ -33,7 +33,7 @@ class LibraryWindow(QWidget):
 
 
 class CountingJobs(Jobs):
-    """Notes which books Calibre's book list would have been asked to show anew."""
+    """Records the books that Calibre's book list would refresh."""
 
     def __init__(self, window: LibraryWindow) -> None:
         super().__init__(window)
@@ -44,7 +44,7 @@ class CountingJobs(Jobs):
 
 
 class Desk:
-    """The plugin's MainDialog on a real library, as a test sees and uses it."""
+    """The plugin's MainDialog on a real library, with methods for tests."""
 
     def __init__(self, qtbot: Any, database: LibraryDatabase) -> None:
         from calibre_plugins.bookfusionbacksync.main import MainDialog
@@ -54,7 +54,7 @@ class Desk:
         self.settings_opened = 0
         self.window = LibraryWindow(database)
         self._closed = False
-        # pytest-qt deletes its widgets before fixtures are torn down: a job that still ran would never tell of its end.
+        # pytest-qt deletes its widgets before fixtures are torn down. A job that still runs could not report its end.
         qtbot.addWidget(self.window, before_close_func=lambda window: self.close())
         self.jobs = CountingJobs(self.window)
         self.dialog = MainDialog(self.window, self.jobs, self._show_settings)
@@ -64,7 +64,7 @@ class Desk:
         self.settings_opened += 1
 
     def close(self) -> None:
-        """Closes the window and waits for what still runs; once."""
+        """Close the window and wait for running jobs. Further calls do nothing."""
         if self._closed:
             return
         self._closed = True
@@ -74,24 +74,24 @@ class Desk:
         self.dialog.deleteLater()
 
     def idle(self) -> None:
-        """Waits for the end of the job, though not as long as a job would wait for a server that says nothing."""
+        """Wait for the end of the job, but not as long as a job waits for a server that does not respond."""
         self.qtbot.waitUntil(lambda: not self.jobs.busy, timeout=20_000)
 
     def child(self, name: str) -> Any:
-        """The widget of that object name; fails when there is none."""
+        """The widget with this object name. Fails if there is none."""
         found = self.dialog.findChild(QWidget, name)
         assert found is not None, name
         return found
 
     def click(self, name: str) -> None:
-        """Clicks a button as a user can: one that is hidden or disabled fails the test."""
+        """Click a button. Fails if it is hidden or disabled."""
         button = self.child(name)
         assert button.isVisible(), name
         assert button.isEnabled(), name
         button.click()
 
     def run(self, name: str) -> str:
-        """Clicks a button, waits for the end of the job, and returns the status line."""
+        """Click a button, wait for the end of the job, and return the status line."""
         self.click(name)
         self.idle()
         return self.status
@@ -105,19 +105,19 @@ class Desk:
         return str(self.child('log').toPlainText()).splitlines()
 
     def use_book_list(self, book_list: Any) -> Any:
-        """Lets the window ask this one instead of Calibre's book list."""
+        """Make the window use this book list instead of Calibre's."""
         self.dialog.book_list = self.dialog.result_bar.book_list = book_list
         return book_list
 
     def see_preview(self) -> Any:
-        """Clicks Preview and waits for the table."""
+        """Click Preview, wait for its window, and return it."""
         self.click('preview')
         self.qtbot.waitUntil(lambda: self.dialog._preview_dialog is not None, timeout=20_000)
         return self.dialog._preview_dialog
 
 
 class Answers:
-    """Answers modal dialogs: `answers(respond)` before a call that opens one; `asked` are those that came."""
+    """Answers modal dialogs. Call `answers(respond)` before a call that opens one; `asked` holds the answered ones."""
 
     def __init__(self) -> None:
         self.asked: list[Any] = []
@@ -127,11 +127,11 @@ class Answers:
         self._timer.timeout.connect(self._look)
 
     def __call__(self, respond: Callable[[Any], Any]) -> list[Any]:
-        """`respond(dialog)` is called once the next dialog is there."""
+        """Call `respond(dialog)` when the next dialog opens. Returns `asked`."""
         return self.when(lambda dialog: True, respond)
 
     def when(self, ready: Callable[[Any], Any], respond: Callable[[Any], Any]) -> list[Any]:
-        """The same, for the first dialog of which `ready(dialog)` is, or becomes, true."""
+        """The same, but for the first dialog for which `ready(dialog)` is or becomes true."""
         self._waiting.append((ready, respond))
         self._timer.start()
         return self.asked
@@ -154,7 +154,7 @@ class Answers:
 
 
 class Browser(QObject):
-    """Takes the addresses that Qt would hand to the browser, or to whatever opens files."""
+    """Records the URLs that Qt would open in the browser or another program."""
 
     SCHEMES = ('http', 'https', 'file')
 

@@ -1,4 +1,4 @@
-"""Examples of the Hardcover dialogs, filled with all that may be awkward to show: for screenshots and for tests."""
+"""Examples of the Hardcover dialogs with data that is difficult to show, for screenshots and tests."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def covers() -> dict[int, bytes]:
 
 
 def picker_question(**changes: object) -> Question:
-    """A full question; `changes` are fields of Question."""
+    """A Question with all fields set; `changes` replaces some."""
     values = {
         'book': BOOK,
         'candidates': CANDIDATES,
@@ -120,7 +120,7 @@ def picker_question(**changes: object) -> Question:
 
 
 class Window:
-    """As much of Calibre's window as the dialogs ask for: an open library, a selection, and a book list to refresh."""
+    """The part of Calibre's window that the dialogs use: an open library, a selection, and a book list."""
 
     def __init__(self, database: Any, selected: Sequence[int] = ()) -> None:
         self.current_db = database
@@ -143,7 +143,8 @@ class Window:
         return self.library_view
 
     def ids_to_rows(self, ids: Sequence[int]) -> dict[int, int]:
-        return {each: each for each in ids if each not in self.hidden_by_search | self.not_in_the_virtual_library}
+        hidden = self.hidden_by_search | self.not_in_the_virtual_library
+        return {book_id: book_id for book_id in ids if book_id not in hidden}
 
     def clear(self) -> None:
         self.hidden_by_search.clear()
@@ -153,7 +154,7 @@ class Window:
 
 
 def change(number: int, **changes: Any) -> RatingChange:
-    """A rating that differs; `changes` are fields of RatingChange."""
+    """A RatingChange with all fields set; `changes` replaces some."""
     values = {
         'book_id': number,
         'title': f'Volume {number}',
@@ -187,7 +188,7 @@ def planned_push(
 ) -> PlannedPush:
     warning = replace(FEED_WARNING, count=len(changes)) if len(changes) >= MANY_FOR_A_FEED else None
     plan = RatingPlan(tuple(changes), tuple(skipped), unchanged)
-    return PlannedPush(plan, OWNER, 'library', lambda some: cost_of(some, len(some), 5), 2, 2, warning)
+    return PlannedPush(plan, OWNER, 'library', lambda chosen: cost_of(chosen, len(chosen), 5), 2, 2, warning)
 
 
 def preview(parent: QWidget, planned: PlannedPush) -> RatingPreview:
@@ -272,7 +273,10 @@ def ended(dialog: JobDialog, show: Callable[[], None]) -> JobDialog:
 
 
 def example_dialogs(database: Any) -> Iterator[tuple[str, Callable[[], QWidget]]]:
-    """Every Hardcover window in every state worth looking at: its name, and what makes it. Needs an open library."""
+    """All Hardcover windows in all their states, as pairs of a name and a function that makes the window.
+
+    `database` is an open library.
+    """
     window = Window(database)
     jobs = Jobs(window)
     lacking = TokenCheck(OWNER, ('read:library',), ('write:library',), 4980, 3)

@@ -1,6 +1,6 @@
-"""Collects whatever the tests make the plugin write, so that one last test can look for secrets in all of it.
+"""Collects everything that the plugin writes in the tests, so that the last test can search it for secrets.
 
-Knows nothing of the plugin but which of its files hold secrets by design.
+Knows nothing about the plugin except which of its files contain secrets by design.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from pathlib import Path
 
 from harness.secrets import ALL, leaks
 
-# The settings (also when set aside because they are not JSON) and the file a user puts the Hardcover token into.
+# The settings file (also if it was renamed because it is not JSON), and the file for the Hardcover token.
 SECRET_BY_DESIGN = ('bookfusionbacksync.json', 'hardcover.token')
-# What neither holds text of ours nor is worth the copying.
+# Files of these types contain no text of the plugin.
 UNINTERESTING = {'.zip', '.mo', '.epub', '.png', '.svg', '.rcc'}
 LARGEST = 50_000_000
 
 
 class Evidence:
-    """A folder of outputs and copies of files, all in files named after the test they come from.
+    """A folder with outputs and copies of files, named after the test that they come from.
 
-    Several processes may share the folder, each under a name of its own.
+    Several processes may share the folder; each must have a different name.
     """
 
     def __init__(self, folder: Path, process: str = 'main') -> None:
@@ -33,15 +33,15 @@ class Evidence:
         self.known = folder / 'secrets'
         self.process = process
         self.numbers = itertools.count()
-        for one in (self.folder, self.ended, self.known):
-            one.mkdir(parents=True, exist_ok=True)
+        for subfolder in (self.folder, self.ended, self.known):
+            subfolder.mkdir(parents=True, exist_ok=True)
 
     def _place(self, source: str, name: str) -> Path:
         safe = ''.join(letter if letter.isalnum() or letter in '-_.' else '_' for letter in f'{source}-{name}')
         return self.folder / f'{self.process}-{next(self.numbers):06}-{safe[-150:]}'
 
     def add_secrets(self, secrets: Iterable[str]) -> None:
-        """Makes further secrets known: what a service gave out while a test ran."""
+        """Add secrets to search for, such as the tokens that a stand-in issued during a test."""
         with (self.known / self.process).open('a', encoding='utf-8') as file:
             file.writelines(json.dumps(secret) + '\n' for secret in secrets)
 
@@ -50,11 +50,11 @@ class Evidence:
         return {*ALL, *map(json.loads, lines)}
 
     def end(self) -> None:
-        """This process will add nothing more."""
+        """Mark this process as ended: it adds nothing more."""
         (self.ended / self.process).touch()
 
     def wait_for_others(self, others: int, seconds: float) -> None:
-        """Until so many processes have ended; TimeoutError names those that have."""
+        """Wait until so many processes have ended. Raises TimeoutError, which names those that have."""
         deadline = time.monotonic() + seconds
         while len(ended := sorted(path.name for path in self.ended.iterdir())) < others:
             if time.monotonic() > deadline:
@@ -62,12 +62,12 @@ class Evidence:
             time.sleep(0.2)
 
     def add_output(self, source: str, name: str, text: str) -> None:
-        """Keeps an output: of a command, of a test, of a logger."""
+        """Store an output of a command, a test or a logger."""
         if text:
             self._place(source, name).write_text(text, encoding='utf-8', errors='surrogatepass')
 
     def add_folder(self, source: str, folder: Path) -> None:
-        """Keeps copies of all files below a folder, but for those that hold secrets by design."""
+        """Copy all files below a folder, except those that contain secrets by design."""
         for path in folder.rglob('*'):
             exempt = path.name.startswith(SECRET_BY_DESIGN) or path.suffix in UNINTERESTING
             if not exempt and path.is_file() and not path.is_symlink() and path.stat().st_size <= LARGEST:
@@ -77,7 +77,7 @@ class Evidence:
         return sorted(self.folder.iterdir())
 
     def leaks(self) -> dict[str, list[str]]:
-        """The files in which a secret stands, and the beginnings of the secrets."""
+        """The names of files that contain secrets, with the first characters of these secrets."""
         secrets = self.secrets()
         found = {path.name: leaks(path.read_bytes(), secrets) for path in self.files()}
         return {name: beginnings for name, beginnings in found.items() if beginnings}

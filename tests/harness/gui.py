@@ -1,6 +1,6 @@
-"""Starts the whole of Calibre in a process of its own and lets a script drive it from inside.
+"""Starts Calibre's GUI in a separate process, where a script drives it from inside.
 
-Free of pytest, so that tools can use it too; what happens inside the process is in gui_driver.py.
+Does not use pytest, so that tools can use it too. The part that runs inside that process is gui_driver.py.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from typing import Any
 from harness.commands import Finished, calibre_environment, executable, run
 
 DRIVER = Path(__file__).with_name('gui_driver.py')
-# The driver gives up by itself, and says what it sees, this long before the process is killed from outside.
+# The driver stops so many seconds before the process would be killed, and prints the open windows.
 GRACE_SECONDS = 10
 
 
 @dataclass(frozen=True)
 class GuiRun(Finished):
-    """How Calibre ended, and what the script returned (None where it returned nothing or failed)."""
+    """The result of a run of Calibre. `result` is what the script returned, None if it failed or returned nothing."""
 
     result: Any = None
 
 
 def script_path(script: str | Path, folder: Path) -> Path:
-    """A script given as a path is used where it is; one given as source text is written to the folder."""
+    """The path of a script. Source text is written to a file in `folder` first."""
     if isinstance(script, Path):
         return script
     path = folder / 'script.py'
@@ -44,12 +44,12 @@ def run_calibre(
     environment: Mapping[str, str] | None = None,
     timeout: float = 60,
 ) -> GuiRun:
-    """Starts Calibre on a library, calls `drive(gui, helpers)` of the script, quits, and waits for the end.
+    """Start Calibre on a library, call the script's `drive(gui, helpers)`, quit, and wait for the end.
 
-    `drive` may be a generator: what it yields says when it goes on (see gui_driver.Driver). Its return value, which
-    must be fit for JSON, is the result; `argument`, fit for JSON too, is `helpers.argument` there. A script can
-    import what the tests can: harness, standins, whole_gui.scripts. Exit code 0 means that the script ended without an
-    exception, no exception was left unhandled, and Calibre quit in good order.
+    `drive` may be a generator; the values that it yields say when to continue (see gui_driver.Driver). Its return value
+    is the result, and `argument` is passed as `helpers.argument`; both must be JSON values. A script can import the
+    packages of the tests: harness, standins, whole_gui.scripts. Exit code 0 means that neither the script nor Calibre
+    raised an exception and that Calibre quit normally.
     """
     with (
         tempfile.TemporaryDirectory(prefix='gui-', dir=config.parent) as scratch,

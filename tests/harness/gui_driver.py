@@ -1,6 +1,6 @@
-"""Runs inside Calibre's own process: prepares a quiet first start, drives the GUI by a script, quits.
+"""Runs inside Calibre's process: prepares a first start without questions, drives the GUI by a script, quits.
 
-Executed by `calibre-debug -e`; see gui.run_calibre for what a script looks like.
+Executed by `calibre-debug -e`. See gui.run_calibre for the form of a script.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-# The script's own folder comes first on the path, and its secrets.py would hide the standard library's.
+# The script's own folder is first on the path, where secrets.py would hide the standard library's module.
 HARNESS = Path(__file__).resolve().parent
 sys.path[:] = [str(HARNESS.parent), *(folder for folder in sys.path if Path(folder).resolve() != HARNESS)]
 
@@ -30,7 +30,7 @@ TURN_MILLISECONDS = 10
 
 
 class Helpers:
-    """What a script is given besides the main window."""
+    """Functions for scripts."""
 
     def __init__(self, gui: Any, argument: Any) -> None:
         self.gui = gui
@@ -43,28 +43,28 @@ class Helpers:
 
     @property
     def database(self) -> Any:
-        """The new_api of the library that is open."""
+        """The `new_api` of the open library."""
         return self.gui.current_db.new_api
 
     def window(self, class_name: str) -> QWidget | None:
-        """The visible top-level window of that class, None while there is none; good for yielding a condition."""
+        """The visible top-level window of this class, None if there is none. For use in a yielded condition."""
         return next((widget for widget in visible_windows() if type(widget).__name__ == class_name), None)
 
     def child(self, parent: QWidget, object_name: str, kind: type[QWidget] = QWidget) -> Any:
-        """The child widget of that object name; fails when there is none."""
+        """The child widget with this object name. Raises LookupError."""
         found = parent.findChild(kind, object_name)
         if found is None:
             raise LookupError(f'{type(parent).__name__} has no {kind.__name__} named {object_name!r}')
         return found
 
     def click(self, button: QAbstractButton) -> None:
-        """Clicks a button; one that a user could not click is an error."""
+        """Click a button. Raises RuntimeError if it is hidden or disabled."""
         if not (button.isVisible() and button.isEnabled()):
             raise RuntimeError(f'cannot click {button.objectName() or button!r}: hidden or disabled')
         button.click()
 
     def on_modal(self, respond: Callable[[QWidget], Any], seconds: float = 10) -> None:
-        """Before a call that blocks in a modal dialog: `respond(dialog)` is called as soon as one is open."""
+        """Call `respond(dialog)` as soon as a modal dialog is open. Use it before a call that blocks in the dialog."""
         deadline = time.monotonic() + seconds
 
         def look() -> None:
@@ -82,12 +82,12 @@ class Helpers:
         return texts(widget)
 
     def grab(self, widget: QWidget, path: str | Path) -> None:
-        """Saves a picture of the widget as PNG."""
+        """Save a picture of the widget as PNG. Raises OSError."""
         if not widget.grab().save(str(path)):
             raise OSError(f'cannot save {path}')
 
     def toolbar_button(self) -> QAbstractButton | None:
-        """The plugin's button on the main toolbar, None when it is not there."""
+        """The plugin's button on the main toolbar, None if there is none."""
         for bar in self.gui.bars_manager.bars:
             if button := bar.widgetForAction(self.action.qaction):
                 return button
@@ -95,10 +95,10 @@ class Helpers:
 
 
 class Driver:
-    """Runs the script a step at a time, each from the event loop, and ends the process whatever happens.
+    """Runs a script step by step in the event loop, and ends the process in any case.
 
-    A generator yields None to go on in a moment, a number to go on after so many seconds, or a function without
-    arguments to go on as soon as it returns something true, which the `yield` then evaluates to.
+    A generator yields None to continue in a moment, a number to continue after so many seconds, or a function without
+    arguments to continue as soon as it returns a true value, which is the value of the `yield` expression.
     """
 
     def __init__(self, order: dict[str, Any]) -> None:
@@ -109,7 +109,7 @@ class Driver:
         self.waiting_for: Callable[[], Any] | None = None
 
     def fail(self, *lines: str) -> NoReturn:
-        """Ends the process at once: an exception in Calibre otherwise opens a modal dialog and waits for ever."""
+        """End the process at once. Otherwise Calibre would show the exception in a modal dialog and wait for ever."""
         for line in lines:
             print(line, file=sys.stderr)
         for window in visible_windows():
@@ -125,9 +125,9 @@ class Driver:
         self.fail('UNHANDLED EXCEPTION', *traceback.format_exception(kind, error, trace))
 
     def started(self, gui: Any) -> None:
-        """The main window is complete: from here on the script has the word."""
+        """Start the script. Calibre calls this when the main window is complete."""
         self.gui = gui
-        # Calibre has just put its own hook there, which opens a dialog.
+        # Calibre has just installed its own hook, which opens a dialog.
         sys.excepthook = self.unhandled
         self.watch()
         QTimer.singleShot(0, self.begin)
@@ -179,7 +179,7 @@ class Driver:
 
 
 def prepare_first_start() -> None:
-    """No welcome wizard, no book as a present, no splash screen; the plugin's button first on the toolbar."""
+    """Switch off the welcome wizard, the sample book and the splash screen; put the plugin's button on the toolbar."""
     from calibre.gui2 import gprefs
     from calibre.utils.config import dynamic
 
@@ -194,7 +194,7 @@ def prepare_first_start() -> None:
 def main() -> int:
     order = json.loads(Path(sys.argv[-1]).read_text(encoding='utf-8'))
     faulthandler.enable()
-    # For a main thread that hangs outside the event loop, where no timer can say so.
+    # For a main thread that hangs outside the event loop, where no timer fires.
     faulthandler.dump_traceback_later(order['seconds'] + 5, exit=True)
     sys.path.insert(0, order['modules'])
     prepare_first_start()
@@ -208,7 +208,7 @@ def main() -> int:
         sys.excepthook = driver.unhandled
         try:
             start_gui(runner, database)
-        except Exception:  # noqa: BLE001 - whatever it was, the test must hear of it and end
+        except Exception:  # noqa: BLE001 - the test must report any exception, and end
             driver.fail('CALIBRE DID NOT START', traceback.format_exc())
         driver.started(runner.main)
 

@@ -1,4 +1,4 @@
-"""What the tests of Hardcover share: a clock that never sleeps, an account on a stand-in, a reporter that remembers."""
+"""Shared by the tests of Hardcover: a clock that never sleeps, an account on a stand-in, a recording reporter."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ from harness.network import USER_AGENT
 from harness.secrets import TEST_HARDCOVER_TOKEN
 from standins.hardcover import Catalogue, HardcoverStandIn, Printing, ShelfRow, Work, isbn13
 
-# A request that is sent again because this machine was busy would be counted twice; waiting between tries is vain here.
+# Long time-outs, because a retry on a slow machine would be counted twice. Short delays between tries.
 PATIENT = Limits(connect_timeout=10.0, read_timeout=30.0, total_timeout=60.0, retry_delays=(0.01, 0.02, 0.03))
 
 
 class StillClock:
-    """Time that passes only while somebody waits; `waited` is how long that was altogether."""
+    """A clock whose time passes only in `wait`. `waited` is the sum of all waits, in seconds."""
 
     def __init__(self) -> None:
         self.time = 1000.0
@@ -63,7 +63,7 @@ class StillClock:
 
 
 class Notes:
-    """A reporter that keeps what it is told."""
+    """A reporter that records all calls."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -86,7 +86,7 @@ class Notes:
 
 @dataclass
 class Service:
-    """A stand-in for Hardcover and all that a job needs to talk to it without waiting."""
+    """A stand-in for Hardcover, and what a job needs to use it without waiting."""
 
     server: HardcoverStandIn
     clock: StillClock
@@ -99,7 +99,7 @@ class Service:
         return self.server.catalogue
 
     def set_up(self, **settings: Any) -> None:
-        """Writes the plugin's settings: this server, its token, and what is given."""
+        """Save the plugin's settings: this server, its token, and the keyword arguments."""
         save({'hardcover_api_url': self.server.api_url, 'hardcover_token': self.server.token, **settings})
 
     @contextmanager
@@ -108,13 +108,13 @@ class Service:
             yield Hardcover(http, self.server.api_url, Secret(self.server.token if token is None else token), self.pace)
 
     def new_pace(self, burst: float = 10.0) -> None:
-        """As in a new process, which knows nothing of the quota yet."""
+        """Replace the rate limiter, as in a new process that does not know the quota yet."""
         self.pace = Pace(burst, self.clock)
 
 
 @contextmanager
 def hardcover_service(catalogue: Catalogue | None = None, **options: Any) -> Iterator[Service]:
-    """A stand-in and a client's side that share one clock."""
+    """A stand-in and a rate limiter with the same clock."""
     clock = StillClock()
     options = {'token': TEST_HARDCOVER_TOKEN, **options}
     with HardcoverStandIn(catalogue or Catalogue(), clock=clock.now, **options) as server:
@@ -122,13 +122,13 @@ def hardcover_service(catalogue: Catalogue | None = None, **options: Any) -> Ite
 
 
 def opener(api: Any) -> Callable[[], AbstractContextManager[Library]]:
-    """A library that stays open, as the window's does."""
+    """A function that returns the context of a library. The library stays open, as the window's does."""
     library = Library(api)
     return lambda: nullcontext(library)
 
 
 def small_catalogue() -> Catalogue:
-    """Three books with an ebook edition each; the first two are on the shelf, one of them rated."""
+    """Three books with an ebook edition each. The first two are on the shelf, one of them with a rating."""
     return Catalogue(
         works=[
             Work(11, 'Emma', authors=['Jane Austen'], users_count=4000),
@@ -154,7 +154,7 @@ OpenLibrary = Callable[[Path], Any]
 
 
 class Shelf:
-    """A library and a service, and the jobs on them."""
+    """A library and a service, with methods that run the jobs."""
 
     def __init__(self, api: Any, service: Service) -> None:
         self.api = api
@@ -188,9 +188,9 @@ MakeShelf = Callable[..., Shelf]
 
 @contextmanager
 def shelves(make_library: MakeLibrary, open_library: OpenLibrary) -> Iterator[MakeShelf]:
-    """`make(books, catalogue, columns=..., **options of the stand-in)` gives a library and a service for it.
+    """`make(books, catalogue, columns=..., **options of the stand-in)` returns a library with a service.
 
-    At the end none of the services may have been asked for anything that the facts forbid.
+    At the end it asserts that no service has noted a violation.
     """
     with ExitStack() as stack:
         made: list[Shelf] = []

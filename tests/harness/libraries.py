@@ -1,4 +1,4 @@
-"""Makes real Calibre libraries for the tests, fast enough for thousands of books."""
+"""Makes real Calibre libraries for the tests, fast enough for libraries of thousands of books."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from calibre.db.legacy import LibraryDatabase
 from calibre.ebooks.metadata.book.base import Metadata
 
 Book = Mapping[str, Any]
-# Lookup name with the #, to the data type or to all arguments of create_custom_column but the label.
+# Lookup names with `#`, mapped to the datatype or to all arguments of create_custom_column except the label.
 Columns = Mapping[str, 'str | Mapping[str, Any]']
 
 DEFAULT_COLUMNS: Columns = {'#dateread': 'datetime', '#completed': 'bool'}
@@ -50,7 +50,7 @@ def _add_books(database: LibraryDatabase, books: Sequence[Book]) -> None:
 
 
 class LibraryMaker:
-    """Makes libraries below one folder; an empty library of each set of columns is made once and then copied."""
+    """Makes libraries. For each set of columns an empty library is made once, below `templates`, and then copied."""
 
     def __init__(self, templates: Path) -> None:
         self.templates = templates
@@ -64,17 +64,17 @@ class LibraryMaker:
         return self.made[key]
 
     def make(self, folder: Path, books: Sequence[Book] = (), columns: Columns = DEFAULT_COLUMNS) -> Path:
-        """Makes a library in a folder that does not exist yet; the books get the ids 1, 2, 3, ... in their order.
+        """Make a library in a folder that does not exist yet. The books get the ids 1, 2, 3, ... in their order.
 
-        A book is a mapping of title, authors, identifiers, any other field of Calibre's Metadata (rating 0-10, tags,
-        series, ...), and of custom columns by lookup name: {"title": "Emma", "#dateread": <aware datetime>}.
+        A book is a mapping with title, authors, identifiers, other fields of Calibre's Metadata (rating 0-10, tags,
+        series, ...), and custom columns by lookup name: {"title": "Emma", "#dateread": <aware datetime>}.
         """
         shutil.copytree(self._template(columns), folder)
         database = LibraryDatabase(str(folder))
         try:
-            # Each library has its own id, as in life; a copy would not.
+            # A copy has the id of its template.
             database.backend.library_id = str(uuid.uuid4())
-            # Losing a test library in a power cut is no loss, and waiting for the disk takes most of the time.
+            # A test library need not survive a power cut, and waiting for the disk would take most of the time.
             database.backend.execute('pragma synchronous=off')
             _add_books(database, books)
         finally:

@@ -1,4 +1,4 @@
-"""Keeps test runs and Calibre itself from taking Calibre's per-user lock away from each other."""
+"""Coordinates Calibre's per-user lock between test runs and a Calibre of the user's."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ RUNNING = (
     'A Calibre of this user is running outside the tests (or calibredb, or calibre-server). '
     'Close it: there is one lock a user, so the tests that start Calibre cannot run beside it.'
 )
-# Longer than any test may take.
+# Longer than the time-out of a test.
 WAIT_SECONDS = 300
 
 
 class CalibreLock:
-    """Calibre's own lock as the tests see it; `isolated` says that nobody else can hold it (see start.own_network)."""
+    """Calibre's own lock. `isolated` is True if no other process can hold it (see start.own_network)."""
 
     def __init__(self, isolated: bool) -> None:
         self.isolated = isolated
@@ -27,7 +27,7 @@ class CalibreLock:
 
     @contextmanager
     def free_for_subprocess(self) -> Iterator[None]:
-        """While this lasts no other test run starts a Calibre; fails at once when the user's own Calibre runs."""
+        """A context in which no other test run starts a Calibre. Raises RuntimeError if the user's own is running."""
         if self.isolated or self.held_here:
             yield
             return
@@ -41,7 +41,7 @@ class CalibreLock:
 
     @contextmanager
     def hold(self) -> Iterator[None]:
-        """Holds Calibre's lock in this process, as a running Calibre does."""
+        """Hold Calibre's lock in this process, as a running Calibre does. Raises RuntimeError."""
         with self.free_for_subprocess(), SingleInstance('db') as got:
             if not got:
                 raise RuntimeError(RUNNING)

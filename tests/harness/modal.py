@@ -1,4 +1,4 @@
-"""Looks after modal dialogs in tests that have an application: one that nobody answers would block for ever."""
+"""Closes modal dialogs that a test does not answer. They would block the test for ever."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 from harness.screen import texts
 from qt.core import QApplication, QDialog, QTimer
 
-# Far longer than a test takes to answer a dialog that it expects.
+# Far longer than a test needs to answer a dialog that it expects.
 PATIENCE_SECONDS = 20
 LOOK_MILLISECONDS = 250
 
 
 class ModalWatchdog:
-    """Rejects each modal dialog that has been in front for too long, and remembers what it said."""
+    """Rejects every modal dialog that is open for longer than `patience` seconds, and records its texts."""
 
     def __init__(self, patience: float = PATIENCE_SECONDS) -> None:
         self.patience = patience
@@ -27,7 +27,7 @@ class ModalWatchdog:
 
     @classmethod
     def start(cls) -> ModalWatchdog | None:
-        """One for the running application, None while there is none."""
+        """A watchdog for the running application, None if there is none."""
         return None if QApplication.instance() is None else cls()
 
     def look(self) -> None:
@@ -43,6 +43,6 @@ class ModalWatchdog:
                 modal.close()
 
     def stop(self) -> list[list[str]]:
-        """What the dialogs said that had to be ended."""
+        """Stop watching. Returns the texts of the dialogs that were rejected."""
         self.timer.stop()
         return self.unanswered

@@ -1,4 +1,4 @@
-"""The modules of the plugin as they lie in the repository, found without the lists that its tools keep."""
+"""The plugin's modules in the repository, found independently of the lists in the tools."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from harness.start import ROOT
 
 
 def plugin_modules(root: Path = ROOT) -> dict[str, Path]:
-    """Every module of the plugin that is in the folder, listed for the zip or not, by its name: `ui`, `base/text`."""
+    """The plugin's modules in the folder by name (`ui`, `base/text`), whether or not they are listed for the zip."""
     found = {path.stem: path for path in root.glob('*.py')}
     for folder in sorted(path.parent for path in root.glob('*/__init__.py')):
         if folder.name not in ('tests', 'tools'):

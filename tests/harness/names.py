@@ -1,7 +1,7 @@
-"""Looks up every Calibre, Qt and Python name that a source uses in a list of what the oldest supported versions had.
+"""Checks that all Calibre, Qt and Python names in a source existed in the oldest supported versions.
 
-Works on the syntax tree alone. What a name refers to is followed through imports, annotations, constructor calls and a
-few conventions (`new_api` is a Cache, `gui` the main window); what cannot be followed is passed over.
+Works on the syntax tree only. What a name refers to is inferred from imports, annotations, constructor calls and a few
+conventions (`new_api` is a Cache, `gui` the main window). Names that cannot be inferred are ignored.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any
 
 REDUCE = 'python3 tools/reduce_names.py FULL_LIST.json'
 QT = 'qt.core'
-# What comes with every Calibre and is not worth a list: its SQLite.
+# Packages that are not checked: the plugin itself, a stub, and Calibre's SQLite module.
 UNLISTED = ('calibre_plugins', 'calibre_builtins', 'apsw')
-# Put there by calibre.gui2, from 6.0 on.
+# Added to Qt's classes by calibre.gui2 since 6.0 (seen).
 ADDED_BY_CALIBRE = {('QIcon', 'ic')}
 
 
@@ -45,7 +45,7 @@ class Instance:
 
 @dataclass(frozen=True)
 class Function:
-    """A function and its argument names as the list writes them (*args, **kwargs), without a bound self."""
+    """A function with its argument names as in the list (`*args`, `**kwargs`), without a bound `self`."""
 
     name: str
     arguments: tuple[str, ...]
@@ -53,7 +53,7 @@ class Function:
 
 @dataclass(frozen=True)
 class LocalClass:
-    """A class of the source itself: the names it sets, and its bases as far as they are known."""
+    """A class in the checked source: the names that it sets, and its known bases."""
 
     own: frozenset[str]
     bases: tuple[Class, ...]
@@ -69,21 +69,21 @@ class LocalInstance:
 Ref = Module | Class | Instance | Function | LocalClass | LocalInstance
 
 CACHE = Instance(Class('calibre.db.cache', 'Cache'))
-# Names by convention, where no annotation says what they are.
+# What these names refer to if there is no annotation.
 CONVENTIONS: Mapping[str, Ref] = {
     'new_api': CACHE,
     'api': CACHE,
     'gui': Instance(Class('calibre.gui2.ui', 'Main')),
     'current_db': Instance(Class('calibre.db.legacy', 'LibraryDatabase')),
     'library_view': Instance(Class('calibre.gui2.library.views', 'BooksView')),
-    # Only the two first arguments have stayed the same in all versions.
+    # Only the first two arguments are the same in all versions.
     'get_icons': Function('get_icons', ('name_or_list_of_names', 'plugin_name')),
 }
 CONVENTION_MODULES = {ref.of.module for ref in CONVENTIONS.values() if isinstance(ref, Instance)}
 
 
 class Names:
-    """The list: what each module, class and function had. See tools/reduce_names.py for its shape."""
+    """The list of names. See tools/reduce_names.py for its shape."""
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         self.modules: Mapping[str, Mapping[str, Any]] = data['modules']
@@ -93,14 +93,14 @@ class Names:
         self.newer_names: Mapping[str, Sequence[str]] = data['newer_names']
 
     def lists(self, module: str) -> bool:
-        """Whether the names of the module are known; the standard library's are, by what is newer."""
+        """True if the module's names are known. Those of the standard library are, by the list of newer names."""
         return module == QT or module in self.modules or self.is_old_python(module)
 
     def is_old_python(self, module: str) -> bool:
         return module.partition('.')[0] in sys.stdlib_module_names and module not in self.newer_modules
 
     def knows(self, module: str) -> bool:
-        """Whether it is listed, or a package of which something is listed."""
+        """True if the module is listed, or a module in it."""
         return self.lists(module) or any(listed.startswith(f'{module}.') for listed in self.modules)
 
     def has(self, module: str, name: str) -> bool:
@@ -113,7 +113,7 @@ class Names:
         return name in self.modules.get(module, ())
 
     def ref(self, module: str, name: str) -> Ref | None:
-        """What a name of a module refers to, None where the list does not say."""
+        """What a name in a module refers to, None if the list does not say."""
         if module == QT:
             return Class(QT, name) if name in self.qt_classes else None
         if module in self.newer_modules or self.is_old_python(module):
@@ -125,41 +125,41 @@ class Names:
             return Function(f'{module}.{name}', tuple(entry))
         if isinstance(entry, dict):
             return Class(module, name)
-        # Imported there from elsewhere: the same thing, if only one other module defines that name.
+        # A name that is imported there: use the definition if exactly one other module defines it.
         homes = [home for home, entries in self.modules.items() if isinstance(entries.get(name), (dict, list))]
         return self.ref(homes[0], name) if len(homes) == 1 and name in self.modules.get(module, ()) else None
 
-    def class_entry(self, one: Class) -> Mapping[str, Any] | None:
-        if one.module == QT:
-            return self.qt_classes.get(one.name)
-        entry = self.modules.get(one.module, {}).get(one.name)
+    def class_entry(self, kind: Class) -> Mapping[str, Any] | None:
+        if kind.module == QT:
+            return self.qt_classes.get(kind.name)
+        entry = self.modules.get(kind.module, {}).get(kind.name)
         return entry if isinstance(entry, dict) else None
 
-    def bases(self, one: Class) -> tuple[list[Class], bool]:
-        """The direct bases that the list describes, and whether those are all."""
+    def bases(self, kind: Class) -> tuple[list[Class], bool]:
+        """The direct bases in the list, and whether these are all."""
         known: list[Class] = []
-        entry = self.class_entry(one)
+        entry = self.class_entry(kind)
         names: Sequence[str] = entry['bases'] if entry is not None else ()
         for name in names:
-            base = self.ref(QT if one.module == QT else one.module, name) or self.ref(QT, name)
+            base = self.ref(QT if kind.module == QT else kind.module, name) or self.ref(QT, name)
             if isinstance(base, Class):
                 known.append(base)
         return known, entry is not None and len(known) == len(names)
 
-    def lineage(self, one: Class) -> tuple[list[Class], bool]:
-        """A class and all its known bases, and whether those are all."""
-        found, complete = [one], True
+    def lineage(self, kind: Class) -> tuple[list[Class], bool]:
+        """A class and all its known bases, and whether these are all."""
+        found, complete = [kind], True
         for current in found:
             bases, all_known = self.bases(current)
             complete = complete and all_known
             found += [base for base in bases if base not in found]
         return found, complete
 
-    def member(self, one: Class, name: str) -> tuple[bool, Ref | None]:
-        """Whether a class or a base of it has a member of that name, and what it refers to where the list says."""
-        if (one.name, name) in ADDED_BY_CALIBRE:
+    def member(self, kind: Class, name: str) -> tuple[bool, Ref | None]:
+        """True if the class or one of its bases has this member, and what it refers to, None if not known."""
+        if (kind.name, name) in ADDED_BY_CALIBRE:
             return True, None
-        for owner in self.lineage(one)[0]:
+        for owner in self.lineage(kind)[0]:
             entry = self.class_entry(owner)
             if entry is None or name not in entry['members']:
                 continue
@@ -173,11 +173,11 @@ class Names:
         return False, None
 
 
-def installed_has(one: Class, name: str) -> bool:
-    """Whether the class of the running Calibre has the member."""
+def installed_has(kind: Class, name: str) -> bool:
+    """True if the class has the member in the running Calibre."""
     try:
-        found: Any = __import__(one.module, fromlist=['x'])
-        for part in one.name.split('.'):
+        found: Any = __import__(kind.module, fromlist=['x'])
+        for part in kind.name.split('.'):
             found = getattr(found, part)
     except (ImportError, AttributeError):
         return False
@@ -185,7 +185,7 @@ def installed_has(one: Class, name: str) -> bool:
 
 
 def imported_modules(tree: ast.AST) -> set[str]:
-    """The modules a source imports, its own plugin's aside; `from a import b` counts as a."""
+    """The modules that a source imports, without the plugin's own. `from a import b` counts as `a`."""
     found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -196,7 +196,7 @@ def imported_modules(tree: ast.AST) -> set[str]:
 
 
 def bound(function: Function) -> Function:
-    """A method as called on an instance."""
+    """A method as it is called on an instance: without `self`."""
     drop = function.arguments[:1] in {('self',), ('cls',)}
     return Function(function.name, function.arguments[1:] if drop else function.arguments)
 
@@ -206,12 +206,12 @@ def is_type_checking(node: ast.If) -> bool:
 
 
 def survives_import_error(node: ast.Try) -> bool:
-    """Whether the source has an answer ready for a name that is not there."""
+    """True if the `try` statement handles an ImportError, so that a missing name does no harm."""
     return any(handler.type is not None and 'ImportError' in ast.dump(handler.type) for handler in node.handlers)
 
 
 def own_names(node: ast.ClassDef) -> frozenset[str]:
-    """Everything a class sets: its methods, its class attributes, what its methods assign to self."""
+    """All names that a class sets: its methods, its class attributes, and attributes of `self`."""
     found: set[str] = set()
     for inner in ast.walk(node):
         if isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
@@ -224,7 +224,7 @@ def own_names(node: ast.ClassDef) -> frozenset[str]:
 
 
 class Checker(ast.NodeVisitor):
-    """Collects in `problems`, a sentence each, what the oldest supported versions did not have."""
+    """Collects `problems`: one sentence for every name that the oldest supported versions did not have."""
 
     def __init__(self, names: Names, file: str, installed: Callable[[Class, str], bool] = installed_has) -> None:
         self.names = names
@@ -286,7 +286,7 @@ class Checker(ast.NodeVisitor):
             self.visit(node)
 
     def annotated(self, annotation: ast.expr | None) -> Ref | None:
-        """The instance that an annotation promises: of X for `X`, `X | None` and 'X'."""
+        """The instance that an annotation means: of X for `X`, `X | None` and 'X'."""
         if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
             annotation = ast.parse(annotation.value, mode='eval').body
         if isinstance(annotation, ast.BinOp):
@@ -301,10 +301,14 @@ class Checker(ast.NodeVisitor):
         arguments = node.args
         everything = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
         everything += [extra for extra in (arguments.vararg, arguments.kwarg) if extra]
-        scope = {one.arg: self.annotated(one.annotation) or CONVENTIONS.get(one.arg) for one in everything}
-        if self.classes and arguments.args and not any('staticmethod' in ast.dump(one) for one in node.decorator_list):
+        scope = {
+            argument.arg: self.annotated(argument.annotation) or CONVENTIONS.get(argument.arg)
+            for argument in everything
+        }
+        is_static = any('staticmethod' in ast.dump(decorator) for decorator in node.decorator_list)
+        if self.classes and arguments.args and not is_static:
             scope[arguments.args[0].arg] = LocalInstance(self.classes[-1])
-        self.visit_all([one for one in [*arguments.defaults, *arguments.kw_defaults] if one is not None])
+        self.visit_all([value for value in [*arguments.defaults, *arguments.kw_defaults] if value is not None])
         self.scopes.append(scope)
         self.visit_all(node.body)
         self.scopes.pop()
@@ -313,7 +317,7 @@ class Checker(ast.NodeVisitor):
         self.visit_FunctionDef(node)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
-        self.visit_all([*node.decorator_list, *node.bases, *(one.value for one in node.keywords)])
+        self.visit_all([*node.decorator_list, *node.bases, *(keyword.value for keyword in node.keywords)])
         refs = [self.resolve(base) for base in node.bases]
         bases = tuple(ref for ref in refs if isinstance(ref, Class))
         local = LocalClass(own_names(node), bases, len(bases) == len(refs) > 0)
@@ -327,7 +331,7 @@ class Checker(ast.NodeVisitor):
         self.classes.pop()
 
     def self_attributes(self, node: ast.ClassDef) -> dict[str, Ref | None]:
-        """What `self.x` refers to, for attributes that are always set to an instance of the same class."""
+        """What `self.x` refers to, for attributes that are only set to instances of one class."""
         found: dict[str, Ref | None] = {}
         for inner in ast.walk(node):
             if isinstance(inner, ast.Assign):
@@ -353,7 +357,7 @@ class Checker(ast.NodeVisitor):
                 self.bind(target.id, ref)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
-        self.visit_all([one for one in (node.value, node.target) if one is not None])
+        self.visit_all([part for part in (node.value, node.target) if part is not None])
         if isinstance(node.target, ast.Name):
             self.bind(node.target.id, self.annotated(node.annotation))
 
@@ -370,7 +374,7 @@ class Checker(ast.NodeVisitor):
         return CONVENTIONS.get(name)
 
     def resolve(self, node: ast.expr) -> Ref | None:
-        """What an expression refers to, None when that is not known."""
+        """What an expression refers to, None if it is not known."""
         if isinstance(node, ast.Name):
             return self.look_up(node.id)
         if isinstance(node, ast.Call):
@@ -409,21 +413,21 @@ class Checker(ast.NodeVisitor):
             if self.names.lists(owner.name) and not self.names.has(owner.name, node.attr):
                 self.complain(node, f'{owner.name} has no {node.attr}')
         elif isinstance(owner, (Class, Instance)):
-            one = owner if isinstance(owner, Class) else owner.of
-            self.check_members(node, [one], True)
+            kind = owner if isinstance(owner, Class) else owner.of
+            self.check_members(node, [kind], True)
         elif isinstance(owner, LocalInstance) and (owner.skip_own or node.attr not in owner.of.own):
             self.check_members(node, owner.of.bases, owner.of.all_known)
 
     def check_members(self, node: ast.Attribute, classes: Sequence[Class], all_known: bool) -> None:
-        lineages = [self.names.lineage(one) for one in classes]
+        lineages = [self.names.lineage(kind) for kind in classes]
         if not classes or not all_known or not all(complete for _lineage, complete in lineages):
             return
-        if any(self.names.member(one, node.attr)[0] for one in classes) or hasattr(object, node.attr):
+        if any(self.names.member(kind, node.attr)[0] for kind in classes) or hasattr(object, node.attr):
             return
-        # Qt's classes are listed with every member; Calibre's lack what is set on an instance only, so that a member
-        # counts as newer when the running Calibre's class has it.
+        # The list has all members of Qt's classes. Of Calibre's it lacks those that are only set on instances, so a
+        # member counts as newer only if the class has it in the running Calibre.
         all_of_qt = all(ancestor.module == QT for lineage, _complete in lineages for ancestor in lineage)
-        if all_of_qt or any(self.installed(one, node.attr) for one in classes):
+        if all_of_qt or any(self.installed(kind, node.attr) for kind in classes):
             self.complain(node, f'{" and ".join(map(str, classes))} has no {node.attr}')
 
     def visit_Call(self, node: ast.Call) -> None:
@@ -437,11 +441,12 @@ class Checker(ast.NodeVisitor):
 
     def check_arguments(self, node: ast.Call, function: Function) -> None:
         plain = [name for name in function.arguments if not name.startswith('*')]
+        takes_keywords = any(name.startswith('**') for name in function.arguments)
         for keyword in node.keywords:
-            if keyword.arg and keyword.arg not in plain and not any(one.startswith('**') for one in function.arguments):
+            if keyword.arg and keyword.arg not in plain and not takes_keywords:
                 self.complain(node, f'{function.name} has no argument {keyword.arg}')
-        starred = any(isinstance(one, ast.Starred) for one in node.args)
-        takes_all = any(one.startswith('*') and not one.startswith('**') for one in function.arguments)
+        starred = any(isinstance(argument, ast.Starred) for argument in node.args)
+        takes_all = any(name.startswith('*') and not name.startswith('**') for name in function.arguments)
         if len(node.args) > len(plain) and not starred and not takes_all:
             self.complain(node, f'{function.name} takes {len(plain)} positional arguments, not {len(node.args)}')
 
@@ -455,7 +460,7 @@ def instance_of(ref: Ref | None) -> Ref | None:
 
 
 def newer_f_strings(source: str) -> Iterator[int]:
-    """The lines of f-strings that only Python 3.12 and later can read; earlier ones refuse them by themselves."""
+    """The lines of f-strings that only Python 3.12 and later can parse. In earlier ones they are syntax errors."""
     if sys.version_info < (3, 12):
         return
     open_quotes: list[str] = []
@@ -469,13 +474,13 @@ def newer_f_strings(source: str) -> Iterator[int]:
         elif token.type == tokenize.FSTRING_END:
             open_quotes.pop()
         elif inside and token.type != tokenize.FSTRING_MIDDLE:
-            reused = any(one in token.string for one in open_quotes)
+            reused = any(quote in token.string for quote in open_quotes)
             if reused or token.type == tokenize.COMMENT or '\\' in token.string:
                 yield token.start[0]
 
 
 def check(source: str, file: str, names: Names, installed: Callable[[Class, str], bool] = installed_has) -> list[str]:
-    """A sentence for everything in the source that Calibre 6.2.1, Qt 6.3 or Python 3.10 did not have."""
+    """One sentence for every name and syntax in the source that Calibre 6.2.1, Qt 6.3 or Python 3.10 did not have."""
     try:
         tree = ast.parse(source, file, feature_version=(3, 10))
     except SyntaxError as error:

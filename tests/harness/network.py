@@ -1,6 +1,6 @@
-"""What the tests of the network side share: a service that echoes, a proxy, holes that swallow connections.
+"""Shared by the tests of the network: an echo service, a proxy, ports that do not respond.
 
-Knows the plugin's transport, nothing of Calibre.
+Uses the plugin's transport, not Calibre.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from calibre_plugins.bookfusionbacksync.transport.request import Limits
 from standins.common import Answer, Fault, Request, StandIn, json_answer
 
 USER_AGENT = 'BookFusionBackSync/0.0.0 (Calibre plugin)'
-# Short enough to wait for, long enough for a machine that is busy with other things.
+# Short time-outs, but long enough for a slow machine.
 QUICK = Limits(connect_timeout=1.0, read_timeout=0.3, total_timeout=1.0, retry_delays=(0.01, 0.02, 0.03))
-# Longer than pytest lets a test run: what ends with these limits was ended by something else, a cancel for example.
+# Longer than a test's time-out: a request with these limits can only be ended by something else, such as a cancel.
 ENDLESS = Limits(connect_timeout=600.0, read_timeout=600.0, total_timeout=600.0, retry_delays=())
 OWN_THREADS = ('page', 'single', 'look-up')
 SOON = 1.0
-# Only what hangs takes so long to end, in seconds.
+# Seconds. Only something that hangs takes longer to end.
 LONGEST_END = 20.0
 
 
 class Echo(StandIn):
-    """Answers every request with what it was; `padding` makes the answer that much longer."""
+    """Responds to every request with the request itself; `padding` makes the response so many bytes longer."""
 
     padding: int = 0
 
@@ -45,7 +45,7 @@ class Echo(StandIn):
 
 
 class RecordingCancel(Cancel):
-    """A cancel flag that notes how long it should have waited, its parts included, and does not."""
+    """A cancel flag whose `wait` does not wait. It records the seconds in `waits`, together with its children."""
 
     def __init__(self, parent: RecordingCancel | None = None) -> None:
         super().__init__(parent)
@@ -60,7 +60,7 @@ class RecordingCancel(Cancel):
 
 
 class Told:
-    """A reporter that keeps what it was told."""
+    """A reporter that records all calls."""
 
     def __init__(self) -> None:
         self.statuses: list[str] = []
@@ -82,12 +82,12 @@ def make_client(limits: Limits = QUICK, service: str = 'The service', **options:
 
 
 def trust(server: StandIn) -> ssl.SSLContext:
-    """Verification as always, but with the stand-in's own certificate as the only authority."""
+    """A TLS context that trusts the stand-in's certificate only."""
     return ssl.create_default_context(cafile=server.certificate_file)
 
 
 def own_threads() -> list[threading.Thread]:
-    """The plugin's threads that are running."""
+    """The running threads of the plugin's transport."""
     return [thread for thread in threading.enumerate() if thread.name.startswith(OWN_THREADS)]
 
 
@@ -109,7 +109,10 @@ def on_another_thread(work: Callable[[], object]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def while_held(server: StandIn) -> Iterator[None]:
-    """The block must end while the server still holds its answer back: on what hangs it closes its connections."""
+    """Assert that the block ends while the server still holds back its response.
+
+    If the block hangs for LONGEST_END, the server closes all connections so that it ends, and the assertion fails.
+    """
     ended = threading.Event()
     let_go: list[str] = []
 
@@ -128,7 +131,7 @@ def while_held(server: StandIn) -> Iterator[None]:
 
 @contextlib.contextmanager
 def cancelling(cancel: Cancel, server: StandIn, once: Fault | Callable[[], object]) -> Iterator[None]:
-    """Sets the flag once a fault is on its way, or `once` returns: that must end the block, see `while_held`."""
+    """Set the flag once a fault is being performed, or once `once` returns. The block must end, see `while_held`."""
 
     def stop() -> None:
         try:
@@ -141,7 +144,7 @@ def cancelling(cancel: Cancel, server: StandIn, once: Fault | Callable[[], objec
 
 
 def cancelled_in(work: Callable[[Cancel], object], ready: Callable[[], object]) -> float:
-    """Runs `work(cancel)`, cancels it once `ready` returns, and gives the seconds until it ended with Cancelled."""
+    """Run `work(cancel)` and cancel it once `ready` returns. Returns the seconds until it raised Cancelled."""
     cancel = Cancel()
     moments: list[float] = []
 
@@ -163,7 +166,7 @@ def cancelled_in(work: Callable[[Cancel], object], ready: Callable[[], object]) 
 
 @contextlib.contextmanager
 def black_hole() -> Iterator[int]:
-    """A port of 127.0.0.1 where connections are neither accepted nor refused: the backlog is full."""
+    """A port on 127.0.0.1 that neither accepts nor refuses connections: its backlog is full."""
     with contextlib.ExitStack() as opened:
         listener = opened.enter_context(socket.socket())
         listener.bind(('127.0.0.1', 0))
@@ -179,14 +182,14 @@ def black_hole() -> Iterator[int]:
 
 @contextlib.contextmanager
 def silent_server() -> Iterator[int]:
-    """A port of 127.0.0.1 where connections are accepted, and nothing is ever said."""
+    """A port on 127.0.0.1 that accepts connections and never sends anything."""
     with socket.create_server(('127.0.0.1', 0)) as listener:
         yield listener.getsockname()[1]
 
 
 @contextlib.contextmanager
 def names(addresses: Mapping[str, list[tuple[str, int]]]) -> Iterator[None]:
-    """Meanwhile these host names mean these addresses, whatever the port; all other names do not exist."""
+    """A context in which only these host names exist. They resolve to these addresses, for any port."""
 
     def look_up(host: str, port: int, *ignored: object, type: int = 0) -> list[tuple[Any, ...]]:  # noqa: A002
         with contextlib.suppress(OSError):
@@ -204,10 +207,10 @@ def names(addresses: Mapping[str, list[tuple[str, int]]]) -> Iterator[None]:
 
 
 class Proxy(socketserver.ThreadingTCPServer):
-    """An HTTP proxy on 127.0.0.1 that takes every host for one and the same stand-in.
+    """An HTTP proxy on 127.0.0.1 that forwards requests for any host to one stand-in.
 
-    `heads` are the request heads as they came. With `login` ('user:password') it wants these; `status` is answered to
-    every request in place of the real thing; `silent` says nothing at all.
+    `heads` are the heads of the requests. `login` ('user:password') is required if it is set. `status` is sent as the
+    response to every request instead of forwarding it. With `silent` nothing is sent at all.
     """
 
     allow_reuse_address = True
@@ -236,7 +239,7 @@ class Proxy(socketserver.ThreadingTCPServer):
         self.server_close()
 
     def refusal(self, head: str) -> int:
-        """The status with which this request is turned away, 0 when it is let through."""
+        """The status with which this request is refused, 0 if it is forwarded."""
         expected = f'proxy-authorization: basic {base64.b64encode(self.login.encode()).decode()}'
         if self.login and expected.casefold() not in head.casefold():
             return 407
@@ -245,7 +248,7 @@ class Proxy(socketserver.ThreadingTCPServer):
 
 class ProxyHandler(socketserver.StreamRequestHandler):
     server: Proxy
-    # Nothing is read ahead of what is forwarded.
+    # Unbuffered, so that nothing is read that has to be forwarded.
     rbufsize = 0
     REASON: ClassVar = {200: 'Connection established', 407: 'Proxy Authentication Required', 502: 'Bad Gateway'}
 

@@ -1,4 +1,4 @@
-"""What the windows on the screen say."""
+"""The texts of the windows on the screen."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from qt.core import QAbstractButton, QApplication, QLabel, QPlainTextEdit, QText
 
 
 def texts(widget: QWidget) -> list[str]:
-    """What a window says: its title, labels, text fields and buttons."""
+    """The texts of a window: its title, labels, text fields and buttons."""
     found = [widget.windowTitle()]
     for child in widget.findChildren(QWidget):
         if isinstance(child, (QLabel, QAbstractButton)) and child.isVisible():

@@ -1,6 +1,6 @@
-"""The secrets that all tests use, and how to recognise them in whatever form they leak.
+"""The secrets that all tests use, and the search for them in any form in which they may leak.
 
-They look random and occur nowhere else, so that finding one in an output means that it leaked.
+They look random and occur nowhere else, so a secret in an output is a leak.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import json
 from collections.abc import Iterable
 from urllib.parse import quote, quote_plus
 
-# With characters that a URL, JSON and HTML each write differently.
+# Contains characters that URLs, JSON and HTML encode differently.
 TEST_PASSWORD = 'pW7&kR%2+zü xV9#tL4m'
-# The shapes as the services hand them out.
+# In the forms that the services issue.
 TEST_TOKEN = '9f41c07be5d2a86340bb17ce5a90d3f2'
 TEST_USER_TOKEN = 'bfu_Q4xN8sVw2LkT7yZc1RmH6dJp9GfE3aBo'
 TEST_HARDCOVER_TOKEN = 'hc_pat_5uYb1WqE8rKz3NvX6mDs9TgLc2HjP4oA'
@@ -34,7 +34,7 @@ ALL = (
 
 @functools.cache
 def forms(secret: str) -> set[bytes]:
-    """The ways in which one secret may stand in a file: as it is, in a URL, in JSON, in a repr, in base64."""
+    """The forms in which a secret may appear in a file: plain, in a URL, in JSON, in a repr, in base64."""
     raw = secret.encode('utf-8')
     written = {raw, secret.encode('utf-16-le'), secret.encode('latin-1')}
     for text in (
@@ -45,7 +45,8 @@ def forms(secret: str) -> set[bytes]:
         ascii(secret)[1:-1],
     ):
         written.add(text.encode('ascii'))
-    # Inside a longer base64 text a secret starts at one of three offsets; the outermost letters depend on neighbours.
+    # In a longer base64 text a secret starts at one of three offsets. Its first and last characters depend on the
+    # neighboring bytes.
     for offset in range(3):
         encoded = base64.b64encode(b'\0' * offset + raw)
         written.add(encoded[-(-offset * 8 // 6) : len(encoded) - 4])
@@ -53,5 +54,5 @@ def forms(secret: str) -> set[bytes]:
 
 
 def leaks(data: bytes, secrets: Iterable[str]) -> list[str]:
-    """The beginnings of those of the secrets that stand in the data in any form."""
+    """The first characters of the secrets that the data contains in any form."""
     return sorted(f'{secret[:6]}...' for secret in secrets if any(form in data for form in forms(secret)))

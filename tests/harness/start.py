@@ -1,6 +1,6 @@
-"""Starts Calibre's interpreter for the tests: throw-away folders, a network of its own, the plugin installed.
+"""Prepares Calibre for the tests: temporary folders, a separate network, the installed plugin.
 
-Must be called before anything imports calibre. Works in Debian's Python and inside `calibre-debug` alike.
+Must be called before anything imports calibre. Works in Debian's Python and inside `calibre-debug`.
 """
 
 from __future__ import annotations
@@ -30,29 +30,29 @@ SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 0x1
 
 @dataclass(frozen=True)
 class Session:
-    """Where this run of the tests keeps its things, and whether other Calibres of this user can disturb it."""
+    """The folders of this test run. `isolated` is True if it has its own network namespace, see `own_network`."""
 
     folder: Path
     isolated: bool
 
     @property
     def config(self) -> Path:
-        """The configuration folder of this process, with the plugin installed; also the template for subprocesses."""
+        """The configuration folder of this process, with the plugin installed."""
         return self.folder / 'config'
 
     @property
     def zip(self) -> Path:
-        """The plugin as built for this run."""
+        """The plugin, built for this run."""
         return self.folder / 'BookfusionBackSync.zip'
 
     @property
     def evidence(self) -> Path:
-        """Where the tests' evidence is gathered; pytest-xdist's workers share the first process's."""
+        """The folder of the tests' evidence. pytest-xdist's workers use that of the main process."""
         return Path(os.environ.get(EVIDENCE_VARIABLE, self.folder / 'evidence'))
 
 
 def _enter_network_namespace() -> bool:
-    """Moves this process into a network namespace with nothing but a loopback; False where the system refuses."""
+    """Move this process into a network namespace with a loopback interface only. False if the system refuses."""
     libc = ctypes.CDLL(None, use_errno=True)
     user, group = os.geteuid(), os.getegid()
     if libc.unshare(CLONE_NEWNET if user == 0 else CLONE_NEWUSER | CLONE_NEWNET) != 0:
@@ -74,16 +74,16 @@ def _enter_network_namespace() -> bool:
 
 
 def own_network() -> bool:
-    """Gives the tests a network of their own, where Linux allows it; says whether it did.
+    """Move the tests into a network namespace of their own. Returns False if that is not possible.
 
-    Calibre's lock is an abstract socket, one a user and network namespace: in its own namespace a test run neither
-    disturbs the user's Calibre nor another test run. It also proves that no test speaks to the world outside.
+    Calibre's lock is an abstract socket per user and network namespace. In its own namespace a test run affects neither
+    the user's Calibre nor other test runs. It also ensures that no test uses the network outside.
     """
     if not sys.platform.startswith('linux'):
         return False
-    # A refusal can come half-way (some systems allow the namespace but no rights in it), so a child tries first.
+    # A child process tries first, because some systems allow the namespace but give no rights in it.
     with warnings.catch_warnings():
-        # Python 3.12 and later warn of threads that hold locks; the child takes none.
+        # Python 3.12 and later warn about forks with threads. The child uses no locks.
         warnings.simplefilter('ignore', DeprecationWarning)
         child = os.fork()
     if child == 0:
@@ -92,7 +92,7 @@ def own_network() -> bool:
 
 
 def set_environment(folder: Path) -> None:
-    """Points this process and its children to a new configuration, temporary folder and cache below the folder."""
+    """Set a new configuration, temporary folder and cache below the folder, for this process and its children."""
     for name in ('config', 'calibre-temp', 'cache'):
         folder.joinpath(name).mkdir()
     os.environ.update(
@@ -101,7 +101,7 @@ def set_environment(folder: Path) -> None:
         CALIBRE_CACHE_DIRECTORY=str(folder / 'cache'),
         CALIBRE_OVERRIDE_LANG='en',
     )
-    # A proxy or a debugging switch of the developer's own must not change what happens.
+    # Proxies and debugging switches of the developer must not affect the tests.
     for name in list(os.environ):
         if name.lower() in {
             'http_proxy',
@@ -115,7 +115,7 @@ def set_environment(folder: Path) -> None:
 
 
 def find_calibre() -> None:
-    """Lets a plain Python import calibre, as the first lines of Debian's `calibre-debug` do."""
+    """Make calibre importable in a plain Python, as the first lines of Debian's `calibre-debug` do (seen)."""
     if not hasattr(sys, 'resources_location'):
         sys.path.insert(0, os.environ.get('CALIBRE_PYTHON_PATH', '/usr/lib/calibre'))
         sys.resources_location = '/usr/share/calibre'  # type: ignore[attr-defined]
@@ -130,22 +130,22 @@ def install_plugin(zip_path: Path) -> None:
 
 
 def remove_folder(folder: Path, owner: int) -> None:
-    """Removes it, unless this process is a forked child that leaves by the front door."""
+    """Delete the folder, unless this process is a forked child that runs the exit handlers too."""
     if os.getpid() == owner:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def temporary_folder(prefix: str) -> Path:
-    """A new folder that is gone when the process is."""
+    """A new folder that is deleted when this process exits."""
     folder = Path(tempfile.mkdtemp(prefix=prefix))
     atexit.register(remove_folder, folder, os.getpid())
     return folder
 
 
 def start() -> Session:
-    """Once per process, before anything imports calibre: everything a test module needs at its top."""
+    """Prepare this process for tests. Must be called once, before anything imports calibre."""
     if FOLDER_VARIABLE in os.environ:
-        # Inside `calibre-debug`, which has read its environment by now: tools/pytest_in_calibre.py has prepared it.
+        # Inside `calibre-debug`, which has read its environment already: tools/pytest_in_calibre.py has set it.
         folder = Path(os.environ[FOLDER_VARIABLE])
     elif 'calibre.constants' in sys.modules:
         raise SystemExit("Calibre is on the user's own configuration already; use tools/pytest_in_calibre.py.")

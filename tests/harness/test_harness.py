@@ -1,4 +1,4 @@
-"""The tests' own tools: libraries, the search for secrets, the network of their own."""
+"""Tests of the harness: libraries, the search for secrets, the network namespace, Calibre's lock, modal dialogs."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_libraries_have_columns_and_an_id_of_their_own(make_library: Any, open_l
     assert first.library_id != open_library(make_library()).new_api.library_id
 
 
-# More often than there are workers (four at most), so that one at least comes after another in the same process.
+# More runs than workers (four at most), so that at least two are in the same process.
 @pytest.mark.parametrize('_again', range(9))
 def test_every_test_finds_the_plugin_as_newly_installed(_again: int) -> None:
     plugins = Path(config_dir, 'plugins')
@@ -116,7 +116,7 @@ def test_secrets_are_allowed_where_they_belong_only(tmp_path: Path) -> None:
 
 
 def test_a_calibre_outside_the_tests_is_named_at_once(config_folder: Path, calibre_lock: CalibreLock) -> None:
-    """On systems without a network of the tests' own; here a second process plays the user's Calibre."""
+    """For systems without network namespaces. A second process plays the user's Calibre."""
     if not calibre_lock.isolated:
         pytest.skip('other tests that run at the same time take the same lock')
     program = "from calibre.utils.lock import singleinstance; print(singleinstance('db'), flush=True); input()"
@@ -156,7 +156,7 @@ def test_no_way_out_of_the_tests_own_network(calibre_lock: CalibreLock) -> None:
     if not calibre_lock.isolated:
         pytest.skip('this system gives an ordinary user no network namespace')
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as outside, pytest.raises(OSError, match='unreachable'):
-        # A documentation address: no host ever answers there.
+        # An address for documentation (RFC 5737), where there is no host.
         outside.connect(('192.0.2.1', 443))
 
 

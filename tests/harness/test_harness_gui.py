@@ -1,4 +1,4 @@
-"""The whole of Calibre starts with the plugin, shows its button, and quits in good order; and a failure is seen."""
+"""Calibre's GUI starts with the plugin, shows its button and quits normally; failures of a script are reported."""
 
 from __future__ import annotations
 

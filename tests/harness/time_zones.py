@@ -1,4 +1,4 @@
-"""What the tests have to know of time zones in Calibre."""
+"""Time zones as Calibre uses them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 
 
 def zone_of_calibre(name: str) -> tzinfo:
-    """The time zone in which this Calibre shows dates to a user who lives in the zone of that name.
+    """The time zone in which this Calibre shows dates to a user in the zone with this name.
 
-    Some versions (seen: 8.5) take the offset of the moment at which they start for the whole year.
+    Some versions (seen: 8.5) use the offset at their start for the whole year.
     """
     from calibre.utils.iso8601 import local_tz
 

@@ -1,4 +1,4 @@
-"""What the tests of transport share: requests with a secret in them, and what an error tells."""
+"""Shared by the tests of transport: requests that contain a secret, and checks of errors."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from calibre_plugins.bookfusionbacksync.transport.request import Limits, Request
 from harness.network import Echo
 from standins.common import Action, Answer, Exchange
 
-# What no error, no repr and no log may show.
+# A secret that must not appear in an error, a repr or a log.
 TOKEN = 'tk-7Hq2Wz9Lm4Xc8Vb1'
-# Waits so long between the tries that only a cancel ends it in time.
+# The delays between tries are so long that only a cancel can end them in time.
 PATIENT = Limits(retry_delays=(30.0, 30.0, 30.0))
 
 
@@ -37,13 +37,13 @@ def failure(client: HttpClient, request: Request, cancel: Cancel | None = None) 
 
 
 def told(error: BackSyncError, sentence: Text) -> bool:
-    """Whether the error tells this sentence, whatever its values."""
+    """True if the error has this sentence, with any values."""
     return error.sentence.template == sentence.template
 
 
 @dataclass(frozen=True)
 class Verbatim(Action):
-    """An answer given word by word."""
+    """Sends the given response."""
 
     answer: Answer
 
@@ -52,7 +52,7 @@ class Verbatim(Action):
 
 
 def whole_story(error: BaseException) -> str:
-    """Whatever may be printed of an error, its causes included."""
+    """Everything that may be printed about an error, including its causes."""
     lines = traceback.format_exception(error)
     chain: list[BaseException] = [error]
     for link in chain:

@@ -1,6 +1,6 @@
-"""What the tests of the whole GUI share: the scripts' folder, and what a sync has to write.
+"""Shared by the tests of the whole GUI: the scripts' folder, and the values that a sync must write.
 
-The rules are told here once more, apart from the plugin's own: it must not be its own judge.
+The rules are implemented here independently of the plugin, so that the tests do not compare the plugin with itself.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def moment(text: str | None) -> datetime | None:
 
 
 def read_date(record: LibraryRecord) -> datetime | None:
-    """The date that a sync has to write: the first of the two that is there, not the first that can be read."""
+    """The date that a sync must write, from the first of the two fields with a value, even if it cannot be parsed."""
     return moment(record.last_read_at or record.position_updated_at)
 
 
@@ -37,12 +37,12 @@ def is_completed(record: LibraryRecord) -> bool:
 
 
 def cells(database: LibraryDatabase) -> Cells:
-    """What a library holds in the two columns, by book id."""
+    """The values of the two columns by book id."""
     ids = database.new_api.all_book_ids()
     dates, flags = (database.new_api.all_field_for(name, ids) for name in ('#dateread', '#completed'))
     return {book_id: (dates[book_id], flags[book_id]) for book_id in ids}
 
 
 def expected_cells(records: list[LibraryRecord]) -> Cells:
-    """What it holds after a sync, when it was made of these records in this order."""
+    """The values after a sync, in a library that was made from these records in this order."""
     return {number: (read_date(record), is_completed(record) or None) for number, record in enumerate(records, 1)}
