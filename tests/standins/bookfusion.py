@@ -1,6 +1,6 @@
-"""A local stand-in for BookFusion: both of its APIs, played from one list of library records.
+"""A local stand-in for BookFusion: both of its APIs, with records from one list.
 
-It must not know Calibre or the plugin. By itself it serves until its standard input closes: see `--help`.
+This module must not import Calibre or the plugin. As a program it serves until its standard input closes: see `--help`.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ if not __package__:
 from standins.common import JSON_HEADERS, Answer, Request, StandIn, dump_json, json_answer, serve_until_told
 
 ABSENT: Any = type('Absent', (), {'__repr__': lambda self: 'ABSENT'})()
-"""Given for a field of a record: its key is left out."""
+"""A value for a field of a record: its key is omitted."""
 DERIVED: Any = type('Derived', (), {'__repr__': lambda self: 'DERIVED'})()
-"""The default of fields that are made from others unless they are given."""
+"""The default of fields that are derived from others."""
 
 SIGN_IN = '/api/v1/auth.json'
 LIBRARY = '/api/v3/library/books.json'
@@ -47,14 +47,19 @@ LISTS = ('all', 'favorites', 'currently_reading', 'planned_to_read', 'completed'
 
 @dataclass(frozen=True, eq=False)
 class LibraryRecord:
-    """One book of the user's library, from which both APIs' records are made.
+    """One book of the user's library, with its record in both APIs.
 
-    Every field takes any JSON value, for odd data, or ABSENT. `id` and `book_id` are the private API's; the user API's
-    `number` and `id` are the same two unless `number` and `user_id` are given. `percentage` (0-100) and
-    `position_updated_at` make the reading position, which is null when both are None; `reading_position` gives it
-    verbatim. `read_time` is in seconds. `private_title` is for a private API that has another title, or ABSENT.
-    `position_inline` overrides the server's `inline_positions`. `extra` are further keys of both records.
-    `private_raw` and `user_raw` give a whole record verbatim: any JSON value, or bytes.
+    Every field may have any JSON value, for invalid data, or ABSENT.
+
+    `id`, `book_id`      of the private API; by default the user API's `number` and `id` are the same two values
+    `number`, `user_id`  other values for the user API's `number` and `id`
+    `percentage`         0-100; makes the reading position with `position_updated_at`; it is null if both are None
+    `reading_position`   the whole reading position instead
+    `read_time`          in seconds
+    `private_title`      another title for the private API
+    `position_inline`    overrides the server's `inline_positions`
+    `extra`              further keys of both records
+    `private_raw`        the whole record of the private API: any JSON value, or bytes; `user_raw` that of the user API
     """
 
     id: Any
@@ -78,7 +83,7 @@ class LibraryRecord:
     user_raw: Any = DERIVED
 
     def position(self, **more: Any) -> Any:
-        """The reading position as JSON; `more` are further keys of one that is not given verbatim."""
+        """The reading position as JSON. `more` are further keys, unless `reading_position` is given."""
         if self.reading_position is not DERIVED:
             return self.reading_position
         if self.percentage is None and self.position_updated_at is None:
@@ -86,7 +91,7 @@ class LibraryRecord:
         return present({**more, 'percentage': self.percentage, 'updated_at': self.position_updated_at})
 
     def user_position(self) -> Any:
-        """The same in the user API, which says more."""
+        """The reading position in the user API, which has more keys."""
         place = self.percentage / 100 if isinstance(self.percentage, (int, float)) else 0
         return self.position(chapter_index=12, page_position_in_book=place, cfi='epubcfi(/6/26!/4/2/1:0)')
 
@@ -160,55 +165,55 @@ def raw(value: Any) -> bytes:
 
 
 class BookFusionStandIn(StandIn):
-    """BookFusion on 127.0.0.1; `records` may be changed at any time (replace records, they are frozen).
+    """BookFusion on 127.0.0.1. `records` may be changed at any time; the records themselves are frozen.
 
-    A browser sign-in's `token` is valid from the start. The private API's and the user API's password sign-in give
-    tokens of their own, and new ones after `expire_tokens`. `position_writes` are the requests that would have changed
-    a reading position; `violations` are the texts of these and of all else that the facts say a client must not do.
+    The browser sign-in's `token` is valid from the start. Password sign-ins issue other tokens for each API, and new
+    ones after `expire_tokens`. `position_writes` are the requests that would have changed a reading position. They and
+    everything else that a client must not do are in `violations` too.
     """
 
     record_latency: float = 0.0
-    """Wait for each record of a page, beside `latency`."""
+    """Wait per record of a page, in addition to `latency`."""
     cap: int | None = None
-    """Never more records a page than this, whatever was asked for."""
+    """The largest page, whatever was requested."""
     ignore_page: bool = False
-    """Always the first page."""
+    """Always send the first page."""
     repeat_page: int | None = None
-    """This page comes twice in a row, and all later ones one page later."""
+    """Send this page twice, and all later ones one page later."""
     repeat_last_page: bool = False
-    """The last page comes again for ever, in place of an empty one."""
+    """Send the last page for ever, instead of an empty one."""
     shift_per_page: int = 0
-    """By so many records each page overlaps the one before, as when books are added in mid-walk; negative: gaps."""
+    """How many records of the one before each page repeats, as if books were added meanwhile; negative: omits."""
     before_page: Callable[[int], None] | None = None
-    """Called with the number of each page asked for, before it is cut; may change `records`."""
+    """Called with the number of each requested page, before it is made; may change `records`."""
     total_count: bool | int = True
-    """The user API's Total-Count header: right, not there, or this number."""
+    """The user API's header Total-Count: True for the right number, False for no header, or this number."""
     private_total_count: bool | int = False
-    """The same on the private API."""
+    """The same for the private API."""
     inline_positions: bool = True
-    """Whether the user API's search has the reading positions in it."""
+    """True if the records of the user API's search contain the reading positions."""
     private_gone: int | None = None
-    """404 or 410 on the private API."""
+    """The status of the private API if it no longer exists: 404 or 410."""
     private_gone_at: str = 'sign-in'
-    """Where it shows: `sign-in`, or `page` when signing in still works."""
+    """Where that status is sent: from `sign-in` on, or from `page` on, so that signing in still works."""
     refusal: int = 401
-    """Status of a private sign-in with a wrong password."""
+    """The status of a private sign-in with a wrong password."""
     account_type: str = 'password'
-    """`web` for an account without a password: no password is right, and the user API's sign-in says so."""
+    """`web` for an account without a password: no password is right, and the user API's sign-in returns this type."""
     same_token: bool = False
-    """Signing in again makes the first token valid again, instead of giving another."""
+    """Signing in again makes the first token valid again instead of issuing a new one."""
     token_expires_after: int | None = None
-    """A token signed in with lapses after so many requests…"""
+    """Tokens of a password sign-in expire after so many requests…"""
     token_expiries: int = 1
-    """…as often as this."""
+    """…so many times."""
     device_answers: Sequence[str] = ('authorization_pending', 'success')
-    """What polls for the device code's token are answered, in order, the last one for good: `success` or an error."""
+    """The responses to polls for the device code's token, in order: `success` or an error. The last one is repeated."""
     device_interval: Any = 5
-    """Seconds between polls, as the device code says; ABSENT leaves it out."""
+    """The device code's `interval` in seconds; ABSENT omits it."""
     device_expires_in: Any = 600
-    """Seconds a device code lives, as it says; ABSENT leaves it out."""
+    """The device code's `expires_in` in seconds; ABSENT omits it."""
     complete_uri: bool = True
-    """Whether `verification_uri_complete` comes."""
+    """True if the device code has a `verification_uri_complete`."""
 
     def __init__(
         self,
@@ -246,18 +251,18 @@ class BookFusionStandIn(StandIn):
 
     @property
     def secrets(self) -> list[str]:
-        """Everything that must not turn up in a log: password and every token given out."""
+        """All values that must not appear in a log: the password, and every token that was issued."""
         with self._lock:
             return [self.password, self.token, *self._device_of_token]
 
     def prepare(self) -> None:
-        """Render all records now, so that the first walk is as quick as the later ones."""
+        """Render all records now, so that the first walk is as fast as later ones."""
         for record in self.records:
             render((record,), 'private', self.inline_positions)
             render((record,), 'user', self.inline_positions)
 
     def expire_tokens(self) -> None:
-        """No token given out so far is valid any more."""
+        """Make all tokens invalid that were issued so far."""
         with self._lock:
             self._valid.clear()
 
@@ -310,7 +315,7 @@ class BookFusionStandIn(StandIn):
         return self._page_answer(records, 'private', self.private_total_count, len(self.records))
 
     def _user_api(self, request: Request, respond: Callable[[], Answer], authorize: bool = True) -> Answer:
-        """What all of the user API asks of a request."""
+        """Check what every request of the user API needs, and call `respond`."""
         accepted = [part.strip() for part in request.header('Accept').split(';')]
         if 'application/json' not in accepted[0] or 'api_version=10' not in accepted[1:]:
             self.violation(f'{request.path} without api_version=10 in Accept')
@@ -376,7 +381,7 @@ class BookFusionStandIn(StandIn):
         return f'device-code-{self._devices}'
 
     def _note_poll(self) -> None:
-        """Count a poll, and note when it came sooner than the interval that holds by now."""
+        """Count a poll. It is a violation if it came before the current interval was over."""
         now = time.monotonic()
         interval = self.device_interval if isinstance(self.device_interval, (int, float)) else 5
         answered = list(self.device_answers[: len(self._polls)])
@@ -419,7 +424,7 @@ class BookFusionStandIn(StandIn):
         return Answer(200, {'Content-Type': 'text/html; charset=utf-8'}, page.encode())
 
     def _page(self, source: Callable[[], list[LibraryRecord]], page: int, size: int) -> list[LibraryRecord]:
-        """The records of one page of `source`, with everything that the options do to pages."""
+        """The records of one page of `source`, changed as the options say."""
         if self.before_page is not None:
             self.before_page(page)
         records = source()
@@ -451,7 +456,7 @@ class BookFusionStandIn(StandIn):
         return ordered
 
     def _view(self, key: Any, make: Callable[[], Any]) -> Any:
-        """What `make` makes of `records`, remembered until they change."""
+        """The result of `make`, cached until `records` changes."""
         with self._lock:
             if self._view_of != self.records:
                 self._view_of = list(self.records)
@@ -464,7 +469,7 @@ class BookFusionStandIn(StandIn):
         return self.account_type == 'password' and (email, password) == (self.email, self.password)
 
     def _issue(self, kind: str, device: str = '') -> str:
-        """A token of a kind of its own: one API's token says nothing to another."""
+        """Issue a token of this kind. It is not valid for another API."""
         with self._lock:
             self._generation += 1
             first = kind == 'bearer' and ('bearer', self.token) in self._valid
@@ -488,7 +493,7 @@ class BookFusionStandIn(StandIn):
 
 
 def render(records: tuple[LibraryRecord, ...], api: str, inline: bool) -> bytes:
-    """A page as JSON, put together from records that were rendered before."""
+    """A page as JSON, from cached records."""
     if api == 'private':
         return b'[' + b','.join([record.private_json for record in records]) + b']'
     shown = [inline if record.position_inline is None else record.position_inline for record in records]
@@ -497,7 +502,7 @@ def render(records: tuple[LibraryRecord, ...], api: str, inline: bool) -> bytes:
 
 
 def sort_key(key: str, record: LibraryRecord) -> tuple[float, str]:
-    """A key that orders whatever stands in the field."""
+    """A sort key for any value of the field."""
     value = {
         'added_at': record.added_at,
         'last_read_at': record.last_read_at,
@@ -509,13 +514,13 @@ def sort_key(key: str, record: LibraryRecord) -> tuple[float, str]:
 
 
 def json_object(request: Request) -> dict[str, Any] | None:
-    """The body when it is a JSON object and said to be JSON, else None."""
+    """The body if it is a JSON object with the content type of JSON, else None."""
     value = request.json() if 'json' in request.header('Content-Type') else None
     return value if isinstance(value, dict) else None
 
 
 def whole_number(value: Any) -> int | None:
-    """A positive whole number, given as a number or in digits, else None."""
+    """A positive integer, from an integer or a string of digits, else None."""
     if isinstance(value, bool) or not isinstance(value, (int, str)) or not re.fullmatch('[0-9]{1,9}', str(value)):
         return None
     return int(value) or None
@@ -528,10 +533,10 @@ FAMILY_NAMES = 'Ashdown Brontë Calloway Dvořák Eliot Fontaine Grey Hardy Ibse
 
 
 def generate_records(count: int, seed: int = 1, padding: int = 0) -> list[LibraryRecord]:
-    """`count` plausible records, always the same for a seed; `padding` is a further key of so many bytes each.
+    """Make `count` plausible records, the same ones for the same seed. `padding` adds a key with so many bytes.
 
-    No value is both an `id` and a `book_id`. About six of ten have been read, some to the end; most read ones have only
-    a reading position, some a `last_read_at` as well.
+    No value is both an `id` and a `book_id`. About 60 % have been read, half of these to the end. All of these have a
+    reading position, about 30 % also a `last_read_at`.
     """
     chance = random.Random(seed)
     book_ids = chance.sample(range(8_000_000, 8_000_000 + 20 * count + 1), count)
@@ -547,7 +552,7 @@ def generate_records(count: int, seed: int = 1, padding: int = 0) -> list[Librar
 
 
 def generate_record(chance: random.Random, place: int, book_id: int) -> LibraryRecord:
-    """The record at `place`: books are added to the library one after another."""
+    """Make the record at index `place` in the order of adding."""
     added = datetime(2015, 1, 1, 8, tzinfo=timezone.utc) + timedelta(minutes=90 * place)
     read = chance.random() < 0.6
     finished = read and chance.random() < 0.5
@@ -568,13 +573,13 @@ def generate_record(chance: random.Random, place: int, book_id: int) -> LibraryR
 
 
 def timestamp(moment: datetime) -> str:
-    """As BookFusion writes it: `2026-04-20T18:22:31.000Z`."""
+    """A time in BookFusion's format: `2026-04-20T18:22:31.000Z`."""
     return moment.strftime('%Y-%m-%dT%H:%M:%S.000Z')
 
 
 def load_records(path: Path) -> list[LibraryRecord]:
-    """Records from a JSON file: a list of objects whose keys are the fields of `LibraryRecord`."""
-    known = {one.name for one in fields(LibraryRecord)}
+    """Read records from a JSON file: a list of objects whose keys are fields of `LibraryRecord`. Raises SystemExit."""
+    known = {known_field.name for known_field in fields(LibraryRecord)}
     records = []
     for entry in json.loads(path.read_text(encoding='utf-8')):
         if unknown := set(entry) - known:

@@ -1,6 +1,6 @@
 """A local stand-in for a BookLore server: log-in, the list of the library, and books by id.
 
-It must not know Calibre or the plugin.
+This module must not import Calibre or the plugin.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ HARDCOVER_KEYS = ('hardcoverId', 'hardcoverBookId')
 
 @dataclass(frozen=True)
 class ServerBook:
-    """A book of the server. Every field takes any JSON value; None is omitted, as the server does.
+    """A book on the server. Every field may have any JSON value. None is omitted, as by the server (seen).
 
-    `hardcover_slug` is sent as `hardcoverId`, `hardcover_id` as `hardcoverBookId`: that is what BookLore calls them.
-    `raw` gives the whole record verbatim.
+    `hardcover_slug` is sent as `hardcoverId` and `hardcover_id` as `hardcoverBookId`, which are BookLore's names.
+    `raw` is the whole record instead.
     """
 
     id: Any
@@ -66,16 +66,16 @@ class ServerBook:
 
 
 class BookLoreStandIn(StandIn):
-    """BookLore on 127.0.0.1. `failures` counts the wrong passwords; five of them lock every further log-in out."""
+    """BookLore on 127.0.0.1. `failures` counts wrong passwords. After MOST_FAILURES every log-in is refused."""
 
     grimmory: bool = False
-    """The fork: its list never has the Hardcover ids, whatever is asked."""
+    """True for the fork Grimmory, whose list never contains Hardcover ids."""
     has_batch: bool = True
-    """Whether the server knows the batch call; one that does not takes `batch` for a malformed book id."""
+    """True if the server has the batch request. Otherwise it treats `batch` as a malformed book id."""
     refusal: int = 401
-    """Status of a log-in with a wrong password."""
+    """The status of a log-in with a wrong password."""
     prefix: str = ''
-    """Path below which a reverse proxy serves all of it."""
+    """The path below which a reverse proxy serves BookLore."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class BookLoreStandIn(StandIn):
 
     @property
     def address(self) -> str:
-        """What a user would enter in the settings."""
+        """The address that a user enters in the settings."""
         return self.origin + self.prefix
 
     def answer(self, request: Request) -> Answer:
@@ -105,7 +105,7 @@ class BookLoreStandIn(StandIn):
         if path == LOGIN:
             return self._log_in(request)
         if not path.startswith('/api/'):
-            # The web interface answers every other address with its start page.
+            # The web interface serves its start page under all other paths.
             return Answer(200, {'Content-Type': 'text/html'}, b'<!doctype html><title>BookLore</title>')
         if request.header('Authorization') != f'Bearer {self.token}':
             return json_answer({'status': 401, 'message': 'Unauthorized'}, 401)

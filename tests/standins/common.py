@@ -1,6 +1,6 @@
-"""What the local stand-ins for web services share: an HTTP/1.1 server, its request log, its table of faults.
+"""The base of the local stand-ins for web services: an HTTP/1.1 server, a request log, a table of faults.
 
-A service is a subclass of `StandIn` with an `answer` method; what can go wrong is in `faults`. This file must not know
+A service is a subclass of `StandIn` with a `respond` method. The faults are in `faults`. This module must not import
 any service, Calibre or the plugin.
 """
 
@@ -41,11 +41,11 @@ PIECE = 65536
 
 @dataclass(frozen=True)
 class Request:
-    """One request as it arrived.
+    """One request.
 
-    `path` is percent-decoded and without the query, `target` is both as sent; `headers` has lower-case names; `when` is
-    `time.monotonic()` at arrival; `connection` counts the server's connections from 1. `status` is the status code that
-    was answered, None as long as (or when) there was none.
+    `path` is percent-decoded and without the query; `target` is path and query as they were sent. The names in
+    `headers` are in lower case. `when` is `time.monotonic()` at arrival. `connection` is the number of the connection,
+    from 1. `status` is the status of the response, None if there is none (yet).
     """
 
     number: int
@@ -61,11 +61,11 @@ class Request:
     version: str = 'HTTP/1.1'
 
     def header(self, name: str) -> str:
-        """The header's value whatever the case of its name, '' when it is not there."""
+        """The value of a header, '' if it is missing. The case of the name does not matter."""
         return self.headers.get(name.lower(), '')
 
     def json(self) -> Any:
-        """The body as JSON, None when it is none."""
+        """The body parsed as JSON, None if it is not JSON."""
         try:
             return json.loads(self.body)
         except ValueError:
@@ -77,7 +77,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """A whole answer; Content-Length and Connection are added when it is sent."""
+    """A complete response. Content-Length and Connection are added when it is sent."""
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -85,7 +85,7 @@ class Answer:
 
 
 def dump_json(value: Any) -> bytes:
-    """`value` as compact UTF-8 JSON; lone surrogates are escaped."""
+    """`value` as compact JSON in UTF-8. Lone surrogates are escaped."""
     try:
         return COMPACT.encode(value).encode()
     except UnicodeEncodeError:
@@ -97,18 +97,18 @@ def json_answer(value: Any, status: int = 200, headers: Mapping[str, str] | None
 
 
 def http_date(seconds_from_now: float) -> str:
-    """An HTTP date, for a Retry-After header."""
+    """An HTTP date for a Retry-After header."""
     return email.utils.formatdate(time.time() + seconds_from_now, usegmt=True)
 
 
 def unused_port() -> int:
-    """A port of 127.0.0.1 where nothing listens."""
+    """A port on 127.0.0.1 where no server listens."""
     with socket.create_server(('127.0.0.1', 0)) as server:
         return int(server.getsockname()[1])
 
 
 class Exchange:
-    """A request and the means to answer it, handed to actions."""
+    """A request and the methods to respond to it, passed to actions."""
 
     def __init__(self, server: StandIn, request: Request, connection: socket.socket) -> None:
         self.server = server
@@ -117,15 +117,15 @@ class Exchange:
         self.keep_alive = not request.wants_close()
 
     def genuine(self) -> Answer:
-        """What the service answers when nothing is wrong, compressed where the client accepts it."""
+        """The service's response without a fault, compressed if the client accepts that."""
         return self.server.genuine_answer(self.request)
 
     def begin(self, status: int | None) -> None:
-        """Note the status; must come before the first byte, so that the log is complete when the client reads it."""
+        """Log the status. Call it before the first byte is sent, so that the client finds the log complete."""
         self.server._note_status(self.request, status)
 
     def finish(self) -> None:
-        """Take the request out of those in flight; must come before the last byte, see `begin`."""
+        """Remove the request from those in flight. Call it before the last byte is sent, see `begin`."""
         self.server._finish(self.request)
 
     def head(self, status: int, headers: Mapping[str, str]) -> bytes:
@@ -139,14 +139,14 @@ class Exchange:
         return '\r\n'.join(lines).encode('utf-8')
 
     def send(self, answer: Answer) -> None:
-        """Send a whole answer."""
+        """Send a complete response."""
         headers = {**answer.headers, 'Content-Length': str(len(answer.body))}
         self.begin(answer.status)
         self.finish()
         self.connection.sendall(self.head(answer.status, headers) + answer.body)
 
     def stream(self, status: int, headers: Mapping[str, str], pieces: Iterable[bytes], length: int | None) -> None:
-        """Send a body in pieces: with Content-Length when `length` (bytes) is known, chunked when it is None."""
+        """Send a body in pieces, with Content-Length if `length` (in bytes) is given, else chunked."""
         framing = {'Transfer-Encoding': 'chunked'} if length is None else {'Content-Length': str(length)}
         self.begin(status)
         self.connection.sendall(self.head(status, {**headers, **framing}))
@@ -159,19 +159,19 @@ class Exchange:
         self.connection.sendall(last if length is not None else last + chunk(b''))
 
     def close(self, status: int | None = None) -> None:
-        """End the connection after what has been sent so far."""
+        """Close the connection after what has been sent so far."""
         self.keep_alive = False
         self.begin(status)
         self.finish()
 
 
 def chunk(data: bytes) -> bytes:
-    """`data` as one piece of a chunked body; empty data is the end of the body."""
+    """`data` as one chunk of a chunked body. Empty data ends the body."""
     return b'%x\r\n%s\r\n' % (len(data), data)
 
 
 class Action:
-    """What happens instead of the genuine answer: see `faults`."""
+    """Something that is performed instead of the genuine response, see `faults`."""
 
     def perform(self, exchange: Exchange) -> None:
         raise NotImplementedError
@@ -179,7 +179,10 @@ class Action:
 
 @dataclass
 class Fault:
-    """One row of the table of faults. `seen` counts the requests that match, `hits` those it was performed for."""
+    """One row of the table of faults, see `StandIn.fail`.
+
+    `seen` counts the matching requests, `hits` those for which the action was performed.
+    """
 
     action: Action
     path: str | None = None
@@ -205,19 +208,26 @@ Self = TypeVar('Self', bound='StandIn')
 
 
 class StandIn:
-    """A service on 127.0.0.1, to be used as a context manager; subclasses say what it answers.
+    """A service on 127.0.0.1, used as a context manager. Subclasses implement `respond`.
 
-    Options, given by keyword or set at any time (times in seconds):
+    Attributes:
+        errors            tracebacks of bugs in the stand-in; leaving the context raises AssertionError if there are any
+        violations        sentences about requests that a well-behaved client does not send
+        connections       the number of connections since `reset_log`
+        max_in_flight     the largest number of requests in flight since `reset_log`
+        certificate_file  the path of the self-signed certificate with `tls`
+
+    The following class attributes are options. They are given as keyword arguments or set at any time, in seconds:
     """
 
     latency: float = 0.0
-    """Wait before every answer."""
+    """Wait before every response."""
     connection_latency: float = 0.0
     """Wait before the first request of a connection is read."""
     gzip: bool = True
-    """Compress where the client accepts it."""
+    """Compress responses if the client accepts that."""
     requests_per_connection: int | None = None
-    """Close a connection after so many answers, without having said so."""
+    """Close a connection after so many responses, without announcing it."""
 
     def __init__(
         self,
@@ -254,11 +264,11 @@ class StandIn:
         self.set_options(**options)
 
     def answer(self, request: Request) -> Answer:
-        """The service itself: what it answers to `request`. Called from one thread per connection."""
+        """The service's response to a request. Called on one thread per connection."""
         raise NotImplementedError
 
     def set_options(self, **options: Any) -> None:
-        """Set options by name; an unknown name is a TypeError."""
+        """Set options by name. Raises TypeError for an unknown name."""
         for name, value in options.items():
             if name not in self.option_names():
                 raise TypeError(f'{type(self).__name__} has no option {name!r}')
@@ -270,7 +280,7 @@ class StandIn:
 
     @property
     def origin(self) -> str:
-        """`http://127.0.0.1:PORT`, or https."""
+        """`http://127.0.0.1:PORT`, with `tls` https."""
         return f'{"https" if self.tls else "http"}://{self.host}:{self.port}'
 
     def __enter__(self: Self) -> Self:
@@ -293,7 +303,7 @@ class StandIn:
         self.accept_connections()
 
     def stop(self) -> None:
-        """Stop listening, close what is open, and wait for the threads."""
+        """Stop listening, close all connections, and wait for the threads."""
         self.stopping.set()
         self.refuse_connections()
         for thread in list(self._threads):
@@ -301,7 +311,7 @@ class StandIn:
         self._cleanup.close()
 
     def accept_connections(self) -> None:
-        """Listen, again after `refuse_connections`, on the same port."""
+        """Listen. After `refuse_connections` it is the same port."""
         if self._listener is None:
             self._listener = socket.create_server((self.host, self.port), backlog=128)
             self.port = self._listener.getsockname()[1]
@@ -309,7 +319,7 @@ class StandIn:
             self._start_thread(self._accept, self._listener)
 
     def refuse_connections(self) -> None:
-        """Stop listening, so that connections are refused, and end those that are open."""
+        """Stop listening, so that new connections are refused, and close the open ones."""
         listener, self._listener = self._listener, None
         if listener is not None:
             with contextlib.suppress(OSError):
@@ -318,11 +328,11 @@ class StandIn:
         with self._lock:
             for connection in self._open.values():
                 with contextlib.suppress(OSError):
-                    # The plain socket's method: a TLS socket's own would change its state under its thread's feet.
+                    # SSLSocket.shutdown() would change the socket's state while another thread uses it.
                     socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
     def pause(self, seconds: float) -> bool:
-        """Wait; False when the server was stopped meanwhile."""
+        """Wait. Returns False if the server was stopped meanwhile."""
         return not (self.stopping.wait(seconds) if seconds > 0 else self.stopping.is_set())
 
     def fail(
@@ -334,10 +344,10 @@ class StandIn:
         times: int | None = 1,
         when: Callable[[Request], bool] | None = None,
     ) -> Fault:
-        """Perform `action` for requests whose path begins with `path`, of this method, and for which `when` holds.
+        """Perform `action` for requests whose path starts with `path`, with this method, for which `when` is true.
 
-        The first `after` of them are let through; then it happens `times` times (None: for good). Every row counts
-        every request that matches; of several rows that are due the one added first is performed.
+        The first `after` matching requests get the genuine response. Then the action is performed `times` times (None:
+        from then on). Every row counts all matching requests. If several rows are due, the first one is performed.
         """
         fault = Fault(action, path, method, after, times, when)
         with self._lock:
@@ -350,44 +360,44 @@ class StandIn:
 
     @property
     def requests(self) -> list[Request]:
-        """All requests so far, in order of arrival (a copy)."""
+        """A copy of the request log, in order of arrival."""
         with self._lock:
             return list(self._log.values())
 
     @property
     def in_flight(self) -> int:
-        """Requests that are being answered and whose client still waits."""
+        """The number of requests without a complete response whose client is still connected."""
         with self._lock:
             return sum(not client_gone(connection) for connection in self._active.values())
 
     def count(self, path: str = '', method: str | None = None) -> int:
-        """How many requests came whose path begins with `path`."""
+        """The number of requests whose path starts with `path`."""
         with self._lock:
             return sum(
                 request.path.startswith(path) and method in (None, request.method) for request in self._log.values()
             )
 
     def wait_for(self, path: str = '', times: int = 1, timeout: float = 10.0) -> None:
-        """Wait until so many requests for `path` have arrived (not: been answered); TimeoutError otherwise."""
+        """Wait until so many requests for `path` have arrived, whether or not they have a response. Or TimeoutError."""
         with self._changed:
             if not self._changed.wait_for(lambda: self.count(path) >= times, timeout):
                 raise TimeoutError(f'{self.count(path)} of {times} requests for {path!r} in {timeout} s')
 
     def wait_for_fault(self, fault: Fault, times: int = 1, timeout: float = 10.0) -> None:
-        """Wait until a row of the table of faults has been due so often; TimeoutError otherwise."""
+        """Wait until the action of a fault has been started so many times. Raises TimeoutError."""
         with self._changed:
             if not self._changed.wait_for(lambda: fault.hits >= times, timeout):
                 raise TimeoutError(f'{fault} in {timeout} s')
 
     def reset_log(self) -> None:
-        """Forget requests and counts, not the faults and options."""
+        """Clear the request log, the counts and the violations, but not faults and options."""
         with self._lock:
             self._log.clear()
             self.connections = self.max_in_flight = 0
             self.violations.clear()
 
     def violation(self, text: str) -> None:
-        """Note something that a well-behaved client does not do."""
+        """Record something that a well-behaved client does not do."""
         with self._lock:
             self.violations.append(text)
 
@@ -401,10 +411,10 @@ class StandIn:
             }
 
     def genuine_answer(self, request: Request) -> Answer:
-        """What the service answers, compressed where that is wanted."""
+        """The service's response, compressed if the client accepts that."""
         try:
             answer = self.answer(request)
-        except Exception:  # noqa: BLE001 - whatever it is, `__exit__` brings it to light
+        except Exception:  # noqa: BLE001 - `__exit__` reports any exception
             with self._lock:
                 self.errors.append(traceback.format_exc())
             return json_answer({'error': 'the stand-in itself failed'}, 500)
@@ -434,7 +444,7 @@ class StandIn:
                     connection.close()
                     return
                 self.connections += 1
-                # Not the count itself: that begins again with `reset_log`, while older connections are still open.
+                # A separate counter: `connections` is reset by `reset_log` while older connections are still open.
                 number = next(self._connection_numbers)
                 self._open[number] = connection
             self._start_thread(self._serve, connection, number)
@@ -447,13 +457,13 @@ class StandIn:
                 opened.makefile('rb', PIECE) as reader,
             ):
                 self._serve_requests(cast(io.BufferedReader, reader), opened, number)
-        except Exception:  # noqa: BLE001 - whatever it is, `__exit__` brings it to light
+        except Exception:  # noqa: BLE001 - `__exit__` reports any exception
             with self._lock:
                 self.errors.append(traceback.format_exc())
 
     @contextlib.contextmanager
     def _opened(self, connection: socket.socket, number: int) -> Iterator[socket.socket]:
-        """The connection, after the wait and the TLS handshake; closed and forgotten in the end."""
+        """The connection after `connection_latency` and the TLS handshake. It is closed at the end."""
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.pause(self.connection_latency)
@@ -472,7 +482,7 @@ class StandIn:
         answered = 0
         while not self.stopping.is_set():
             request = read_request(reader, next(self._numbers), number)
-            # What still came in over a connection that is being ended: a server that refuses has not heard it.
+            # A server that refuses connections also ignores requests on connections that are being closed.
             if request is None or self._listener is None:
                 return
             exchange = Exchange(self, request, connection)
@@ -494,7 +504,7 @@ class StandIn:
             action.perform(exchange)
 
     def _arrived(self, exchange: Exchange) -> Action | None:
-        """Log the request, and find what is to go wrong with it."""
+        """Log the request, and return the action of the fault that applies to it, None for none."""
         request = exchange.request
         with self._changed:
             self._log[request.number] = request
@@ -521,9 +531,9 @@ class StandIn:
 
 
 def client_gone(connection: socket.socket) -> bool:
-    """Whether the client has closed its end: on one machine that shows at once, before the serving thread wakes up.
+    """True if the client has closed the connection. On one machine that is visible before the serving thread wakes up.
 
-    Clients here never send ahead, so bytes that wait on a TLS connection are its closing message.
+    The clients here do not pipeline requests, so unread bytes on a TLS connection are its closing message.
     """
     try:
         waiting = socket.socket.recv(connection, 1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
@@ -535,7 +545,7 @@ def client_gone(connection: socket.socket) -> bool:
 
 
 def read_request(reader: io.BufferedReader, number: int, connection: int) -> Request | None:
-    """The next request of a connection, None at its end or when it is no HTTP request."""
+    """The next request of a connection, None at its end or if it is not an HTTP request."""
     line = reader.readline(LONGEST_LINE)
     words = line.decode('latin-1').split()
     if len(words) != 3:
@@ -559,7 +569,7 @@ def read_request(reader: io.BufferedReader, number: int, connection: int) -> Req
 
 
 def make_certificate(folder: Path, names: tuple[str, ...]) -> tuple[str, str]:
-    """Files of a fresh self-signed certificate for `names` (`DNS:…`, `IP:…`) and of its key, made with openssl."""
+    """Make a self-signed certificate for `names` (`DNS:…`, `IP:…`) with openssl. Returns its path and its key's."""
     certificate, key = folder / 'certificate.pem', folder / 'key.pem'
     command = ['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
     command += ['-keyout', str(key), '-out', str(certificate), '-days', '2', '-subj', '/CN=stand-in']
@@ -572,9 +582,9 @@ def make_certificate(folder: Path, names: tuple[str, ...]) -> tuple[str, str]:
 
 
 def _commands() -> Iterator[str]:
-    """The lines of standard input, each sent when the one before is answered."""
+    """The lines of standard input."""
     while True:
-        # A signal in the moment before a read that blocks would be noticed only after the next line.
+        # A signal right before a blocking read would be handled only after the next line.
         while os.name == 'posix' and not select.select([sys.stdin], [], [], 0.2)[0]:
             pass
         line = sys.stdin.readline()
@@ -586,8 +596,8 @@ def _commands() -> Iterator[str]:
 def serve_until_told(server: StandIn, ready: Mapping[str, Any]) -> None:
     """Print `ready` as one line of JSON and serve until standard input closes.
 
-    Meanwhile a line on standard input is a command, answered by one line of JSON: `stats`, `reset` (the log), or
-    `set {"latency": 0.05}` (options).
+    A line on standard input is a command: `stats`, `reset` (the log), or `set {"latency": 0.05}` (options). The reply
+    is one line of JSON with the statistics.
     """
     print(json.dumps(ready), flush=True)
     for line in _commands():
@@ -600,9 +610,9 @@ def serve_until_told(server: StandIn, ready: Mapping[str, Any]) -> None:
 
 
 class StandInProcess:
-    """A stand-in in a process of its own, so that its work does not slow the client's interpreter down.
+    """A stand-in in a separate process, so that it does not slow down the client's interpreter.
 
-    `script` is the stand-in's file, `arguments` its command line; `ready` is the line it printed.
+    `script` is the stand-in's file, `arguments` its command line. `ready` is the JSON object that it prints first.
     """
 
     def __init__(self, script: Path | str, *arguments: str, python: str = sys.executable) -> None:
@@ -618,14 +628,14 @@ class StandInProcess:
         self.stop()
 
     def command(self, line: str) -> dict[str, Any]:
-        """Send one command of `serve_until_told`; what it answers: `requests`, `connections`, `max_in_flight`…"""
+        """Send a command of `serve_until_told`. Returns the statistics: `requests`, `connections`, `max_in_flight`…"""
         assert self._process.stdin is not None
         self._process.stdin.write(line + '\n')
         self._process.stdin.flush()
         return self._read()
 
     def stop(self) -> int:
-        """Close its standard input and wait for it; its exit code."""
+        """Close its standard input and wait for its end. Returns its exit code."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
@@ -636,7 +646,7 @@ class StandInProcess:
         self._process.send_signal(number)
 
     def wait(self) -> int:
-        """Wait for its end, 15 s at most; its exit code."""
+        """Wait for its end, then kill it after 15 s. Returns its exit code."""
         try:
             return self._process.wait(timeout=15)
         except subprocess.TimeoutExpired:

@@ -1,6 +1,6 @@
-"""What can go wrong with a request: actions for `StandIn.fail`, each performed instead of the genuine answer.
+"""Faults of a server: actions for `StandIn.fail`, which are performed instead of the genuine response.
 
-It must not know any service, Calibre or the plugin.
+This module must not import any service, Calibre or the plugin.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from standins.common import JSON_HEADERS, PIECE, Action, Answer, Exchange, chunk
 
 @dataclass(frozen=True)
 class Status(Action):
-    """Any status. `body` is bytes or a JSON value; left out, it is an object with `error`."""
+    """A response with any status. `body` is bytes or a JSON value, by default an object with `error`."""
 
     code: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class Status(Action):
 
 @dataclass(frozen=True)
 class Html(Action):
-    """A web page where JSON was asked for, as proxies and outages answer."""
+    """A web page instead of JSON, as proxies send it during an outage."""
 
     code: int = 200
 
@@ -48,7 +48,7 @@ class Html(Action):
 
 @dataclass(frozen=True)
 class Empty(Action):
-    """No body at all, but said to be JSON."""
+    """An empty body with the content type of JSON."""
 
     code: int = 200
 
@@ -58,7 +58,7 @@ class Empty(Action):
 
 @dataclass(frozen=True)
 class WrongShape(Action):
-    """Valid JSON of any shape, with status 200."""
+    """A response with status 200 and any JSON value."""
 
     value: Any
 
@@ -68,7 +68,7 @@ class WrongShape(Action):
 
 @dataclass(frozen=True)
 class RawBody(Action):
-    """Bytes that are said to be JSON."""
+    """Any bytes, with the content type of JSON."""
 
     body: bytes
 
@@ -78,21 +78,21 @@ class RawBody(Action):
 
 @dataclass(frozen=True)
 class BadJson(RawBody):
-    """JSON that ends in the middle, in an answer that is complete."""
+    """JSON that ends in the middle, in a complete response."""
 
     body: bytes = b'[{"id": 1, "book_id": '
 
 
 @dataclass(frozen=True)
 class InvalidUtf8(RawBody):
-    """JSON but for two bytes that no UTF-8 text holds."""
+    """JSON with two bytes that are not valid UTF-8."""
 
     body: bytes = b'[{"id": 1, "title": "\xff\xfe"}]'
 
 
 @dataclass(frozen=True)
 class Deep(Action):
-    """JSON arrays nested `levels` deep: enough of them exhaust a recursive parser."""
+    """JSON arrays nested `levels` deep, which exhausts a recursive parser."""
 
     levels: int = 100_000
 
@@ -102,7 +102,7 @@ class Deep(Action):
 
 @dataclass(frozen=True)
 class Reset(Action):
-    """The connection is reset (RST) instead of an answer."""
+    """Resets the connection (RST) without a response."""
 
     def perform(self, exchange: Exchange) -> None:
         exchange.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
@@ -111,7 +111,7 @@ class Reset(Action):
 
 @dataclass(frozen=True)
 class CloseWithoutAnswer(Action):
-    """The connection is closed in good order, without an answer."""
+    """Closes the connection normally, without a response."""
 
     def perform(self, exchange: Exchange) -> None:
         exchange.close()
@@ -119,7 +119,7 @@ class CloseWithoutAnswer(Action):
 
 @dataclass(frozen=True)
 class Refuse(Action):
-    """No answer, and from now on every connection is refused until `StandIn.accept_connections`."""
+    """Sends no response, and refuses all connections until `StandIn.accept_connections`."""
 
     def perform(self, exchange: Exchange) -> None:
         exchange.server.refuse_connections()
@@ -128,7 +128,7 @@ class Refuse(Action):
 
 @dataclass(frozen=True)
 class Hang(Action):
-    """No answer, for as long as the client waits and the server runs."""
+    """Sends no response while the client waits and the server runs."""
 
     def perform(self, exchange: Exchange) -> None:
         with contextlib.suppress(OSError):
@@ -139,7 +139,7 @@ class Hang(Action):
 
 @dataclass(frozen=True)
 class Hold(Action):
-    """The genuine answer, but not before `released` is set."""
+    """Sends the genuine response once `released` is set."""
 
     released: threading.Event
 
@@ -153,7 +153,7 @@ class Hold(Action):
 
 @dataclass(frozen=True)
 class SlowBody(Action):
-    """The genuine answer at `bytes_per_second`; with `head`, status line and headers are as slow."""
+    """Sends the genuine response at `bytes_per_second`, with `head` also its status line and headers."""
 
     bytes_per_second: float
     head: bool = False
@@ -177,9 +177,9 @@ class SlowBody(Action):
 
 @dataclass(frozen=True)
 class Truncated(Action):
-    """The genuine answer cut off: `keep` (0-1) of the body is sent, then the connection closes.
+    """Sends the genuine response with a part of its body, `keep` (0-1), and closes the connection.
 
-    Without `chunked` fewer bytes come than Content-Length says; with it the body ends within a chunk.
+    Without `chunked` the body is shorter than Content-Length; with it the body ends within a chunk.
     """
 
     keep: float = 0.5
@@ -203,7 +203,7 @@ class Truncated(Action):
 
 @dataclass(frozen=True)
 class Huge(Action):
-    """`megabytes` of valid JSON, made as it is sent: an array of objects between `opening` and `closing`."""
+    """Sends `megabytes` of valid JSON, made in pieces: an array of objects between `opening` and `closing`."""
 
     megabytes: int = 200
     content_length: bool = True
@@ -220,7 +220,7 @@ class Huge(Action):
 
 @dataclass(frozen=True)
 class GzipBomb(Action):
-    """A small gzip body that unpacks to `megabytes` of valid JSON (an empty array with much white space)."""
+    """Sends a small gzip body that inflates to `megabytes` of valid JSON: an empty array with much white space."""
 
     megabytes: int = 1000
 
@@ -230,7 +230,7 @@ class GzipBomb(Action):
 
 @functools.lru_cache(maxsize=2)
 def gzip_bomb(megabytes: int) -> bytes:
-    """One gzip member: a megabyte is packed once, flushed in full so that it can be repeated, and summed up."""
+    """A gzip member. One megabyte is compressed once with a full flush, so that it can be repeated."""
     blank = b' ' * 1_000_000
 
     def packed(data: bytes) -> bytes:
@@ -249,7 +249,7 @@ def gzip_bomb(megabytes: int) -> bytes:
 
 @dataclass(frozen=True)
 class Redirect(Action):
-    """A redirect; `{target}` in the location stands for the request's own path and query."""
+    """A redirect. `{target}` in the location is replaced by the request's own path and query."""
 
     location: str
     code: int = 302
@@ -261,7 +261,7 @@ class Redirect(Action):
 
 @dataclass(frozen=True)
 class NotHttp(Action):
-    """Something that is not HTTP at all."""
+    """Sends bytes that are not HTTP."""
 
     garbage: bytes = b'220 mail.example ESMTP ready\r\n250 OK\r\n'
 

@@ -1,7 +1,7 @@
-"""A local stand-in for Hardcover: its GraphQL interface over a catalogue and a shelf in memory, with its quota.
+"""A local stand-in for Hardcover: its GraphQL API with a catalogue and a shelf in memory, and its quota.
 
-Executes what it is sent with graphql-core against the part of the published schema in tests/data. It must not know
-Calibre or the plugin. By itself it serves until its standard input closes: see `--help`.
+graphql-core executes the requests, with the part of the published schema in tests/data. This module must not import
+Calibre or the plugin. As a program it serves until its standard input closes: see `--help`.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ REFUSED_OPERATORS = re.compile('_n?(i?like|i?regex|similar)')
 RETIRED = "We weren't able to find that book. Was it deleted?"
 DAY = 86400
 READ = 3
-# A grey pixel.
+# A PNG of one gray pixel.
 PNG = bytes.fromhex(
     '89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b550000000a49444154789c63680000008200'
     '8177cd72b60000000049454e44ae426082'
@@ -58,7 +58,10 @@ PNG = bytes.fromhex(
 
 @dataclass
 class Work:
-    """A book of the catalogue. `canonical_id` is what it was merged into; a `gone` one is found by nothing any more."""
+    """A book of the catalogue.
+
+    `canonical_id` is the id of the book that it was merged into. With `gone` no request finds it.
+    """
 
     id: int
     title: str | None = 'Untitled'
@@ -82,7 +85,7 @@ class Work:
 
 @dataclass
 class Printing:
-    """An edition. `reading_format_id` is 1 physical, 2 audio, 4 ebook."""
+    """An edition. `reading_format_id` is 1 for physical, 2 for audio, 4 for ebook."""
 
     id: int
     book_id: int
@@ -119,7 +122,7 @@ class ReadRow:
 
 @dataclass
 class Catalogue:
-    """What Hardcover has: works, editions, everybody's shelf entries and reads."""
+    """The data of Hardcover: books, editions, and the shelf entries and reads of all users."""
 
     works: list[Work] = field(default_factory=list)
     editions: list[Printing] = field(default_factory=list)
@@ -139,7 +142,7 @@ def schema() -> graphql.GraphQLSchema:
 
 
 def depth(node: Any) -> int:
-    """Levels of fields below a selection, the field itself included."""
+    """The levels of fields in a selection, including the field itself."""
     if node.selection_set is None:
         return 1
     return 1 + max(depth(child) for child in node.selection_set.selections)
@@ -155,7 +158,7 @@ class _Operators(Visitor):
 
 
 def matches(row: Any, where: Mapping[str, Any] | None) -> bool:
-    """Whether a row satisfies a Hasura filter, as far as the stand-in knows its operators."""
+    """True if a row satisfies a Hasura filter. Only the operators of `compare` are supported."""
     for key, condition in (where or {}).items():
         if key == '_or':
             good = any(matches(row, part) for part in condition)
@@ -189,48 +192,48 @@ def compare(value: Any, operator: str, other: Any) -> bool:
 
 
 class HardcoverStandIn(StandIn):
-    """Hardcover on 127.0.0.1; `catalogue` may be changed at any time.
+    """Hardcover on 127.0.0.1. `catalogue` may be changed at any time.
 
-    `units` counts what the quota was charged, `turned_away` the requests that came too early, `writes` what was
-    written: (field, arguments). `violations` are the texts of all that the facts say a client must not do.
+    `units` are the used units of the quota, `turned_away` counts the requests that got a 429, `writes` are the executed
+    mutations as (field, arguments). `violations` are sentences about everything that a client must not do.
     """
 
     token: str = 'hc_pat_0123456789abcdef0123456789abcdef'
     scopes: Sequence[str] = SCOPES
-    """What the token may do."""
+    """The token's permissions."""
     scope_errors: str = 'status'
-    """How a missing scope shows: `status` (403), `message` (200, names it), `validation` (200, an unknown field)."""
+    """The response for a missing scope: `status` (403), `message` (200, names it) or `validation` (200, no field)."""
     user_id: int = 7
     username: Any = 'reader'
     privacy: int = 1
-    """The account's own default."""
+    """The account's default privacy setting."""
     plan: str = 'Free'
     burst: int = 10
     per_minute: int = 60
     daily: int = 5000
     headers: str = 'standard'
-    """Which quota headers come: `standard`, `legacy`, `both`, or `none`."""
+    """The quota headers that are sent: `standard`, `legacy`, `both`, or `none`."""
     retry_after: bool = True
-    """Whether a 429 says how long to wait."""
+    """True if a 429 has a Retry-After header."""
     null_data: bool = False
-    """Whether the body of a 429 is the other one of the two."""
+    """True if the body of a 429 is `{"data": null}` instead of an object with `error`."""
     cap: int | None = None
-    """Never more rows a page than this, whatever was asked for."""
+    """The most rows of a query, whatever was requested."""
     slow_over: int | None = None
-    """Queries and mutations with more values than this in all time out (408)."""
+    """Queries with more values than this, and mutations with more fields, time out (408)."""
     slow_search_over: int | None = None
-    """Searches for more hits than this time out."""
+    """Searches that request more hits than this time out (408)."""
     search_error: str | None = None
     results_as_text: bool = False
-    """Whether `search.results` is JSON within JSON."""
+    """True if `search.results` is a string with JSON."""
     dates_on_insert: bool = True
-    """Whether a new shelf entry takes `last_read_date`; else its read is dated today."""
+    """True if an insert uses `last_read_date`; otherwise the new entry's read has today's date."""
     entry_on_insert: bool = True
-    """Whether the answer to an insert has the new entry in it."""
+    """True if the response to an insert contains the new entry."""
     refused: Mapping[int, str] = {}
-    """Book ids whose writes fail, and with which text."""
+    """Ids of books whose writes fail, mapped to the error."""
     clock: Callable[[], float] = time.monotonic
-    """Seconds; tests share one that does not sleep with the client."""
+    """The time in seconds. Tests use one clock for stand-in and client, which never sleeps."""
     today: date = date(2025, 6, 15)
     started_at: datetime = datetime(2025, 6, 15, 9, 30, tzinfo=timezone.utc)
 
@@ -251,7 +254,7 @@ class HardcoverStandIn(StandIn):
         return self.origin + PATH
 
     def use_daily(self, units: int) -> None:
-        """As if so many of the day's units had been used elsewhere."""
+        """Use so many units of the daily quota, as another app of the user would."""
         with self._lock:
             self._spent_today += units
 
@@ -306,7 +309,7 @@ class HardcoverStandIn(StandIn):
     def _refusal(
         self, document: Any, definition: OperationDefinitionNode, fields: Sequence[FieldNode]
     ) -> Answer | None:
-        """What is turned down before it is looked at: too much at once, too deep, a refused operator, a scope."""
+        """The refusal of a request before it is validated: too many fields, too deep, an operator, a missing scope."""
         names = [node.name.value for node in fields]
         if len(fields) > MOST_FIELDS or (names.count('search') and len(fields) > 1):
             self.violation(f'{len(fields)} top-level fields: {", ".join(names)}')
@@ -364,7 +367,7 @@ class HardcoverStandIn(StandIn):
         return int((midnight - self.started_at).total_seconds())
 
     def _over_quota(self, units: int) -> Answer | None:
-        """Charges the quota, or turns the request away."""
+        """Use units of the quota, or return a 429."""
         self._refill()
         wait: float
         if self.daily - self._spent_today < units:
@@ -414,7 +417,7 @@ class HardcoverStandIn(StandIn):
         return next(self._numbers)
 
     def stamp(self) -> str:
-        """The time of a write; later ones are later."""
+        """The time of a write. It increases with every write."""
         moment = self.started_at + timedelta(seconds=len(self.writes))
         return moment.isoformat()
 
@@ -568,14 +571,14 @@ class Root:
 
 
 def isbn13(number: int) -> str:
-    """A valid ISBN-13 for a number below a milliard."""
+    """A valid ISBN-13 for a number with up to nine digits."""
     stem = f'978{number:09d}'
     total = sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(stem))
     return stem + str(-total % 10)
 
 
 def isbn10(number: int) -> str:
-    """The ISBN-10 of the same edition."""
+    """The ISBN-10 that corresponds to `isbn13(number)`."""
     stem = f'{number:09d}'
     check = -sum(int(digit) * (10 - place) for place, digit in enumerate(stem)) % 11
     return stem + ('X' if check == 10 else str(check))
@@ -588,9 +591,10 @@ FAMILY_NAMES = 'Ashdown Bright Calloway Dvorak Eliot Fontaine Grey Hardy Ibsen K
 
 
 def generate_catalogue(count: int, seed: int = 1, shelved: bool = True) -> Catalogue:
-    """`count` works with an ebook edition each, always the same for a seed; ids and ISBNs count up from 1.
+    """Make `count` books with one ebook edition each, the same ones for the same seed.
 
-    Work number n has the id 100000 + n, its edition 500000 + n, `isbn13(100000 + n)`; `shelved` puts all on the shelf.
+    The book with number n, from 1, has the id 100000 + n, the edition 500000 + n and `isbn13(100000 + n)`. With
+    `shelved` all books are on the shelf.
     """
     chance = random.Random(seed)
     catalogue = Catalogue()

@@ -1,4 +1,4 @@
-"""The local stand-in for BookFusion behaves as the facts say: tried with the standard library's own HTTP client."""
+"""Tests of the stand-in for BookFusion, with the standard library's HTTP client."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ SCRIPT = Path(__file__).parent / 'bookfusion.py'
 
 
 class Reply:
-    """An answer, read to its end."""
+    """A response with its whole body."""
 
-    def __init__(self, answer: http.client.HTTPResponse) -> None:
-        self.status = answer.status
-        self.headers = answer.headers
-        self.body = answer.read()
+    def __init__(self, response: http.client.HTTPResponse) -> None:
+        self.status = response.status
+        self.headers = response.headers
+        self.body = response.read()
 
     def json(self) -> Any:
         body = gzip.decompress(self.body) if self.headers['Content-Encoding'] == 'gzip' else self.body
@@ -60,7 +60,7 @@ class Reply:
 
 
 class Client:
-    """One kept-alive connection, and the calls of both APIs."""
+    """A client of both APIs with one kept-alive connection."""
 
     def __init__(self, server: BookFusionStandIn, timeout: float = 5) -> None:
         self.server = server
@@ -103,10 +103,10 @@ def server() -> Iterator[BookFusionStandIn]:
 
 @pytest.fixture
 def client(server: BookFusionStandIn) -> Iterator[Client]:
-    one = Client(server)
-    one.sign_in()
-    yield one
-    one.connection.close()
+    made = Client(server)
+    made.sign_in()
+    yield made
+    made.connection.close()
 
 
 def test_sign_in_and_a_walk_to_the_empty_page(server: BookFusionStandIn, client: Client) -> None:
@@ -341,7 +341,7 @@ def test_gzip_only_where_accepted(server: BookFusionStandIn, client: Client) -> 
 
 @pytest.fixture
 def pauses(server: BookFusionStandIn, monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses that the stand-in makes, in seconds; they take no time."""
+    """Records the stand-in's pauses, in seconds, instead of waiting."""
     made: list[float] = []
 
     def pause(seconds: float) -> bool:
@@ -373,18 +373,18 @@ def test_requests_in_flight(server: BookFusionStandIn, client: Client) -> None:
     token = client.token
 
     def fetch(page: int) -> int:
-        one = Client(server)
-        one.token = token
-        return len(one.ids(page, 5))
+        another = Client(server)
+        another.token = token
+        return len(another.ids(page, 5))
 
     released = threading.Event()
     server.fail(faults.Hold(released), LIBRARY, times=3)
     with ThreadPoolExecutor(3) as pool:
-        answers = pool.map(fetch, range(1, 7))
+        counts = pool.map(fetch, range(1, 7))
         server.wait_for(LIBRARY, times=3)
         assert server.in_flight == 3
         released.set()
-        assert list(answers) == [5, 5, 5, 5, 5, 0]
+        assert list(counts) == [5, 5, 5, 5, 5, 0]
     assert server.max_in_flight == 3
     assert server.connections == 7
     assert server.in_flight == 0

@@ -1,4 +1,4 @@
-"""The stand-in for Hardcover itself: what it refuses, what it counts, and that it serves by itself."""
+"""Tests of the stand-in for Hardcover: what it refuses and counts, and that it serves as a program."""
 
 from __future__ import annotations
 
@@ -42,8 +42,9 @@ def ask(
             'Content-Type': 'application/json',
         }
         connection.request('POST', '/v1/graphql', json.dumps({'query': query, 'variables': variables}), headers)
-        answer = connection.getresponse()
-        return answer.status, json.loads(answer.read()), {name.lower(): value for name, value in answer.getheaders()}
+        response = connection.getresponse()
+        headers = {name.lower(): value for name, value in response.getheaders()}
+        return response.status, json.loads(response.read()), headers
     finally:
         connection.close()
 
