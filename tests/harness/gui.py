@@ -57,7 +57,7 @@ def run_calibre(
     ):
         folder = Path(scratch)
         order = folder / 'order.json'
-        answer = folder / 'answer.json'
+        result_file = folder / 'result.json'
         path = script_path(script, folder)
         order.write_text(
             json.dumps(
@@ -66,12 +66,12 @@ def run_calibre(
                     'modules': str(DRIVER.parents[1]),
                     'library': str(library),
                     'argument': argument,
-                    'answer': str(answer),
+                    'result': str(result_file),
                     'seconds': max(timeout - GRACE_SECONDS, timeout / 2),
                 }
             )
         )
         command = [executable('calibre-debug'), '--run-without-debug', '-e', str(DRIVER), '--', str(order)]
         done = run(command, full_environment, timeout)
-        result = json.loads(answer.read_text(encoding='utf-8')) if answer.exists() else None
+        result = json.loads(result_file.read_text(encoding='utf-8')) if result_file.exists() else None
         return GuiRun(done.returncode, done.stdout, done.stderr, result)

@@ -172,7 +172,7 @@ class Driver:
             QTimer.singleShot(TURN_MILLISECONDS, lambda: self.wait(condition))
 
     def finish(self, result: Any) -> None:
-        Path(self.order['answer']).write_text(json.dumps(result), encoding='utf-8')
+        Path(self.order['result']).write_text(json.dumps(result), encoding='utf-8')
         if (dialog := QApplication.activeModalWidget()) is not None:
             self.fail(f'the script ended with a modal dialog open: {texts(dialog)}')
         self.gui.quit(confirm_quit=False)

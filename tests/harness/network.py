@@ -21,7 +21,7 @@ from calibre_plugins.bookfusionbacksync.base.errors import Cancelled
 from calibre_plugins.bookfusionbacksync.base.text import Text
 from calibre_plugins.bookfusionbacksync.transport.client import HttpClient
 from calibre_plugins.bookfusionbacksync.transport.request import Limits
-from standins.common import Answer, Fault, Request, StandIn, json_answer
+from standins.common import Fault, Request, Response, StandIn, json_response
 
 USER_AGENT = 'BookFusionBackSync/0.0.0 (Calibre plugin)'
 # Short time-outs, but long enough for a slow machine.
@@ -39,9 +39,9 @@ class Echo(StandIn):
 
     padding: int = 0
 
-    def answer(self, request: Request) -> Answer:
+    def respond(self, request: Request) -> Response:
         sent = {'method': request.method, 'target': request.target, 'body': request.json(), 'x': 'x' * self.padding}
-        return json_answer(sent)
+        return json_response(sent)
 
 
 class RecordingCancel(Cancel):

@@ -14,7 +14,7 @@ from calibre_plugins.bookfusionbacksync.base.text import Text
 from calibre_plugins.bookfusionbacksync.transport.client import HttpClient
 from calibre_plugins.bookfusionbacksync.transport.request import Limits, Request
 from harness.network import Echo
-from standins.common import Action, Answer, Exchange
+from standins.common import Action, Exchange, Response
 
 # A secret that must not appear in an error, a repr or a log.
 TOKEN = 'tk-7Hq2Wz9Lm4Xc8Vb1'
@@ -45,10 +45,10 @@ def told(error: BackSyncError, sentence: Text) -> bool:
 class Verbatim(Action):
     """Sends the given response."""
 
-    answer: Answer
+    response: Response
 
     def perform(self, exchange: Exchange) -> None:
-        exchange.send(self.answer)
+        exchange.send(self.response)
 
 
 def whole_story(error: BaseException) -> str:

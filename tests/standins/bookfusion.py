@@ -23,7 +23,7 @@ from typing import Any
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from standins.common import JSON_HEADERS, Answer, Request, StandIn, dump_json, json_answer, serve_until_told
+from standins.common import JSON_HEADERS, Request, Response, StandIn, dump_json, json_response, serve_until_told
 
 ABSENT: Any = type('Absent', (), {'__repr__': lambda self: 'ABSENT'})()
 """A value for a field of a record: its key is omitted."""
@@ -266,11 +266,11 @@ class BookFusionStandIn(StandIn):
         with self._lock:
             self._valid.clear()
 
-    def answer(self, request: Request) -> Answer:
+    def respond(self, request: Request) -> Response:
         position = POSITION.fullmatch(request.path)
         if position:
             return self._user_api(request, lambda: self._position(request, position.group(1)))
-        routes: dict[str, tuple[str, Callable[[Request], Answer]]] = {
+        routes: dict[str, tuple[str, Callable[[Request], Response]]] = {
             SIGN_IN: ('POST', self._sign_in),
             LIBRARY: ('GET', self._library),
             USER_SIGN_IN: ('POST', lambda sent: self._user_api(sent, lambda: self._user_sign_in(sent), False)),
@@ -280,48 +280,48 @@ class BookFusionStandIn(StandIn):
             VERIFICATION: ('GET', self._verification_page),
         }
         if request.path not in routes:
-            return json_answer({'error': 'Not Found'}, 404)
+            return json_response({'error': 'Not Found'}, 404)
         method, respond = routes[request.path]
         if request.method != method:
-            return json_answer({'error': 'Method Not Allowed'}, 405, {'Allow': method})
+            return json_response({'error': 'Method Not Allowed'}, 405, {'Allow': method})
         return respond(request)
 
-    def _sign_in(self, request: Request) -> Answer:
+    def _sign_in(self, request: Request) -> Response:
         """The private API's sign-in."""
         if self.private_gone and self.private_gone_at == 'sign-in':
-            return json_answer({'error': 'Not Found'}, self.private_gone)
+            return json_response({'error': 'Not Found'}, self.private_gone)
         sent = json_object(request)
         if sent is None or not all(isinstance(sent.get(key), str) for key in ('device', 'login', 'password')):
             self.violation('a sign-in without device, login and password in a JSON object')
-            return json_answer({'error': 'device, login and password are required'}, 422)
+            return json_response({'error': 'device, login and password are required'}, 422)
         if not re.fullmatch('[0-9a-f]{16}', sent['device']):
             self.violation(f'a device id of another form: {sent["device"]!r}')
         if not self._password_is_right(sent['login'], sent['password']):
-            return json_answer({'error': 'Invalid login or password'}, self.refusal)
-        return json_answer({'token': self._issue('private', sent['device'])})
+            return json_response({'error': 'Invalid login or password'}, self.refusal)
+        return json_response({'token': self._issue('private', sent['device'])})
 
-    def _library(self, request: Request) -> Answer:
+    def _library(self, request: Request) -> Response:
         """One page of the private API's library."""
         if self.private_gone:
-            return json_answer({'error': 'Not Found'}, self.private_gone)
+            return json_response({'error': 'Not Found'}, self.private_gone)
         token, device = request.query.get('token', ''), request.query.get('device', '')
         if not self._authorized('private', token, device):
-            return json_answer({'error': 'Unauthorized'}, 401)
+            return json_response({'error': 'Unauthorized'}, 401)
         page, size = whole_number(request.query.get('page', 1)), whole_number(request.query.get('per_page', 20))
         if page is None or size is None:
             self.violation(f'page or per_page is not a positive number: {request.target.partition("?")[0]}')
-            return json_answer({'error': 'page and per_page must be positive'}, 422)
+            return json_response({'error': 'page and per_page must be positive'}, 422)
         records = self._page(lambda: self.records, page, size)
-        return self._page_answer(records, 'private', self.private_total_count, len(self.records))
+        return self._page_response(records, 'private', self.private_total_count, len(self.records))
 
-    def _user_api(self, request: Request, respond: Callable[[], Answer], authorize: bool = True) -> Answer:
+    def _user_api(self, request: Request, respond: Callable[[], Response], authorize: bool = True) -> Response:
         """Check what every request of the user API needs, and call `respond`."""
         accepted = [part.strip() for part in request.header('Accept').split(';')]
         if 'application/json' not in accepted[0] or 'api_version=10' not in accepted[1:]:
             self.violation(f'{request.path} without api_version=10 in Accept')
-            return json_answer({'error': 'Not Acceptable'}, 406)
+            return json_response({'error': 'Not Acceptable'}, 406)
         if authorize and not self._user_is_signed_in(request):
-            return json_answer({'error': 'Unauthorized'}, 401)
+            return json_response({'error': 'Unauthorized'}, 401)
         return respond()
 
     def _user_is_signed_in(self, request: Request) -> bool:
@@ -334,20 +334,20 @@ class BookFusionStandIn(StandIn):
             return False
         return self._authorized('x-token', request.header('X-Token'))
 
-    def _user_sign_in(self, request: Request) -> Answer:
+    def _user_sign_in(self, request: Request) -> Response:
         """The user API's sign-in with a password."""
         sent = json_object(request) or {}
         if self.account_type == 'web' and sent.get('email') == self.email:
-            return json_answer({'token': None, 'type': 'web'})
+            return json_response({'token': None, 'type': 'web'})
         if not self._password_is_right(sent.get('email'), sent.get('password')):
-            return json_answer({'error': 'Invalid email or password'}, 401)
-        return json_answer({'token': self._issue('x-token'), 'type': 'password'})
+            return json_response({'error': 'Invalid email or password'}, 401)
+        return json_response({'token': self._issue('x-token'), 'type': 'password'})
 
-    def _device_code(self, request: Request) -> Answer:
+    def _device_code(self, request: Request) -> Response:
         """The first step of the browser sign-in."""
         sent = json_object(request) or {}
         if not isinstance(sent.get('client_id'), str) or not sent['client_id']:
-            return json_answer({'error': 'invalid_client'}, 401)
+            return json_response({'error': 'invalid_client'}, 401)
         with self._lock:
             self._devices += 1
             self._polls = []
@@ -360,22 +360,22 @@ class BookFusionStandIn(StandIn):
             'interval': self.device_interval,
             'expires_in': self.device_expires_in,
         }
-        return json_answer(present(code))
+        return json_response(present(code))
 
-    def _device_token(self, request: Request) -> Answer:
+    def _device_token(self, request: Request) -> Response:
         """A poll of the browser sign-in."""
         sent = json_object(request) or {}
         if sent.get('grant_type') != GRANT_TYPE:
-            return json_answer({'error': 'unsupported_grant_type'}, 400)
+            return json_response({'error': 'unsupported_grant_type'}, 400)
         if not sent.get('client_id') or not self._devices or sent.get('device_code') != self._current_device_code():
             self.violation('a poll without client_id, or with a device code that was not given out')
-            return json_answer({'error': 'invalid_grant'}, 400)
+            return json_response({'error': 'invalid_grant'}, 400)
         with self._lock:
             self._note_poll()
             step = self.device_answers[min(len(self._polls), len(self.device_answers)) - 1]
         if step != 'success':
-            return json_answer({'error': step}, 400)
-        return json_answer({'access_token': self._issue('bearer'), 'token_type': 'Bearer'})
+            return json_response({'error': step}, 400)
+        return json_response({'access_token': self._issue('bearer'), 'token_type': 'Bearer'})
 
     def _current_device_code(self) -> str:
         return f'device-code-{self._devices}'
@@ -384,13 +384,13 @@ class BookFusionStandIn(StandIn):
         """Count a poll. It is a violation if it came before the current interval was over."""
         now = time.monotonic()
         interval = self.device_interval if isinstance(self.device_interval, (int, float)) else 5
-        answered = list(self.device_answers[: len(self._polls)])
-        interval += 5 * answered.count('slow_down')
+        sent = list(self.device_answers[: len(self._polls)])
+        interval += 5 * sent.count('slow_down')
         if self._polls and now - self._polls[-1] < interval * 0.9:
             self.violation(f'polled again after {now - self._polls[-1]:.2f} s instead of {interval} s')
         self._polls.append(now)
 
-    def _search(self, request: Request) -> Answer:
+    def _search(self, request: Request) -> Response:
         """One page of the user API's library."""
         sent = json_object(request) or {}
         page, size = whole_number(sent.get('page', 1)), whole_number(sent.get('per_page', 20))
@@ -398,30 +398,30 @@ class BookFusionStandIn(StandIn):
         key, _, direction = str(sort).rpartition('-')
         if page is None or size is None or key not in SORTS or direction not in ('asc', 'desc') or name not in LISTS:
             self.violation(f'a search that makes no sense: {sent!r}')
-            return json_answer({'error': 'Unprocessable'}, 422)
+            return json_response({'error': 'Unprocessable'}, 422)
         if size > LARGEST_USER_PAGE:
             self.violation(f'{size} records a page asked of the user API')
             size = LARGEST_USER_PAGE
         records = self._page(lambda: self._ordered(key, direction, name), page, size)
-        return self._page_answer(records, 'user', self.total_count, len(self._ordered(key, direction, name)))
+        return self._page_response(records, 'user', self.total_count, len(self._ordered(key, direction, name)))
 
-    def _position(self, request: Request, identifier: str) -> Answer:
+    def _position(self, request: Request, identifier: str) -> Response:
         """The reading position of one book."""
         if request.method != 'GET':
             with self._lock:
                 self.position_writes.append(request)
             self.violation(f'{request.method} {request.path}: a reading position was written')
-            return json_answer({})
+            return json_response({})
         by_id = self._view('by id', lambda: {str(record.identifier): record for record in self.records})
         record = by_id.get(identifier)
         position = None if record is None else record.user_position()
         if position in (None, ABSENT):
-            return json_answer({'error': 'Not Found'}, 404)
-        return json_answer(position)
+            return json_response({'error': 'Not Found'}, 404)
+        return json_response(position)
 
-    def _verification_page(self, request: Request) -> Answer:
+    def _verification_page(self, request: Request) -> Response:
         page = f'<!DOCTYPE html><title>Stand-in</title><p>This is where a user enters the code {self.user_code}.</p>'
-        return Answer(200, {'Content-Type': 'text/html; charset=utf-8'}, page.encode())
+        return Response(200, {'Content-Type': 'text/html; charset=utf-8'}, page.encode())
 
     def _page(self, source: Callable[[], list[LibraryRecord]], page: int, size: int) -> list[LibraryRecord]:
         """The records of one page of `source`, changed as the options say."""
@@ -438,12 +438,12 @@ class BookFusionStandIn(StandIn):
             page = min(page, 1 + max(0, -(-(len(records) - size) // step)))
         return records[(page - 1) * step :][:size]
 
-    def _page_answer(self, records: list[LibraryRecord], api: str, total: bool | int, count: int) -> Answer:
+    def _page_response(self, records: list[LibraryRecord], api: str, total: bool | int, count: int) -> Response:
         self.pause(self.record_latency * len(records))
         headers = dict(JSON_HEADERS)
         if total is not False:
             headers['Total-Count'] = str(count if total is True else total)
-        return Answer(200, headers, self._render(tuple(records), api, self.inline_positions))
+        return Response(200, headers, self._render(tuple(records), api, self.inline_positions))
 
     def _ordered(self, key: str, direction: str, name: str) -> list[LibraryRecord]:
         """The records of the list `name`, sorted."""

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from standins.common import Answer, Request, StandIn, dump_json, json_answer
+from standins.common import Request, Response, StandIn, dump_json, json_response
 
 LOGIN = '/api/v1/auth/login'
 BOOKS = '/api/v1/books'
@@ -98,44 +98,44 @@ class BookLoreStandIn(StandIn):
         """The address that a user enters in the settings."""
         return self.origin + self.prefix
 
-    def answer(self, request: Request) -> Answer:
+    def respond(self, request: Request) -> Response:
         if not request.path.startswith(self.prefix):
-            return json_answer({'status': 404, 'message': 'Not Found'}, 404)
+            return json_response({'status': 404, 'message': 'Not Found'}, 404)
         path = request.path.removeprefix(self.prefix)
         if path == LOGIN:
             return self._log_in(request)
         if not path.startswith('/api/'):
             # The web interface serves its start page under all other paths.
-            return Answer(200, {'Content-Type': 'text/html'}, b'<!doctype html><title>BookLore</title>')
+            return Response(200, {'Content-Type': 'text/html'}, b'<!doctype html><title>BookLore</title>')
         if request.header('Authorization') != f'Bearer {self.token}':
-            return json_answer({'status': 401, 'message': 'Unauthorized'}, 401)
+            return json_response({'status': 401, 'message': 'Unauthorized'}, 401)
         if request.method != 'GET':
             self.violation(f'{request.method} {request.path}: something was written')
-            return json_answer({'status': 405, 'message': 'Method Not Allowed'}, 405)
+            return json_response({'status': 405, 'message': 'Method Not Allowed'}, 405)
         if len(request.target) > LONGEST_TARGET:
             self.violation(f'an address of {len(request.target)} characters')
-            return Answer(400, {'Content-Type': 'text/html'}, b'<h1>Bad Request</h1>')
+            return Response(400, {'Content-Type': 'text/html'}, b'<h1>Bad Request</h1>')
         return self._look_up(path, request)
 
-    def _log_in(self, request: Request) -> Answer:
+    def _log_in(self, request: Request) -> Response:
         if request.method != 'POST':
-            return json_answer({'status': 405, 'message': 'Method Not Allowed'}, 405)
+            return json_response({'status': 405, 'message': 'Method Not Allowed'}, 405)
         sent = request.json()
         with self._lock:
             if self.failures >= MOST_FAILURES:
                 self.violation('a log-in after the lock-out')
-                return json_answer({'status': 429, 'message': 'Too many failed login attempts'}, 429)
+                return json_response({'status': 429, 'message': 'Too many failed login attempts'}, 429)
             if not isinstance(sent, dict) or (sent.get('username'), sent.get('password')) != (
                 self.username,
                 self.password,
             ):
                 self.failures += 1
-                return json_answer({'status': self.refusal, 'message': 'Invalid credentials'}, self.refusal)
-        return json_answer(
+                return json_response({'status': self.refusal, 'message': 'Invalid credentials'}, self.refusal)
+        return json_response(
             {'accessToken': self.token, 'refreshToken': 'refresh-' + self.token, 'isDefaultPassword': 'false'}
         )
 
-    def _look_up(self, path: str, request: Request) -> Answer:
+    def _look_up(self, path: str, request: Request) -> Response:
         if path == BOOKS:
             with_hardcover = request.query.get('withDescription') == 'true' and not self.grimmory
             return self._books(self.books, with_hardcover)
@@ -144,11 +144,13 @@ class BookLoreStandIn(StandIn):
             return self._books([book for book in self.books if str(book.id) in wanted], True)
         single = ONE_BOOK.fullmatch(path)
         if single is None:
-            return json_answer({'status': 400, 'message': "Failed to convert 'bookId'"}, 400)
+            return json_response({'status': 400, 'message': "Failed to convert 'bookId'"}, 400)
         found = [book for book in self.books if str(book.id) == single.group(1)]
-        return json_answer(found[0].json(True)) if found else json_answer({'status': 404, 'message': 'Not Found'}, 404)
+        return (
+            json_response(found[0].json(True)) if found else json_response({'status': 404, 'message': 'Not Found'}, 404)
+        )
 
-    def _books(self, books: Iterable[ServerBook], with_hardcover: bool) -> Answer:
-        return Answer(
+    def _books(self, books: Iterable[ServerBook], with_hardcover: bool) -> Response:
+        return Response(
             200, {'Content-Type': 'application/json'}, dump_json([book.json(with_hardcover) for book in books])
         )

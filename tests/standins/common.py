@@ -76,7 +76,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """A complete response. Content-Length and Connection are added when it is sent."""
 
     status: int = 200
@@ -92,8 +92,8 @@ def dump_json(value: Any) -> bytes:
         return json.dumps(value).encode()
 
 
-def json_answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
-    return Answer(status, {**JSON_HEADERS, **(headers or {})}, dump_json(value))
+def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(status, {**JSON_HEADERS, **(headers or {})}, dump_json(value))
 
 
 def http_date(seconds_from_now: float) -> str:
@@ -116,9 +116,9 @@ class Exchange:
         self.connection = connection
         self.keep_alive = not request.wants_close()
 
-    def genuine(self) -> Answer:
+    def genuine(self) -> Response:
         """The service's response without a fault, compressed if the client accepts that."""
-        return self.server.genuine_answer(self.request)
+        return self.server.genuine_response(self.request)
 
     def begin(self, status: int | None) -> None:
         """Log the status. Call it before the first byte is sent, so that the client finds the log complete."""
@@ -138,12 +138,12 @@ class Exchange:
         lines += ['Connection: ' + ('keep-alive' if self.keep_alive else 'close'), '', '']
         return '\r\n'.join(lines).encode('utf-8')
 
-    def send(self, answer: Answer) -> None:
+    def send(self, response: Response) -> None:
         """Send a complete response."""
-        headers = {**answer.headers, 'Content-Length': str(len(answer.body))}
-        self.begin(answer.status)
+        headers = {**response.headers, 'Content-Length': str(len(response.body))}
+        self.begin(response.status)
         self.finish()
-        self.connection.sendall(self.head(answer.status, headers) + answer.body)
+        self.connection.sendall(self.head(response.status, headers) + response.body)
 
     def stream(self, status: int, headers: Mapping[str, str], pieces: Iterable[bytes], length: int | None) -> None:
         """Send a body in pieces, with Content-Length if `length` (in bytes) is given, else chunked."""
@@ -263,7 +263,7 @@ class StandIn:
         self._cleanup = contextlib.ExitStack()
         self.set_options(**options)
 
-    def answer(self, request: Request) -> Answer:
+    def respond(self, request: Request) -> Response:
         """The service's response to a request. Called on one thread per connection."""
         raise NotImplementedError
 
@@ -410,19 +410,19 @@ class StandIn:
                 'violations': list(self.violations),
             }
 
-    def genuine_answer(self, request: Request) -> Answer:
+    def genuine_response(self, request: Request) -> Response:
         """The service's response, compressed if the client accepts that."""
         try:
-            answer = self.answer(request)
+            response = self.respond(request)
         except Exception:  # noqa: BLE001 - `__exit__` reports any exception
             with self._lock:
                 self.errors.append(traceback.format_exc())
-            return json_answer({'error': 'the stand-in itself failed'}, 500)
+            return json_response({'error': 'the stand-in itself failed'}, 500)
         accepts = self.gzip and 'gzip' in request.header('Accept-Encoding')
-        if not accepts or len(answer.body) < SMALLEST_COMPRESSED or 'Content-Encoding' in answer.headers:
-            return answer
-        headers = {**answer.headers, 'Content-Encoding': 'gzip', 'Vary': 'Accept-Encoding'}
-        return replace(answer, headers=headers, body=self._compress(answer.body))
+        if not accepts or len(response.body) < SMALLEST_COMPRESSED or 'Content-Encoding' in response.headers:
+            return response
+        headers = {**response.headers, 'Content-Encoding': 'gzip', 'Vary': 'Accept-Encoding'}
+        return replace(response, headers=headers, body=self._compress(response.body))
 
     def _start_thread(self, function: Callable[..., None], *arguments: Any) -> None:
         thread = threading.Thread(target=function, args=arguments, daemon=True, name=type(self).__name__)
@@ -479,7 +479,7 @@ class StandIn:
                 connection.close()
 
     def _serve_requests(self, reader: io.BufferedReader, connection: socket.socket, number: int) -> None:
-        answered = 0
+        responses = 0
         while not self.stopping.is_set():
             request = read_request(reader, next(self._numbers), number)
             # A server that refuses connections also ignores requests on connections that are being closed.
@@ -490,8 +490,8 @@ class StandIn:
                 self._converse(exchange)
             finally:
                 self._finish(request)
-            answered += 1
-            if not exchange.keep_alive or answered == self.requests_per_connection:
+            responses += 1
+            if not exchange.keep_alive or responses == self.requests_per_connection:
                 return
 
     def _converse(self, exchange: Exchange) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from standins.common import JSON_HEADERS, PIECE, Action, Answer, Exchange, chunk, json_answer
+from standins.common import JSON_HEADERS, PIECE, Action, Exchange, Response, chunk, json_response
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ class Status(Action):
 
     def perform(self, exchange: Exchange) -> None:
         if isinstance(self.body, bytes):
-            exchange.send(Answer(self.code, self.headers, self.body))
+            exchange.send(Response(self.code, self.headers, self.body))
         else:
             body = {'error': f'status {self.code}'} if self.body is None else self.body
-            exchange.send(json_answer(body, self.code, self.headers))
+            exchange.send(json_response(body, self.code, self.headers))
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Html(Action):
 
     def perform(self, exchange: Exchange) -> None:
         page = b'<!DOCTYPE html><html><head><title>Maintenance</title></head><body>Back soon</body></html>'
-        exchange.send(Answer(self.code, {'Content-Type': 'text/html; charset=utf-8'}, page))
+        exchange.send(Response(self.code, {'Content-Type': 'text/html; charset=utf-8'}, page))
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Empty(Action):
     code: int = 200
 
     def perform(self, exchange: Exchange) -> None:
-        exchange.send(Answer(self.code, JSON_HEADERS))
+        exchange.send(Response(self.code, JSON_HEADERS))
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class WrongShape(Action):
     value: Any
 
     def perform(self, exchange: Exchange) -> None:
-        exchange.send(json_answer(self.value))
+        exchange.send(json_response(self.value))
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class RawBody(Action):
     body: bytes
 
     def perform(self, exchange: Exchange) -> None:
-        exchange.send(Answer(200, JSON_HEADERS, self.body))
+        exchange.send(Response(200, JSON_HEADERS, self.body))
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Deep(Action):
     levels: int = 100_000
 
     def perform(self, exchange: Exchange) -> None:
-        exchange.send(Answer(200, JSON_HEADERS, b'[' * self.levels + b']' * self.levels))
+        exchange.send(Response(200, JSON_HEADERS, b'[' * self.levels + b']' * self.levels))
 
 
 @dataclass(frozen=True)
@@ -159,16 +159,16 @@ class SlowBody(Action):
     head: bool = False
 
     def perform(self, exchange: Exchange) -> None:
-        answer = exchange.genuine()
-        head = exchange.head(answer.status, {**answer.headers, 'Content-Length': str(len(answer.body))})
-        exchange.begin(answer.status)
+        response = exchange.genuine()
+        head = exchange.head(response.status, {**response.headers, 'Content-Length': str(len(response.body))})
+        exchange.begin(response.status)
         if not self.head:
             exchange.connection.sendall(head)
-        slow = head + answer.body if self.head else answer.body
+        slow = head + response.body if self.head else response.body
         step = max(1, int(self.bytes_per_second / 20))
         for start in range(0, len(slow), step):
             if not exchange.server.pause(step / self.bytes_per_second):
-                exchange.close(answer.status)
+                exchange.close(response.status)
                 return
             if start + step >= len(slow):
                 exchange.finish()
@@ -186,19 +186,19 @@ class Truncated(Action):
     chunked: bool = False
 
     def perform(self, exchange: Exchange) -> None:
-        answer = exchange.genuine()
-        sent = answer.body[: int(len(answer.body) * self.keep)]
+        response = exchange.genuine()
+        sent = response.body[: int(len(response.body) * self.keep)]
         exchange.keep_alive = False
         if self.chunked:
             middle = len(sent) // 2
             whole = chunk(sent[:middle]) if middle else b''
-            body = whole + b'%x\r\n' % (len(answer.body) - middle + 1) + sent[middle:]
+            body = whole + b'%x\r\n' % (len(response.body) - middle + 1) + sent[middle:]
             framing = {'Transfer-Encoding': 'chunked'}
         else:
             body = sent
-            framing = {'Content-Length': str(max(len(answer.body), len(sent) + 1))}
-        exchange.close(answer.status)
-        exchange.connection.sendall(exchange.head(answer.status, {**answer.headers, **framing}) + body)
+            framing = {'Content-Length': str(max(len(response.body), len(sent) + 1))}
+        exchange.close(response.status)
+        exchange.connection.sendall(exchange.head(response.status, {**response.headers, **framing}) + body)
 
 
 @dataclass(frozen=True)
@@ -225,7 +225,7 @@ class GzipBomb(Action):
     megabytes: int = 1000
 
     def perform(self, exchange: Exchange) -> None:
-        exchange.send(Answer(200, {**JSON_HEADERS, 'Content-Encoding': 'gzip'}, gzip_bomb(self.megabytes)))
+        exchange.send(Response(200, {**JSON_HEADERS, 'Content-Encoding': 'gzip'}, gzip_bomb(self.megabytes)))
 
 
 @functools.lru_cache(maxsize=2)
@@ -256,7 +256,7 @@ class Redirect(Action):
 
     def perform(self, exchange: Exchange) -> None:
         location = self.location.replace('{target}', exchange.request.target)
-        exchange.send(Answer(self.code, {'Location': location}))
+        exchange.send(Response(self.code, {'Location': location}))
 
 
 @dataclass(frozen=True)

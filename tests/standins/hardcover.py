@@ -29,7 +29,7 @@ from graphql.language import FieldNode, ObjectFieldNode, OperationDefinitionNode
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from standins.common import Answer, Request, StandIn, json_answer, serve_until_told
+from standins.common import Request, Response, StandIn, json_response, serve_until_told
 
 PATH = '/v1/graphql'
 COVERS = '/covers/'
@@ -269,31 +269,31 @@ class HardcoverStandIn(StandIn):
         with self._lock:
             return {**super().statistics(), 'units': self.units, 'turned_away': self.turned_away}
 
-    def answer(self, request: Request) -> Answer:
+    def respond(self, request: Request) -> Response:
         if request.path.startswith(COVERS):
             if request.header('Authorization'):
                 self.violation('a cover was asked for with credentials')
-            return Answer(200, {'Content-Type': 'image/png'}, PNG)
+            return Response(200, {'Content-Type': 'image/png'}, PNG)
         if request.path != PATH:
-            return json_answer({'error': 'Not Found'}, 404)
+            return json_response({'error': 'Not Found'}, 404)
         if request.method != 'POST':
-            return json_answer({'error': 'Method Not Allowed'}, 405)
+            return json_response({'error': 'Method Not Allowed'}, 405)
         if not re.search(r'\w+/\d', request.header('User-Agent')) or 'python' in request.header('User-Agent').lower():
             self.violation('a User-Agent that does not describe the client')
         if request.header('Authorization') != f'Bearer {self.token}':
-            return json_answer({'error': 'invalid_token'}, 401)
+            return json_response({'error': 'invalid_token'}, 401)
         with self._lock:
             return self._graphql(request)
 
-    def _graphql(self, request: Request) -> Answer:
+    def _graphql(self, request: Request) -> Response:
         sent = request.json()
         query = sent.get('query') if isinstance(sent, dict) else None
         if not isinstance(query, str):
-            return json_answer({'error': 'invalid_query', 'error_description': 'query is missing'}, 400)
+            return json_response({'error': 'invalid_query', 'error_description': 'query is missing'}, 400)
         try:
             document = graphql.parse(query)
         except graphql.GraphQLError as error:
-            return json_answer({'errors': [{'message': error.message}]})
+            return json_response({'errors': [{'message': error.message}]})
         definition = document.definitions[0]
         assert isinstance(definition, OperationDefinitionNode)
         fields = [node for node in definition.selection_set.selections if isinstance(node, FieldNode)]
@@ -308,20 +308,20 @@ class HardcoverStandIn(StandIn):
 
     def _refusal(
         self, document: Any, definition: OperationDefinitionNode, fields: Sequence[FieldNode]
-    ) -> Answer | None:
+    ) -> Response | None:
         """The refusal of a request before it is validated: too many fields, too deep, an operator, a missing scope."""
         names = [node.name.value for node in fields]
         if len(fields) > MOST_FIELDS or (names.count('search') and len(fields) > 1):
             self.violation(f'{len(fields)} top-level fields: {", ".join(names)}')
-            return json_answer({'errors': ['top_level_limit_exceeded', f'{len(fields)} fields']}, 403)
+            return json_response({'errors': ['top_level_limit_exceeded', f'{len(fields)} fields']}, 403)
         if max(depth(node) for node in fields) > DEEPEST:
             self.violation(f'deeper than {DEEPEST} levels')
-            return json_answer({'errors': ['depth_limit_exceeded']}, 403)
+            return json_response({'errors': ['depth_limit_exceeded']}, 403)
         operators = _Operators()
         visit(document, operators)
         if any(REFUSED_OPERATORS.fullmatch(name) for name in operators.names):
             self.violation('a refused operator')
-            return json_answer({'error': 'unsupported_operation'}, 403)
+            return json_response({'error': 'unsupported_operation'}, 403)
         mutation = definition.operation is OperationType.MUTATION
         for name in names:
             scope = 'write:library' if mutation else SCOPE_OF_FIELD.get(name, '')
@@ -329,13 +329,13 @@ class HardcoverStandIn(StandIn):
                 return self._scope_missing(scope, name, 'mutation_root' if mutation else 'query_root')
         return None
 
-    def _scope_missing(self, scope: str, name: str, root: str) -> Answer:
+    def _scope_missing(self, scope: str, name: str, root: str) -> Response:
         if self.scope_errors == 'status':
-            return json_answer({'error': 'insufficient_scope', 'scope': scope}, 403, self._quota_headers())
+            return json_response({'error': 'insufficient_scope', 'scope': scope}, 403, self._quota_headers())
         if self.scope_errors == 'message':
-            return json_answer({'errors': [{'message': f'Missing scope: {scope}'}]}, 200, self._quota_headers())
+            return json_response({'errors': [{'message': f'Missing scope: {scope}'}]}, 200, self._quota_headers())
         message = f"field '{name}' not found in type: '{root}'"
-        return json_answer({'errors': [{'message': message}]}, 200, self._quota_headers())
+        return json_response({'errors': [{'message': message}]}, 200, self._quota_headers())
 
     def _refill(self) -> None:
         now = self.clock()
@@ -366,7 +366,7 @@ class HardcoverStandIn(StandIn):
         midnight = datetime.combine(self.started_at.date() + timedelta(days=1), datetime.min.time(), timezone.utc)
         return int((midnight - self.started_at).total_seconds())
 
-    def _over_quota(self, units: int) -> Answer | None:
+    def _over_quota(self, units: int) -> Response | None:
         """Use units of the quota, or return a 429."""
         self._refill()
         wait: float
@@ -384,18 +384,18 @@ class HardcoverStandIn(StandIn):
         if self.retry_after:
             headers['Retry-After'] = str(int(wait))
         body = {'data': None} if self.null_data else {'error': 'Too Many Requests'}
-        return json_answer(body, 429, headers)
+        return json_response(body, 429, headers)
 
-    def _validation(self, document: Any) -> Answer | None:
+    def _validation(self, document: Any) -> Response | None:
         errors = graphql.validate(schema(), document)
         if not errors:
             return None
         self.violation(f'not valid: {errors[0].message}')
-        return json_answer({'errors': [{'message': error.message} for error in errors]}, 200, self._quota_headers())
+        return json_response({'errors': [{'message': error.message} for error in errors]}, 200, self._quota_headers())
 
     def _time_out(
         self, definition: OperationDefinitionNode, fields: Sequence[FieldNode], variables: Mapping[str, Any]
-    ) -> Answer | None:
+    ) -> Response | None:
         if fields[0].name.value == 'search':
             slow = self.slow_search_over is not None and variables.get('per_page', 10) > self.slow_search_over
         elif definition.operation is OperationType.MUTATION:
@@ -403,15 +403,15 @@ class HardcoverStandIn(StandIn):
         else:
             values = sum(len(value) for value in variables.values() if isinstance(value, list))
             slow = self.slow_over is not None and values > self.slow_over
-        return json_answer({'error': 'Request timeout'}, 408, self._quota_headers()) if slow else None
+        return json_response({'error': 'Request timeout'}, 408, self._quota_headers()) if slow else None
 
-    def _execution(self, document: Any, definition: OperationDefinitionNode, variables: Mapping[str, Any]) -> Answer:
+    def _execution(self, document: Any, definition: OperationDefinitionNode, variables: Mapping[str, Any]) -> Response:
         self.operations.append(definition.name.value if definition.name else '')
         result = graphql.execute_sync(schema(), document, Root(self), variable_values=dict(variables))
         body: dict[str, Any] = {'data': result.data}
         if result.errors:
             body['errors'] = [{'message': error.message, 'path': error.path} for error in result.errors]
-        return json_answer(body, 200, self._quota_headers())
+        return json_response(body, 200, self._quota_headers())
 
     def next_number(self) -> int:
         return next(self._numbers)

@@ -265,11 +265,11 @@ def test_user_api_wants_its_accept_header_and_a_credential(server: BookFusionSta
 def test_user_sign_in_with_a_password(server: BookFusionStandIn, client: Client) -> None:
     right = {'email': server.email, 'password': server.password}
     assert client.call('POST', USER_SIGN_IN, {**right, 'password': 'wrong'}, **ACCEPT).status == 401
-    answer = client.call('POST', USER_SIGN_IN, right, **ACCEPT).json()
-    assert answer['type'] == 'password'
-    assert client.call('POST', SEARCH, {}, X_Token=answer['token'], X_Device=DEVICE, **ACCEPT).status == 200
-    assert client.call('POST', SEARCH, {}, X_Token=answer['token'], **ACCEPT).status == 401
-    assert answer['token'] in server.secrets
+    response = client.call('POST', USER_SIGN_IN, right, **ACCEPT).json()
+    assert response['type'] == 'password'
+    assert client.call('POST', SEARCH, {}, X_Token=response['token'], X_Device=DEVICE, **ACCEPT).status == 200
+    assert client.call('POST', SEARCH, {}, X_Token=response['token'], **ACCEPT).status == 401
+    assert response['token'] in server.secrets
     server.account_type = 'web'
     assert client.call('POST', USER_SIGN_IN, right, **ACCEPT).json() == {'token': None, 'type': 'web'}
     assert client.call('POST', SIGN_IN, {'device': DEVICE, 'login': server.email, 'password': ''}).status == 401
@@ -513,12 +513,12 @@ def test_held_until_released(server: BookFusionStandIn, client: Client) -> None:
     released = threading.Event()
     server.fail(faults.Hold(released), LIBRARY)
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(client.ids)
+        response = pool.submit(client.ids)
         server.wait_for(LIBRARY)
         assert server.requests[-1].status is None
         assert server.in_flight == 1
         released.set()
-        assert len(answer.result(timeout=5)) == 25
+        assert len(response.result(timeout=5)) == 25
     with pytest.raises(TimeoutError):
         server.wait_for(LIBRARY, times=2, timeout=0.01)
 

@@ -21,7 +21,7 @@ from calibre_plugins.bookfusionbacksync.transport.request import Limits, Request
 from harness.network import QUICK, SOON, Echo, RecordingCancel, cancelled_in, make_client, names, trust
 from harness.transport import PATIENT, TOKEN, Verbatim, failure, get, post, told, whole_story
 from standins import faults
-from standins.common import Action, Answer, Exchange, http_date, json_answer, unused_port
+from standins.common import Action, Exchange, Response, http_date, json_response, unused_port
 
 # What another try may mend, and the sentence when none does.
 TRANSIENT = {
@@ -40,10 +40,10 @@ TRANSIENT = {
     'not UTF-8': (faults.InvalidUtf8(), errors.NOT_JSON),
     'deep JSON': (faults.Deep(), errors.NOT_JSON),
     'gzip cut short': (
-        Verbatim(Answer(200, {'Content-Encoding': 'gzip'}, gzip.compress(b'[1, 2, 3]')[:-9])),
+        Verbatim(Response(200, {'Content-Encoding': 'gzip'}, gzip.compress(b'[1, 2, 3]')[:-9])),
         errors.BROKE_OFF,
     ),
-    'gzip that is none': (Verbatim(Answer(200, {'Content-Encoding': 'gzip'}, b'[1, 2, 3]')), errors.BROKE_OFF),
+    'gzip that is none': (Verbatim(Response(200, {'Content-Encoding': 'gzip'}, b'[1, 2, 3]')), errors.BROKE_OFF),
     **{f'status {status}': (faults.Status(status), errors.SERVER_TROUBLE) for status in sorted(TRANSIENT_STATUSES)},
     'status 408': (faults.Status(408), errors.TOO_SLOW),
     'status 429': (faults.Status(429), errors.TOO_MANY_REQUESTS),
@@ -238,7 +238,7 @@ class CloseUnsaid(Action):
     """503, and then the connection is closed, which the head has not said."""
 
     def perform(self, exchange: Exchange) -> None:
-        exchange.send(json_answer({'error': 'busy'}, 503))
+        exchange.send(json_response({'error': 'busy'}, 503))
         exchange.keep_alive = False
 
 

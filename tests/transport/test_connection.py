@@ -34,7 +34,7 @@ from harness.network import (
 )
 from harness.transport import PATIENT, TOKEN, Verbatim, failure, get, post, told, whole_story
 from standins import faults
-from standins.common import Action, Answer, Exchange, unused_port
+from standins.common import Action, Exchange, Response, unused_port
 
 
 @pytest.mark.parametrize('host', ['nowhere.example', 'a' * 70 + '.example', 'bad..example', 'b\xfccher.example'])
@@ -105,10 +105,10 @@ def test_a_gzip_bomb_is_refused(server: Echo) -> None:
 def test_as_much_as_is_allowed_is_taken(server: Echo) -> None:
     body = b'"' + b'x' * 998 + b'"'
     with make_client(replace(QUICK, max_body=1000)) as client:
-        for sent in (Answer(200, {}, body), Answer(200, {'Content-Encoding': 'gzip'}, gzip.compress(body))):
+        for sent in (Response(200, {}, body), Response(200, {'Content-Encoding': 'gzip'}, gzip.compress(body))):
             server.fail(Verbatim(sent))
             assert client.send(get(server), Cancel()).data == 'x' * 998
-        server.fail(Verbatim(Answer(200, {}, body + b' ')))
+        server.fail(Verbatim(Response(200, {}, body + b' ')))
         assert told(failure(client, get(server)), errors.TOO_LARGE)
 
 
