@@ -12,15 +12,14 @@ import socket
 import socketserver
 import ssl
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
-from calibre_plugins.bookfusionbacksync.base.errors import Cancelled
 from calibre_plugins.bookfusionbacksync.base.text import Text
 from calibre_plugins.bookfusionbacksync.transport.client import HttpClient
 from calibre_plugins.bookfusionbacksync.transport.request import Limits
+from harness.threads import LONGEST_WAIT, on_another_thread
 from standins.common import Fault, Request, Response, StandIn, json_response
 
 USER_AGENT = 'BookFusionBackSync/0.0.0 (Calibre plugin)'
@@ -28,10 +27,6 @@ USER_AGENT = 'BookFusionBackSync/0.0.0 (Calibre plugin)'
 QUICK = Limits(connect_timeout=1.0, read_timeout=0.3, total_timeout=1.0, retry_delays=(0.01, 0.02, 0.03))
 # Longer than a test's time-out: a request with these limits can only be ended by something else, such as a cancel.
 ENDLESS = Limits(connect_timeout=600.0, read_timeout=600.0, total_timeout=600.0, retry_delays=())
-OWN_THREADS = ('page', 'single', 'look-up')
-SOON = 1.0
-# Seconds. Only something that hangs takes longer to end.
-LONGEST_END = 20.0
 
 
 class Echo(StandIn):
@@ -86,38 +81,17 @@ def trust(server: StandIn) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=server.certificate_file)
 
 
-def own_threads() -> list[threading.Thread]:
-    """The running threads of the plugin's transport."""
-    return [thread for thread in threading.enumerate() if thread.name.startswith(OWN_THREADS)]
-
-
-def assert_no_thread_left() -> None:
-    for thread in own_threads():
-        thread.join(LONGEST_END)
-    assert own_threads() == []
-
-
-@contextlib.contextmanager
-def on_another_thread(work: Callable[[], object]) -> Iterator[None]:
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield
-    finally:
-        thread.join()
-
-
 @contextlib.contextmanager
 def while_held(server: StandIn) -> Iterator[None]:
     """Assert that the block ends while the server still holds back its response.
 
-    If the block hangs for LONGEST_END, the server closes all connections so that it ends, and the assertion fails.
+    If the block hangs for LONGEST_WAIT, the server closes all connections so that it ends, and the assertion fails.
     """
     ended = threading.Event()
     let_go: list[str] = []
 
     def watch() -> None:
-        if not ended.wait(LONGEST_END):
+        if not ended.wait(LONGEST_WAIT):
             let_go.append('it ended only when the server let go')
             server.refuse_connections()
 
@@ -130,38 +104,25 @@ def while_held(server: StandIn) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def cancelling(cancel: Cancel, server: StandIn, once: Fault | Callable[[], object]) -> Iterator[None]:
-    """Set the flag once a fault is being performed, or once `once` returns. The block must end, see `while_held`."""
+def cancelling_once(cancel: Cancel, ready: Callable[[], object]) -> Iterator[None]:
+    """Set the flag, from another thread, as soon as `ready` returns."""
 
     def stop() -> None:
         try:
-            server.wait_for_fault(once) if isinstance(once, Fault) else once()
+            ready()
         finally:
             cancel.set()
 
-    with while_held(server), on_another_thread(stop):
+    with on_another_thread(stop):
         yield
 
 
-def cancelled_in(work: Callable[[Cancel], object], ready: Callable[[], object]) -> float:
-    """Run `work(cancel)` and cancel it once `ready` returns. Returns the seconds until it raised Cancelled."""
-    cancel = Cancel()
-    moments: list[float] = []
-
-    def stop() -> None:
-        ready()
-        moments.append(time.monotonic())
-        cancel.set()
-
-    stopper = threading.Thread(target=stop)
-    stopper.start()
-    try:
-        work(cancel)
-    except Cancelled:
-        return time.monotonic() - moments[0]
-    finally:
-        stopper.join()
-    raise AssertionError('it ended by itself')
+@contextlib.contextmanager
+def cancelling(cancel: Cancel, server: StandIn, once: Fault | Callable[[], object]) -> Iterator[None]:
+    """Set the flag once a fault is being performed, or once `once` returns. The block must end, see `while_held`."""
+    ready = (lambda: server.wait_for_fault(once)) if isinstance(once, Fault) else once
+    with while_held(server), cancelling_once(cancel, ready):
+        yield
 
 
 @contextlib.contextmanager
@@ -181,10 +142,23 @@ def black_hole() -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def silent_server() -> Iterator[int]:
-    """A port on 127.0.0.1 that accepts connections and never sends anything."""
-    with socket.create_server(('127.0.0.1', 0)) as listener:
-        yield listener.getsockname()[1]
+def silent_server() -> Iterator[tuple[int, threading.Event]]:
+    """A port on 127.0.0.1 that accepts a connection and never sends anything, and an event: it has heard something."""
+    heard, released = threading.Event(), threading.Event()
+
+    def listen(listener: socket.socket) -> None:
+        with contextlib.suppress(OSError), listener.accept()[0] as connection:
+            connection.recv(1)
+            heard.set()
+            released.wait()
+
+    with socket.create_server(('127.0.0.1', 0)) as listener, on_another_thread(lambda: listen(listener)):
+        try:
+            yield listener.getsockname()[1], heard
+        finally:
+            released.set()
+            with contextlib.suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
 
 
 @contextlib.contextmanager

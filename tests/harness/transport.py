@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
-from calibre_plugins.bookfusionbacksync.base.errors import BackSyncError, ServerTrouble
+from calibre_plugins.bookfusionbacksync.base.errors import BackSyncError, Cancelled, ServerTrouble
 from calibre_plugins.bookfusionbacksync.base.text import Text
 from calibre_plugins.bookfusionbacksync.transport.client import HttpClient
-from calibre_plugins.bookfusionbacksync.transport.request import Limits, Request
-from harness.network import Echo
+from calibre_plugins.bookfusionbacksync.transport.request import Request
+from harness.network import ENDLESS, Echo, cancelling_once
 from standins.common import Action, Exchange, Response
 
 # A secret that must not appear in an error, a repr or a log.
 TOKEN = 'tk-7Hq2Wz9Lm4Xc8Vb1'
-# The delays between tries are so long that only a cancel can end them in time.
-PATIENT = Limits(retry_delays=(30.0, 30.0, 30.0))
+# Time-outs and the delay between tries are so long that only a cancel can end a request.
+PATIENT = replace(ENDLESS, retry_delays=(ENDLESS.read_timeout,))
 
 
 def get(server: Echo, path: str = '/books', **options: Any) -> Request:
@@ -34,6 +35,13 @@ def failure(client: HttpClient, request: Request, cancel: Cancel | None = None) 
     with pytest.raises(ServerTrouble) as caught:
         client.send(request, cancel or Cancel())
     return caught.value
+
+
+def assert_cancelled(client: HttpClient, request: Request, ready: Callable[[], object]) -> None:
+    """Cancel the request once `ready` returns, and assert that it ends with Cancelled."""
+    cancel = Cancel()
+    with cancelling_once(cancel, ready), pytest.raises(Cancelled):
+        client.send(request, cancel)
 
 
 def told(error: BackSyncError, sentence: Text) -> bool:

@@ -1,4 +1,4 @@
-"""How much work something is, as a count that is the same on every machine."""
+"""The amount of work that something takes, as a count that is the same on every machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def lines_run(work: Callable[[], object]) -> int:
-    """How many lines of Python are run by `work()` on this thread; what a C function does by itself does not count."""
+    """The number of Python lines that `work()` runs on this thread. What happens inside C functions is not counted."""
     count = 0
 
     def trace(_frame: FrameType, event: str, _argument: object) -> Any:

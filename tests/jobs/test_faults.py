@@ -28,8 +28,9 @@ from calibre_plugins.bookfusionbacksync.library.calibre_library import Library
 from calibre_plugins.bookfusionbacksync.transport.request import Limits
 from harness.commands import write_settings
 from harness.libraries import Book, LibraryMaker
-from harness.network import Echo, RecordingCancel, Told, assert_no_thread_left, names
+from harness.network import Echo, RecordingCancel, Told, names
 from harness.secrets import TEST_PASSWORD, TEST_USER_TOKEN, leaks
+from harness.threads import assert_no_thread_left
 from standins import faults
 from standins.bookfusion import LIBRARY, SEARCH, SIGN_IN, USER_SIGN_IN, BookFusionStandIn, LibraryRecord
 from standins.common import Action, Request, http_date

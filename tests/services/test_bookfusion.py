@@ -38,11 +38,11 @@ from harness.network import (
     USER_AGENT,
     RecordingCancel,
     Told,
-    assert_no_thread_left,
     cancelling,
     make_client,
 )
 from harness.secrets import TEST_PASSWORD, TEST_USER_TOKEN
+from harness.threads import assert_no_thread_left
 from standins import faults
 from standins.bookfusion import (
     ABSENT,

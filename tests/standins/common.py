@@ -370,6 +370,11 @@ class StandIn:
         with self._lock:
             return sum(not client_gone(connection) for connection in self._active.values())
 
+    @property
+    def open_connections(self) -> int:
+        with self._lock:
+            return len(self._open)
+
     def count(self, path: str = '', method: str | None = None) -> int:
         """The number of requests whose path starts with `path`."""
         with self._lock:

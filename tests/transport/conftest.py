@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 from calibre_plugins.bookfusionbacksync.transport.client import HttpClient
-from harness.network import Echo, assert_no_thread_left, make_client
+from harness.network import Echo, make_client
+from harness.threads import assert_no_thread_left
 
 
 @pytest.fixture(autouse=True)

@@ -5,20 +5,23 @@ from __future__ import annotations
 import gzip
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
+from types import SimpleNamespace
 
 import pytest
 from calibre_plugins.bookfusionbacksync.base import errors
 from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
 from calibre_plugins.bookfusionbacksync.base.errors import BadAnswer, Cancelled
 from calibre_plugins.bookfusionbacksync.transport import client as http_client
-from calibre_plugins.bookfusionbacksync.transport.client import TRANSIENT_STATUSES, HttpClient
+from calibre_plugins.bookfusionbacksync.transport.client import TRANSIENT_STATUSES, HttpClient, InFlightLimit
 from calibre_plugins.bookfusionbacksync.transport.request import Limits, Request
-from harness.network import QUICK, SOON, Echo, RecordingCancel, cancelled_in, make_client, names, trust
+from harness.network import QUICK, Echo, RecordingCancel, make_client, names, trust, while_held
+from harness.threads import inside, wait_until
 from harness.transport import PATIENT, TOKEN, Verbatim, failure, get, post, told, whole_story
 from standins import faults
 from standins.common import Action, Exchange, Response, http_date, json_response, unused_port
@@ -221,7 +224,7 @@ def test_a_stale_connection_is_replaced_without_a_wait(server: Echo, client: Htt
     cancel = RecordingCancel()
     for _ in range(4):
         assert client.send(post(server), cancel).status == 200
-        time.sleep(0.02)
+        wait_until(lambda: server.open_connections == 0)
     assert cancel.waits == []
     assert server.count() == 4
 
@@ -231,7 +234,7 @@ def test_a_stale_connection_is_replaced_even_where_nothing_is_tried_again(server
     with make_client(replace(QUICK, retry_delays=())) as client:
         for _ in range(3):
             assert client.send(post(server), Cancel()).status == 200
-            time.sleep(0.02)
+            wait_until(lambda: server.open_connections == 0)
 
 
 class CloseUnsaid(Action):
@@ -250,9 +253,11 @@ def test_connections_that_go_stale_in_pauses_cost_no_try(server: Echo, client: H
 
 
 def test_several_stale_connections_are_replaced_at_once(server: Echo, client: HttpClient) -> None:
-    server.latency = 0.05
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda number: client.send(get(server), Cancel()), range(4)))
+    released = threading.Event()
+    server.fail(faults.Hold(released), times=None)
+    with at_once(client, server, 4):
+        server.wait_for('/', 4)
+        released.set()
     assert server.connections == 4
     server.refuse_connections()
     server.accept_connections()
@@ -261,10 +266,15 @@ def test_several_stale_connections_are_replaced_at_once(server: Echo, client: Ht
     assert (cancel.waits, server.connections) == ([], 5)
 
 
-def test_a_connection_that_was_idle_for_long_is_not_used_again(server: Echo) -> None:
-    with make_client(replace(QUICK, keepalive_expiry=0.05)) as client:
+def test_a_connection_that_was_idle_for_long_is_not_used_again(server: Echo, monkeypatch: pytest.MonkeyPatch) -> None:
+    later = 0.0
+    monkeypatch.setattr(http_client, 'time', SimpleNamespace(monotonic=lambda: time.monotonic() + later))
+    with make_client(replace(QUICK, keepalive_expiry=1000)) as client:
         client.send(get(server), Cancel())
-        time.sleep(0.1)
+        later = 900.0
+        client.send(get(server), Cancel())
+        assert server.connections == 1
+        later = 2000.0
         client.send(get(server), Cancel())
     assert server.connections == 2
 
@@ -272,10 +282,7 @@ def test_a_connection_that_was_idle_for_long_is_not_used_again(server: Echo) -> 
 def test_closing_the_client_closes_its_connections(server: Echo, client: HttpClient) -> None:
     client.send(get(server), Cancel())
     client.close()
-    end = time.monotonic() + SOON
-    while server._open and time.monotonic() < end:
-        time.sleep(0.01)
-    assert not server._open
+    wait_until(lambda: server.open_connections == 0)
 
 
 def test_no_request_after_a_cancel(server: Echo, client: HttpClient) -> None:
@@ -290,17 +297,13 @@ def test_cancelled_while_waiting_for_a_slot(server: Echo) -> None:
     """Four requests hang, a fifth waits for its slot; one flag ends them all."""
     server.fail(faults.Hang(), times=None)
 
-    def five(cancel: Cancel) -> None:
-        with make_client(PATIENT) as client, ThreadPoolExecutor(5) as pool:
-            ends = [pool.submit(client.send, get(server), cancel) for _ in range(5)]
-            assert all(isinstance(end.exception(), Cancelled) for end in ends)
-        raise Cancelled
-
-    def ready() -> None:
+    cancel = Cancel()
+    with make_client(PATIENT) as client, while_held(server), ThreadPoolExecutor(5) as pool:
+        ends = [pool.submit(client.send, get(server), cancel) for _ in range(5)]
         server.wait_for('/books', 4)
-        time.sleep(0.05)
-
-    assert cancelled_in(five, ready) < SOON
+        wait_until(lambda: inside(InFlightLimit.slot) == 1)
+        cancel.set()
+        assert all(isinstance(end.exception(), Cancelled) for end in ends)
     assert server.count() == 4
 
 
@@ -444,47 +447,56 @@ def test_what_must_not_happen_twice_goes_over_a_fresh_connection(server: Echo, c
     assert server.connections == 2
 
 
-def at_once(client: HttpClient, server: Echo, count: int, cancel: Cancel) -> None:
+@contextmanager
+def at_once(client: HttpClient, server: Echo, count: int) -> Iterator[None]:
+    """Meanwhile so many requests are under way; all of them must go well in the end."""
     with ThreadPoolExecutor(count) as pool:
-        answers = list(pool.map(lambda number: client.send(get(server, f'/{number}'), cancel), range(count)))
-    assert [answer.status for answer in answers] == [200] * count
+        responses = pool.map(lambda number: client.send(get(server, f'/{number}'), RecordingCancel()), range(count))
+        yield
+        assert [response.status for response in responses] == [200] * count
 
 
-def test_at_most_four_in_flight(server: Echo, client: HttpClient) -> None:
-    server.latency = 0.03
-    at_once(client, server, 12, Cancel())
-    assert server.max_in_flight == 4
+def test_at_most_four_in_flight(server: Echo) -> None:
+    released = threading.Event()
+    server.fail(faults.Hold(released), times=None)
+    with make_client(PATIENT) as client, at_once(client, server, 12):
+        server.wait_for('/', 4)
+        wait_until(lambda: inside(InFlightLimit.slot) == 8)
+        assert server.in_flight == 4
+        released.set()
+    assert (server.max_in_flight, server.count()) == (4, 12)
     assert not client.strained
 
 
 @pytest.mark.parametrize('status', [429, 500, 503, 524])
-def test_one_at_a_time_after_the_first_sign_of_strain(server: Echo, client: HttpClient, status: int) -> None:
-    server.latency = 0.02
+def test_one_at_a_time_after_the_first_sign_of_strain(server: Echo, status: int) -> None:
+    released = threading.Event()
     server.fail(faults.Status(status))
-    at_once(client, server, 4, RecordingCancel())
-    assert client.strained
-    server.reset_log()
-    at_once(client, server, 8, Cancel())
-    assert server.max_in_flight == 1
-    # On a busy machine one may have timed out and been sent again.
-    assert server.count() >= 8
+    with make_client(PATIENT) as client:
+        client.send(get(server), RecordingCancel())
+        assert client.strained
+        server.reset_log()
+        server.fail(faults.Hold(released))
+        with at_once(client, server, 8):
+            server.wait_for('/', 1)
+            wait_until(lambda: inside(InFlightLimit.slot) == 7)
+            assert server.in_flight == 1
+            released.set()
+    assert (server.max_in_flight, server.count()) == (1, 8)
 
 
-def test_the_strain_counts_for_those_who_wait_already(server: Echo, client: HttpClient) -> None:
+def test_the_strain_counts_for_those_who_wait_already(server: Echo) -> None:
     """Of eight requests four are let in; one of these is answered 429, and until the others end nobody else is."""
     released = threading.Event()
     server.fail(faults.Hold(released), times=3)
     server.fail(faults.Status(429))
-    with ThreadPoolExecutor(1) as pool:
-        eight = pool.submit(at_once, client, server, 8, RecordingCancel())
+    with make_client(PATIENT) as client, at_once(client, server, 8):
         server.wait_for('/', 4)
-        time.sleep(0.15)
+        wait_until(lambda: client.strained and inside(InFlightLimit.slot) == 5)
         assert server.count() == 4
         server.reset_log()
         released.set()
-        eight.result()
-    assert server.max_in_flight == 1
-    assert server.count() >= 5
+    assert (server.max_in_flight, server.count()) == (1, 5)
 
 
 def test_408_is_no_strain(server: Echo, client: HttpClient) -> None:
