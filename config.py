@@ -33,6 +33,7 @@ from .base.errors import BackSyncError
 from .base.redaction import Secret
 from .base.settings import Settings
 from .gui.column_box import ColumnBox
+from .gui.restriction import RestrictionEdit
 from .gui.widgets import (
     Notice,
     PasswordEdit,
@@ -44,7 +45,7 @@ from .gui.widgets import (
     push_button,
 )
 from .library.calibre_library import Library
-from .library.library_preferences import save_columns
+from .library.library_preferences import save_for_library
 
 if TYPE_CHECKING:
     from calibre_builtins import _, load_translations, ngettext
@@ -227,6 +228,18 @@ class ConfigWidget(QWidget):
         self.configure_hardcover.setEnabled(self.jobs is not None)
         form.addRow(_button_row(self.configure_hardcover))
         self._column_box(ROW_OF_KEY['rating_column'], page, form)
+        self.hardcover_restriction = RestrictionEdit(
+            'hardcover_restriction',
+            self.loaded.hardcover_restriction,
+            _(
+                'A search, as in the search box of Calibre. Only the books that it finds are looked up on Hardcover '
+                'or sent there. Empty: all books'
+            ),
+            self.library,
+            page,
+        )
+        self.hardcover_restriction.judged.connect(self._let_ok_be_pressed)
+        add_row(form, _('Onl&y these books:'), self.hardcover_restriction)
         self.hardcover_add_unshelved = check_box(
             'hardcover_add_unshelved',
             _('A&dd rated books that are on no Hardcover shelf'),
@@ -359,7 +372,7 @@ class ConfigWidget(QWidget):
     def current_settings(self) -> Settings:
         """The stored settings with what the form says now, saved or not."""
         stored = self._stored()
-        form: dict[str, Any] = {**self.values(), **self.chosen_columns()}
+        form: dict[str, Any] = {**self.values(), **self.library_values()}
         secret = {key: Secret(form[key]) for key in ('password', 'booklore_password')}
         return stored.with_values({**form, **secret})
 
@@ -377,21 +390,33 @@ class ConfigWidget(QWidget):
             except BackSyncError as error:
                 words, usable = error.sentence.translated(_, ngettext), False
         self.booklore_warning.say(words)
-        self._mark_booklore_tab(usable)
         self.test_booklore.setEnabled(bool(address) and usable and self.jobs is not None)
-        # Calibre closes its dialog before it asks `validate`, and then all that was entered would be lost.
+        self._booklore_trouble = '' if usable else words
+        self._let_ok_be_pressed()
+
+    def _troubles(self) -> dict[QWidget, str]:
+        """What is wrong with fields whose values cannot be saved, '' for nothing."""
+        return {
+            self.hardcover_restriction: self.hardcover_restriction.trouble,
+            self.booklore_url: self._booklore_trouble,
+        }
+
+    def _let_ok_be_pressed(self) -> None:
+        """Disables OK while a field holds what cannot be saved, and marks its tab.
+
+        Calibre closes its dialog before it calls `validate`, and then all that was entered would be lost.
+        """
+        troubles = self._troubles()
+        for place in range(self.tabs.count()):
+            page = self.tabs.widget(place)
+            marked = page is not None and any(words and page.isAncestorOf(field) for field, words in troubles.items())
+            self.tabs.setTabIcon(place, QIcon.ic('dialog_warning.png') if marked else QIcon())
+        words = next(filter(None, troubles.values()), '')
         box = self.window().findChild(QDialogButtonBox)
         ok = box.button(QDialogButtonBox.StandardButton.Ok) if box is not None else None
         if ok is not None:
-            ok.setEnabled(usable)
-            ok.setToolTip('' if usable else plain_tip(words))
-
-    def _mark_booklore_tab(self, usable: bool) -> None:
-        """Whoever finds OK disabled may look at another tab."""
-        for place in range(self.tabs.count()):
-            page = self.tabs.widget(place)
-            if page is not None and page.isAncestorOf(self.booklore_url):
-                self.tabs.setTabIcon(place, QIcon() if usable else QIcon.ic('dialog_warning.png'))
+            ok.setEnabled(not words)
+            ok.setToolTip(plain_tip(words))
 
     def values(self) -> dict[str, object]:
         """What the form says now, for the settings file; the columns are apart."""
@@ -413,6 +438,10 @@ class ConfigWidget(QWidget):
         """The column settings, by key."""
         return {key: box.chosen for key, box in self._boxes.items()}
 
+    def library_values(self) -> dict[str, str]:
+        """What the form says now of the settings that belong to the library, by key."""
+        return {**self.chosen_columns(), 'hardcover_restriction': self.hardcover_restriction.search}
+
     def changed(self) -> Mapping[str, object]:
         """The values that differ from those the form began with; only these are written.
 
@@ -422,22 +451,21 @@ class ConfigWidget(QWidget):
 
     def validate(self) -> bool:
         """False keeps everything unsaved; a dialog has said why."""
-        address = self.booklore_url.text().strip()
-        if address:
-            try:
-                checked_address(address)
-            except BackSyncError as error:
-                error_dialog(self, _('Address not usable'), error.sentence.translated(_, ngettext), show=True)
+        self.hardcover_restriction.judge()
+        titles = {self.hardcover_restriction: _('Search not usable'), self.booklore_url: _('Address not usable')}
+        for field, words in self._troubles().items():
+            if words:
+                error_dialog(self, titles[field], plain_tip(words), show=True)
                 return False
         return True
 
     def save_settings(self) -> None:
-        """Writes what was changed: the columns to the library and the file, the rest to the file."""
+        """Writes what was changed: what belongs to the library to it and to the file, the rest to the file."""
         try:
             if changed := self.changed():
                 settings.save(changed)
             if self.library is not None:
-                save_columns(self.library.api, self.chosen_columns())
+                save_for_library(self.library.api, self.library_values())
         except BackSyncError as error:
             error_dialog(self, _('Settings not saved'), error.sentence.translated(_, ngettext), show=True)
 

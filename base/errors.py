@@ -169,6 +169,10 @@ HARDCOVER_OTHER_ACCOUNT = text(
     'The last push was made with another Hardcover account. Load the key of that one with Configure Hardcover Account.'
 )
 BOOK_GONE = text('This book is no longer in the library. Choose another one.')
+RESTRICTION_NOT_READ = text(
+    'Calibre does not understand the search {search} ({reason}), so no book is looked up on Hardcover or sent there. '
+    'Correct it under Hardcover in Settings.'
+)
 RATING_COLUMN_MISSING = text(
     'The rating column {column} does not exist in this library. Choose another one in Settings.'
 )

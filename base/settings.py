@@ -32,6 +32,8 @@ LOCK_NAME = 'settings.lock'
 # Bytes.
 LARGEST_FILE = 16 * 1024 * 1024
 COLUMN_KEYS = tuple(row.key for row in COLUMNS)
+# The settings that a library may have of its own, in its preferences.
+LIBRARY_KEYS = (*COLUMN_KEYS, 'hardcover_restriction')
 
 
 def _default_columns() -> dict[str, str]:
@@ -43,6 +45,7 @@ class Settings:
     """All settings, checked. Field names are keys of the settings file; keys and defaults must stay as they are.
 
     `columns` maps the keys of the table of columns to lookup names, '' if no column is chosen.
+    `hardcover_restriction` is a Calibre search, '' for all books.
     """
 
     email: str = ''
@@ -58,6 +61,7 @@ class Settings:
     page_size: int = 100
     hardcover_token: Secret = Secret('')
     hardcover_api_url: str = 'https://api.hardcover.app/v1/graphql'
+    hardcover_restriction: str = ''
     hardcover_add_unshelved: bool = False
     hardcover_clear_ratings: bool = False
     booklore_url: str = ''
@@ -182,11 +186,11 @@ def _write(values: Mapping[str, object]) -> None:
 
 
 def load(preferences: LibraryPreferences | None = None) -> Loaded:
-    """Read the settings. A library's own columns, in its `preferences`, win over the file's. Raises SettingsTrouble."""
+    """Read the settings. Those in the `preferences` of a library win over the file. Raises SettingsTrouble."""
     with _lock:
         stored = _stored()
     if preferences is not None:
-        for key in COLUMN_KEYS:
+        for key in LIBRARY_KEYS:
             own = preferences.pref(key, None, namespace=LIBRARY_NAMESPACE)
             if own is not None:
                 stored[key] = own

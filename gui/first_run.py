@@ -38,7 +38,7 @@ from ..jobs.columns import (
     what_is_missing,
 )
 from ..library.calibre_library import Library
-from ..library.library_preferences import save_columns
+from ..library.library_preferences import save_for_library
 from .widgets import Notice, PasswordEdit, add_row, check_box, column_label, line_edit, plain_label, push_button
 
 if TYPE_CHECKING:
@@ -291,7 +291,7 @@ class FirstRunPage(QScrollArea):
     def _choose_existing(self) -> None:
         name, library = self.existing_column.currentData(), self._library
         if name and library is not None:
-            self._saved(lambda: save_columns(library.api, {'last_read_column': name}))
+            self._saved(lambda: save_for_library(library.api, {'last_read_column': name}))
 
     def _saved(self, save: Any) -> bool:
         try:

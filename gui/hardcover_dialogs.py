@@ -39,6 +39,7 @@ from .job_runner import Jobs
 from .job_view import ANOTHER_JOB, JobState
 from .match_picker import Picker
 from .rating_preview import RatingPreview, spoken_stars, what_happens
+from .restriction import restriction_note
 
 if TYPE_CHECKING:
     from calibre_builtins import _, load_translations, ngettext
@@ -146,7 +147,8 @@ def ids_details(outcome: IdsOutcome) -> str:
             )
         )
     parts.append(requests_used(outcome.requests))
-    return ' '.join(parts)
+    parts.append(restriction_note(outcome.restriction))
+    return ' '.join(filter(None, parts))
 
 
 def requests_used(count: int) -> str:

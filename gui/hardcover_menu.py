@@ -192,10 +192,13 @@ class HardcoverMenu:
         selected = self._selected()
         if not selected:
             return True, None
+        from .restriction import counts_note
         from .scope_dialog import ScopeDialog
 
-        everything = len(self._jobs.library().api.all_book_ids())
-        dialog = ScopeDialog(self._gui, title, question, len(selected), everything)
+        library = self._jobs.library()
+        everything = len(library.api.all_book_ids())
+        note = counts_note(library, selected)
+        dialog = ScopeDialog(self._gui, title, question, len(selected), everything, note)
         accepted = dialog.exec() == ScopeDialog.DialogCode.Accepted
         ids = selected if dialog.selected.isChecked() else None
         dialog.deleteLater()

@@ -19,6 +19,7 @@ from ..base.durations import duration_words
 from ..base.text import Text, counted
 from ..rules.hardcover_records import Action, Cost, PlannedPush, RatingChange
 from ..rules.rating_plan import MANY_FOR_A_FEED
+from .restriction import restriction_note
 from .ticked_table import TableColumn, TickedTable
 from .widgets import Notice, push_button
 
@@ -204,7 +205,11 @@ class RatingPreview(QWidget):
 
 
 def summary_of(planned: PlannedPush) -> str:
-    """How many ratings differ, how many are the same, and whose account they go to."""
+    """How many ratings differ, how many are the same, whose account they go to, and which books were compared."""
+    return '\n'.join(filter(None, (_difference(planned), restriction_note(planned.restriction))))
+
+
+def _difference(planned: PlannedPush) -> str:
     plan = planned.plan
     if not plan.changes:
         return _('There is nothing to send: no rating in Calibre differs from the one on Hardcover.')

@@ -6,7 +6,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from calibre.gui2.widgets2 import Dialog
-from qt.core import QLabel, QRadioButton, QVBoxLayout, QWidget
+from qt.core import QLabel, QRadioButton, QShowEvent, QVBoxLayout, QWidget
+
+from .widgets import Notice
 
 if TYPE_CHECKING:
     from calibre_builtins import load_translations, ngettext
@@ -15,11 +17,23 @@ load_translations()
 
 
 class ScopeDialog(Dialog):
-    """Modal. One selected book is mostly just where the cursor stands, so that several are taken for a choice."""
+    """Modal. One selected book is mostly just where the cursor stands, so that several are taken for a choice.
 
-    def __init__(self, parent: QWidget | None, title: str, question: str, selected: int, everything: int) -> None:
+    `restriction` says which of the books are taken in any case, '' where all are.
+    """
+
+    def __init__(
+        self,
+        parent: QWidget | None,
+        title: str,
+        question: str,
+        selected: int,
+        everything: int,
+        restriction: str = '',
+    ) -> None:
         self._question = question
         self._counts = (selected, everything)
+        self._restriction = restriction
         Dialog.__init__(self, title, 'bookfusion-back-sync-scope', parent)
 
     def setup_ui(self) -> None:
@@ -40,5 +54,13 @@ class ScopeDialog(Dialog):
         (self.selected if selected > 1 else self.everything).setChecked(True)
         layout.addWidget(self.selected)
         layout.addWidget(self.everything)
+        self.restriction = Notice('restriction', self)
+        self.restriction.say(self._restriction, 'search.png')
+        layout.addWidget(self.restriction)
         layout.addStretch(1)
         layout.addWidget(self.bb)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Calibre restores the size that the dialog had before, perhaps with fewer words in it."""
+        self.resize(self.size().expandedTo(self.sizeHint()))
+        super().showEvent(event)

@@ -38,11 +38,13 @@ from .check_findings import (
     IdSpacesFound,
     LibraryFound,
     Notes,
+    RestrictionFound,
     Versions,
     bookfusion_failed,
     booklore_failed,
     hardcover_failed,
     library_failed,
+    restriction_failed,
 )
 from .hardcover_account import check_token
 from .sync import OpenLibrary, http_client, left_out, rules_for, unfilled_columns
@@ -114,7 +116,7 @@ def _check_library(
             books = LibraryFound(len(library.api.all_book_ids()), len(identifiers))
             columns, rules = _check_columns(library, settings)
             calibre = _CalibreSide(settings, identifiers, library.titles(list(identifiers)), rules)
-            return calibre, (notes, books, columns)
+            return calibre, (notes, books, columns, *_check_restriction(library, settings))
     except LibraryTrouble as error:
         settings, notes = _settings(None, given)
         return _CalibreSide(settings), (library_failed(error), notes)
@@ -138,6 +140,17 @@ def _check_columns(library: Library, settings: Settings) -> tuple[ColumnsFound, 
     # Such columns have the right type, so only the log line of a sync says why they are not used.
     twice = [left_out(row, state, chosen, columns) for row, state in states.items() if state is ColumnState.USED_TWICE]
     return ColumnsFound(chosen, states, twice), rules
+
+
+def _check_restriction(library: Library, settings: Settings) -> Sequence[Finding]:
+    """Count the books that may be looked up on Hardcover or sent there, if a search limits them."""
+    if not settings.hardcover_token or not settings.hardcover_restriction:
+        return ()
+    try:
+        found = library.find(settings.hardcover_restriction)
+    except SettingsTrouble as error:
+        return (restriction_failed(error),)
+    return (RestrictionFound(settings.hardcover_restriction, len(found)),)
 
 
 def _check_bookfusion(context: _Context, calibre: _CalibreSide) -> Sequence[Finding]:

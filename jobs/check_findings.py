@@ -131,6 +131,10 @@ def hardcover_failed(error: BackSyncError) -> Failed:
     return Failed(text('Hardcover: {sentence}'), error, {'hardcover': {'error': str(error)}})
 
 
+def restriction_failed(error: BackSyncError) -> Failed:
+    return Failed(text('Hardcover: {sentence}'), error, {'hardcover_restriction': {'error': str(error)}})
+
+
 def booklore_failed(error: BackSyncError) -> Failed:
     return Failed(text('BookLore: {sentence}'), error, {'booklore': {'error': str(error)}})
 
@@ -370,6 +374,27 @@ class HardcoverFound(Finding):
             'requests': self.check.requests,
         }
         return {'hardcover': found}
+
+
+@dataclass(frozen=True)
+class RestrictionFound(Finding):
+    """How many books of the library the search of the setting `hardcover_restriction` finds."""
+
+    search: str
+    count: int
+
+    def lines(self) -> Sequence[Text]:
+        return [
+            counted(
+                'Hardcover: only the {count} book that the search {search} finds is looked up or sent.',
+                'Hardcover: only the {count} books that the search {search} finds are looked up or sent.',
+                self.count,
+                search=self.search,
+            )
+        ]
+
+    def data(self) -> Mapping[str, object]:
+        return {'hardcover_restriction': {'search': self.search, 'books': self.count}}
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from ..base.errors import SettingsTrouble
 from ..base.settings import Settings
 from ..base.text import Text, text
 from ..library.calibre_library import Library
-from ..library.library_preferences import save_columns
+from ..library.library_preferences import save_for_library
 from ..rules.records import IDENTIFIER
 from ..services.bookfusion import Account
 from .sync import rules_for
@@ -70,7 +70,7 @@ def create_columns(library: Library, planned: Collection[PlannedColumn], heading
             if heading in used:
                 heading = f'{heading} ({column.name})'
             library.add_column(column.name[1:], heading, column.new.datatype, column.new.display)
-    save_columns(library.api, {column.row.key: column.name for column in planned})
+    save_for_library(library.api, {column.row.key: column.name for column in planned})
     return any(column.name in library.columns_awaiting_restart() for column in planned)
 
 

@@ -47,6 +47,7 @@ from ..services.hardcover_client import Hardcover, in_batches
 from ..services.hardcover_quota import Pace
 from .change_match import CHOSEN, Store
 from .hardcover_account import connected
+from .restriction import allowed_books
 from .search_ahead import OpenBook, Searches, unknown_authors
 from .sync import OpenLibrary
 
@@ -95,14 +96,14 @@ def fetch_ids(
     reporter.status(READING)
     with open_library() as library:
         loaded = load(library.api)
-        books = library.books(ids)
+        books = library.books(allowed_books(library, loaded.settings, ids, reporter))
         memory = Memory(plugin_folder(), library.library_id)
     for problem in loaded.problems:
         reporter.log(f'Note: {problem}')
     with connected(loaded.settings, reporter, pace) as hardcover:
         job = _IdsJob(open_library, hardcover, memory, reporter, cancel)
         job.run(books, choose, (first_source, last_source), loaded.settings)
-        return job.finish()
+        return replace(job.finish(), restriction=loaded.settings.hardcover_restriction)
 
 
 class _IdsJob:

@@ -46,6 +46,7 @@ from ..services.hardcover_operations import MOST_FIELDS
 from ..services.hardcover_quota import Pace
 from .change_match import our_identifiers, relink
 from .hardcover_account import connected
+from .restriction import allowed_books
 from .send_ratings import ON_HARDCOVER, SETTLED, RatingSender
 from .shelf import read_shelf
 from .sync import OpenLibrary
@@ -86,7 +87,8 @@ def plan_ratings(
         report_plan(plan, reporter)
         warning = warn_about(len(plan.changes), hardcover.pace.left_today)
         cost = cost_by(hardcover.pace)
-        return PlannedPush(plan, account, library_id, cost, hardcover.units, hardcover.requests, warning)
+        used = hardcover.units, hardcover.requests
+        return PlannedPush(plan, account, library_id, cost, *used, warning, settings.hardcover_restriction)
 
 
 def cost_by(pace: Pace) -> Callable[[Sequence[RatingChange]], Cost]:
@@ -99,7 +101,11 @@ def cost_by(pace: Pace) -> Callable[[Sequence[RatingChange]], Cost]:
 
 
 def read_ratings(library: Library, settings: Settings, ids: Collection[int] | None, reporter: Reporter) -> RatedBooks:
-    """Calibre's side. Raises SettingsTrouble where the rating column is missing or holds something else."""
+    """Calibre's side of the books that may be sent.
+
+    Raises SettingsTrouble where the rating column is missing or holds something else, or the restriction is not a
+    search that Calibre understands.
+    """
     columns = library.columns()
     row = ROW_OF_KEY['rating_column']
     column, state = settings.rating_column or row.built_in, state_of(row, settings.columns, columns)
@@ -108,7 +114,8 @@ def read_ratings(library: Library, settings: Settings, ids: Collection[int] | No
     if state is ColumnState.WRONG_TYPE:
         raise SettingsTrouble(errors.RATING_COLUMN_WRONG_TYPE, column=column)
     memory = Memory(plugin_folder(), library.library_id)
-    books = {book.book_id: linked_only(book, memory) for book in library.books(ids).values()}
+    wanted = allowed_books(library, settings, ids, reporter)
+    books = {book.book_id: linked_only(book, memory) for book in library.books(wanted).values()}
     read_on: dict[int, date] = {}
     if settings.hardcover_add_unshelved:
         if state_of(ROW_OF_KEY['last_read_column'], settings.columns, columns) is ColumnState.USABLE:

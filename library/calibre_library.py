@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import apsw
+from calibre.db.search import ParseException
 from calibre.utils.date import as_local_time, is_date_undefined, utc_tz
 from calibre.utils.icu import lower as icu_lower
 
 from ..base import errors
-from ..base.errors import BackSyncError, LibraryTrouble, NoLibrary
+from ..base.errors import BackSyncError, LibraryTrouble, NoLibrary, SettingsTrouble
 from ..rules.records import CalibreBook
 from ..rules.sync_plan import Value
 
@@ -195,6 +196,19 @@ class Library:
                 for book_id in wanted
                 if book_id in titles and book_id in authors and book_id in identifiers
             }
+
+    def find(self, search: str, ids: Iterable[int] | None = None) -> frozenset[int]:
+        """The ids of the books that a search finds, written as for Calibre's search box, among these or all.
+
+        Raises SettingsTrouble if Calibre does not understand the search, LibraryTrouble.
+        """
+        with _reading():
+            try:
+                found = self.api.search(search)
+            except ParseException as error:
+                reason = ' '.join(str(error).split())[:200] or type(error).__name__
+                raise SettingsTrouble(errors.RESTRICTION_NOT_READ, search=search[:200], reason=reason) from None
+        return frozenset(found if ids is None else found & set(ids))
 
     def identifiers(self, key: str, ids: Collection[int] | None = None) -> dict[int, str]:
         """The values of the identifier `key` by book id, of the books that have it. Raises LibraryTrouble."""

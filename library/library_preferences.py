@@ -9,7 +9,7 @@ import apsw
 
 from ..base import errors
 from ..base.errors import LibraryTrouble
-from ..base.settings import COLUMN_KEYS, LIBRARY_NAMESPACE, LibraryPreferences, save
+from ..base.settings import LIBRARY_KEYS, LIBRARY_NAMESPACE, LibraryPreferences, save
 
 
 def keep_in_library(preferences: LibraryPreferences, key: str, value: object) -> None:
@@ -20,12 +20,12 @@ def keep_in_library(preferences: LibraryPreferences, key: str, value: object) ->
         raise LibraryTrouble(errors.LIBRARY_NOT_WRITTEN, reason=str(error)[:200]) from None
 
 
-def save_columns(preferences: LibraryPreferences, columns: Mapping[str, str]) -> None:
-    """Save the chosen columns for a library, and as the default for libraries without a choice of their own.
+def save_for_library(preferences: LibraryPreferences, values: Mapping[str, str]) -> None:
+    """Save settings for a library, and as the default for libraries that have none of their own.
 
-    `columns` maps keys of settings to lookup names. Raises LibraryTrouble, SettingsTrouble.
+    `values` maps keys of LIBRARY_KEYS to lookup names or searches. Raises LibraryTrouble, SettingsTrouble.
     """
-    for key, lookup_name in columns.items():
-        if key in COLUMN_KEYS and preferences.pref(key, None, namespace=LIBRARY_NAMESPACE) != lookup_name:
-            keep_in_library(preferences, key, lookup_name)
-    save(columns)
+    for key, value in values.items():
+        if key in LIBRARY_KEYS and preferences.pref(key, None, namespace=LIBRARY_NAMESPACE) != value:
+            keep_in_library(preferences, key, value)
+    save(values)

@@ -215,6 +215,7 @@ class IdsOutcome:
     `units`       units of Hardcover's quota that were used
     `requests`    HTTP requests that were sent
     `stopped`     the error that ended the job early, None if it ran to the end; matches in `stored` are kept either way
+    `restriction` the search that limited which books were looked up, '' if all were
     """
 
     stored: tuple[Match, ...] = ()
@@ -225,6 +226,7 @@ class IdsOutcome:
     units: int = 0
     requests: int = 0
     stopped: BackSyncError | None = None
+    restriction: str = ''
 
     @property
     def book_ids(self) -> frozenset[int]:
@@ -310,6 +312,7 @@ class PlannedPush:
 
     `cost_of` returns the cost of sending the given changes, as of now. `units` and `requests` are what planning has
     used. `warning` is a sentence to show before sending, about the daily quota or the followers' feed, or None.
+    `restriction` is the search that limits which books are compared, '' if all are.
     """
 
     plan: RatingPlan
@@ -319,6 +322,7 @@ class PlannedPush:
     units: int = 0
     requests: int = 0
     warning: Text | None = None
+    restriction: str = ''
 
 
 @dataclass(frozen=True, slots=True)

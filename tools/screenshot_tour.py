@@ -172,9 +172,14 @@ def the_form(tour: Tour) -> Steps:
         auto_sync_hours=6,
     )
     # The library's own settings take precedence over the file.
-    columns = {'completed_column': '#title_notes', 'read_time_column': '#hours', 'status_column': '#gone'}
-    for key, name in columns.items():
-        tour.helpers.database.set_pref(key, name, namespace='BookFusionBackSync')
+    own = {
+        'completed_column': '#title_notes',
+        'read_time_column': '#hours',
+        'status_column': '#gone',
+        'hardcover_restriction': 'title:the',
+    }
+    for key, value in own.items():
+        tour.helpers.database.set_pref(key, value, namespace='BookFusionBackSync')
 
     def look(dialog: Any) -> None:
         tabs: QTabWidget = tour.helpers.child(dialog, 'tabs', QTabWidget)

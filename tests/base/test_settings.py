@@ -20,7 +20,7 @@ from calibre.utils.config import config_dir
 from calibre_plugins.bookfusionbacksync.base import about, redaction, settings
 from calibre_plugins.bookfusionbacksync.base.errors import SettingsTrouble
 from calibre_plugins.bookfusionbacksync.base.redaction import Secret, redact
-from calibre_plugins.bookfusionbacksync.library.library_preferences import save_columns
+from calibre_plugins.bookfusionbacksync.library.library_preferences import save_for_library
 from harness.commands import calibre_environment, executable, settings_path
 from harness.secrets import TEST_PASSWORD
 from hypothesis import given
@@ -50,6 +50,7 @@ TABLE: list[tuple[str, Any, Any, list[Any]]] = [
     ('hardcover_token', '', 'hc_token', [None, 5]),
     ('hardcover_api_url', 'https://api.hardcover.app/v1/graphql', 'http://127.0.0.1:1/', [None, 5]),
     ('rating_column', 'rating', '#mine', [None, 5]),
+    ('hardcover_restriction', '', 'tags:read', [None, 5, ['tags:read']]),
     ('hardcover_add_unshelved', False, True, [1, 'yes', None]),
     ('hardcover_clear_ratings', False, True, [1, 'yes', None]),
     ('booklore_url', '', 'http://nas.local:6060', [None, 5]),
@@ -410,10 +411,10 @@ class TestLibrarysOwnColumns:
         folder, other = make_library(), open_library(make_library()).new_api
         database = open_library(folder)
         chosen = {key: f'#{key}' for key in settings.COLUMN_KEYS}
-        save_columns(database.new_api, {**chosen, 'email': 'no column'})
+        save_for_library(database.new_api, {**chosen, 'email': 'no column'})
         assert {key: on_disk()[key] for key in settings.COLUMN_KEYS} == chosen
         assert settings.load(other).settings.columns['status_column'] == '#status_column'
-        save_columns(other, {'status_column': ''})
+        save_for_library(other, {'status_column': ''})
         database.close()
         again = open_library(folder).new_api
         assert settings.load(again).settings.columns['status_column'] == '#status_column'
@@ -422,7 +423,7 @@ class TestLibrarysOwnColumns:
 
     def test_an_empty_choice_is_a_choice(self, make_library: Any, open_library: OpenLibrary) -> None:
         cache = open_library(make_library()).new_api
-        save_columns(cache, {'completed_column': ''})
+        save_for_library(cache, {'completed_column': ''})
         write_file({'completed_column': '#fromfile'})
         assert settings.load(cache).settings.columns['completed_column'] == ''
 

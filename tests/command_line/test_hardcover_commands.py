@@ -172,6 +172,18 @@ def test_a_rating_column_that_is_missing_is_exit_code_2(make_library: Any, comma
     assert '#gone' in done.stderr
 
 
+@pytest.mark.parametrize('name', ['hardcover-ids', 'hardcover-ratings'])
+def test_a_restriction_that_is_no_search_is_exit_code_2(
+    make_library: Any, service: HardcoverStandIn, command: Any, name: str
+) -> None:
+    save({'hardcover_restriction': 'tags:fiction and ('})
+    done = command(name, '--library', make_library(BOOKS), '--json')
+    assert done.returncode == 2
+    assert done.stderr.startswith('Error: Calibre does not understand the search tags:fiction and ( (')
+    assert done.json == {'error': done.stderr.removeprefix('Error: ').strip()}
+    assert service.count() == 0
+
+
 @pytest.mark.parametrize(('name', 'code'), [('hardcover-ids', 1), ('hardcover-ratings', 1)])
 def test_a_running_calibre_is_respected(
     make_library: Any, service: HardcoverStandIn, command: Any, calibre_is_running: None, name: str, code: int

@@ -15,7 +15,7 @@ from calibre_plugins.bookfusionbacksync.base.settings import Settings
 from calibre_plugins.bookfusionbacksync.config import ConfigWidget
 from calibre_plugins.bookfusionbacksync.gui import sign_in_dialog
 from calibre_plugins.bookfusionbacksync.library.calibre_library import Library
-from calibre_plugins.bookfusionbacksync.library.library_preferences import save_columns
+from calibre_plugins.bookfusionbacksync.library.library_preferences import save_for_library
 from harness.desk import CountingJobs, LibraryWindow
 from harness.secrets import TEST_BOOKLORE_PASSWORD, TEST_HARDCOVER_TOKEN, TEST_PASSWORD, TEST_USER_TOKEN, leaks
 from harness.start import PLUGIN_NAME
@@ -61,6 +61,7 @@ FIELDS = [
     'keep_newer_date',
     'auto_sync_hours',
     'rating_column',
+    'hardcover_restriction',
     'hardcover_add_unshelved',
     'hardcover_clear_ratings',
     'booklore_url',
@@ -256,7 +257,7 @@ def test_marks_a_bad_column_in_place_and_keeps_it(open_form: Any) -> None:
 def test_says_that_a_new_column_waits_for_a_restart(open_form: Any) -> None:
     form = open_form()
     form.library.add_column('brandnew', 'Brand new', 'datetime', {})
-    save_columns(form.library.api, {'last_read_column': '#brandnew'})
+    save_for_library(form.library.api, {'last_read_column': '#brandnew'})
     again = open_form()
     assert again.child('last_read_column_mark').text() == '#brandnew can be used after a restart of Calibre.'
 
@@ -320,6 +321,60 @@ def test_judges_the_address_of_booklore(open_form: Any, answers: Any, address: s
     asked = answers(lambda dialog: dialog.reject())
     assert form.widget.validate() is usable
     assert len(asked) == (0 if usable else 1)
+
+
+def test_says_how_many_books_the_search_for_hardcover_finds(open_form: Any, qtbot: Any) -> None:
+    form = open_form()
+    form.show_tab_of('hardcover_restriction')
+    found = form.child('hardcover_restriction_found')
+    assert not found.isVisible()
+    form.child('hardcover_restriction').setText('title:emma')
+    qtbot.waitUntil(lambda: found.text() == 'It finds 1 of 1 book.', timeout=5000)
+    form.child('hardcover_restriction').setText('title:dune')
+    qtbot.waitUntil(lambda: found.text() == 'It finds 0 of 1 book.', timeout=5000)
+    assert form.ok.isEnabled()
+    form.child('hardcover_restriction').clear()
+    qtbot.waitUntil(lambda: not found.isVisible(), timeout=5000)
+
+
+def test_the_search_for_hardcover_is_saved_to_the_library_and_the_file(open_form: Any) -> None:
+    form = open_form()
+    form.child('hardcover_restriction').setText(' title:emma ')
+    assert form.widget.current_settings().hardcover_restriction == 'title:emma'
+    assert form.widget.validate()
+    form.widget.save_settings()
+    assert stored()['hardcover_restriction'] == 'title:emma'
+    settings.save({'hardcover_restriction': 'title:dune'})
+    assert open_form().child('hardcover_restriction').text() == 'title:emma'
+
+
+def test_what_is_no_search_is_not_saved(open_form: Any, answers: Any, qtbot: Any) -> None:
+    form = open_form()
+    form.show_tab_of('hardcover_restriction')
+    edit = form.child('hardcover_restriction')
+    edit.setFocus()
+    qtbot.keyClicks(edit, 'title:emma and (')
+    # Return is sooner than the pause after which it would be tried.
+    qtbot.keyClick(edit, Qt.Key.Key_Return)
+    assert not form.ok.isEnabled()
+    assert 'does not understand the search title:emma and (' in form.child('hardcover_restriction_found').text()
+    tabs: QTabWidget = form.child('tabs')
+    assert [not tabs.tabIcon(place).isNull() for place in range(tabs.count())] == [False, False, True, False, False]
+    asked = answers(lambda dialog: dialog.reject())
+    assert not form.widget.validate()
+    assert 'does not understand' in asked[0].msg.text()
+    edit.setText('title:emma')
+    qtbot.waitUntil(form.ok.isEnabled, timeout=5000)
+    assert form.widget.validate()
+
+
+def test_both_a_bad_address_and_a_bad_search_keep_ok_from_being_pressed(open_form: Any, qtbot: Any) -> None:
+    form = open_form(hardcover_restriction='(', booklore_url='books.example.org')
+    assert not form.ok.isEnabled()
+    form.child('booklore_url').clear()
+    assert not form.ok.isEnabled()
+    form.child('hardcover_restriction').clear()
+    qtbot.waitUntil(form.ok.isEnabled, timeout=5000)
 
 
 def test_a_bad_address_in_the_file_shows_at_once(open_form: Any) -> None:
@@ -471,7 +526,7 @@ def test_every_label_leads_to_its_field(open_form: Any) -> None:
                 # Qt follows a label's letter only where its field takes the focus itself.
                 assert buddy.focusPolicy() != Qt.FocusPolicy.NoFocus, label.text()
                 assert buddy.accessibleName(), label.text()
-    assert labels == 14
+    assert labels == 15
 
 
 def test_a_labels_letter_reaches_the_password(open_form: Any, qtbot: Any) -> None:

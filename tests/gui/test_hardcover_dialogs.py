@@ -32,6 +32,8 @@ from calibre_plugins.bookfusionbacksync.gui.job_dialog import JobDialog, ResultP
 from calibre_plugins.bookfusionbacksync.gui.job_runner import Jobs
 from calibre_plugins.bookfusionbacksync.gui.match_picker import CANDIDATE_COVER, CandidateDelegate, Picker, thumbnail
 from calibre_plugins.bookfusionbacksync.gui.rating_preview import RatingPreview, spoken_stars
+from calibre_plugins.bookfusionbacksync.gui.restriction import counts_note
+from calibre_plugins.bookfusionbacksync.gui.scope_dialog import ScopeDialog
 from calibre_plugins.bookfusionbacksync.jobs import hardcover_account
 from calibre_plugins.bookfusionbacksync.jobs.change_match import CHOSEN
 from calibre_plugins.bookfusionbacksync.jobs.fetch_ids import BY_CODE, BY_KEY, FROM_BOOKLORE
@@ -772,6 +774,37 @@ def test_the_preview_says_what_will_happen(shown_preview: RatingPreview) -> None
     assert 'feed of your followers' in shown_preview.warning.label.text()
     assert shown_preview.cost.text() == '7 requests, about 30 seconds'
     assert shown_preview.send.text() == '&Send 30 ratings'
+
+
+def test_a_restriction_is_named_where_it_holds(qtbot: Any, make_desk: MakeDesk) -> None:
+    planned = replace(planned_push(), restriction='tags:"=Space Opera" and\n' + 'not rating:true ' * 10)
+    widget = preview(None, planned)  # type: ignore[arg-type]
+    qtbot.addWidget(widget)
+    note = widget.summary.text().split('\n')[1]
+    assert note.startswith('Only the books that the search “tags:"=Space Opera" and not rating:true not')
+    assert note.endswith('…” finds.')
+    assert hardcover_dialogs.ids_details(IdsOutcome(restriction='tags:x')).endswith(
+        'Only the books that the search “tags:x” finds.'
+    )
+    desk = make_desk([{'title': title, 'authors': ['Nobody']} for title in ('Emma', 'Dune')])
+    library = desk.jobs.library()
+    assert counts_note(library, [1]) == ''
+    settings.save({'hardcover_restriction': 'title:dune'})
+    note = counts_note(library, [1])
+    assert note == 'Only the books that the search “title:dune” finds: 0 of those selected, 1 of the library.'
+    for words in ('', note):
+        # The second comes in the size that the first was closed with.
+        dialog = ScopeDialog(None, 'Fetch', 'Look up:', 1, 2, words)
+        qtbot.addWidget(dialog)
+        dialog.show()
+        dialog.reject()
+    dialog.show()
+    QApplication.processEvents()
+    assert dialog.restriction.label.height() >= dialog.restriction.label.heightForWidth(
+        dialog.restriction.label.width()
+    )
+    assert dialog.restriction.label.text() == note
+    assert dialog.restriction.isVisible()
 
 
 def test_ticks_decide_what_is_sent(shown_preview: RatingPreview, qtbot: Any) -> None:

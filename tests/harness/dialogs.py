@@ -294,4 +294,7 @@ def example_dialogs(database: Any) -> Iterator[tuple[str, Callable[[], QWidget]]
     yield 'hardcover-account-missing', lambda: account_dialog(window, jobs, None)
     yield 'hardcover-account', lambda: account_dialog(window, jobs, replace(lacking, missing=()))
     yield 'hardcover-account-lacking', lambda: account_dialog(window, jobs, lacking)
-    yield 'hardcover-scope', lambda: ScopeDialog(None, 'Push ratings', 'Compare with Hardcover the ratings of:', 3, 812)
+    question = 'Compare with Hardcover the ratings of:'
+    yield 'hardcover-scope', lambda: ScopeDialog(None, 'Push ratings', question, 3, 812)
+    note = 'Only the books that the search “tags:"=Space Opera"” finds: 2 of those selected, 40 of the library.'
+    yield 'hardcover-scope-restricted', lambda: ScopeDialog(None, 'Push ratings', question, 3, 812, note)

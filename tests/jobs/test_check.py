@@ -575,6 +575,37 @@ def test_hardcover(server: BookFusionStandIn, make_library: Any) -> None:
     assert report.works
 
 
+@pytest.mark.parametrize(
+    ('search', 'line', 'told'),
+    [
+        ('', '', None),
+        (
+            'identifiers:bookfusion:true',
+            'Hardcover: only the 0 books that the search identifiers:bookfusion:true finds are looked up or sent.',
+            {'search': 'identifiers:bookfusion:true', 'books': 0},
+        ),
+        ('(', 'Hardcover: Calibre does not understand the search ( (', {'error': 'Calibre does not understand'}),
+    ],
+)
+def test_which_books_go_to_hardcover(
+    server: BookFusionStandIn, make_library: Any, search: str, line: str, told: Any
+) -> None:
+    with HardcoverStandIn(token=next(KEYS)) as hardcover:
+        configure(
+            server,
+            hardcover_token=hardcover.token,
+            hardcover_api_url=hardcover.api_url,
+            hardcover_restriction=search,
+        )
+        report = checked(make_library())
+    lines = [str(each) for each in report.lines if 'search' in str(each)]
+    assert [each[: len(line)] for each in lines] == ([line] if line else [])
+    found: Any = report.data.get('hardcover_restriction')
+    if told and 'error' in told:
+        found = {'error': found['error'][: len(told['error'])]}
+    assert found == told
+
+
 def test_hardcover_that_refuses_does_not_stop_a_sync(server: BookFusionStandIn, make_library: Any) -> None:
     with HardcoverStandIn(token=next(KEYS)) as hardcover:
         configure(server, hardcover_token=next(KEYS), hardcover_api_url=hardcover.api_url)
