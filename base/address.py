@@ -32,7 +32,7 @@ def is_loopback(host: str) -> bool:
 
 
 def goes_in_the_clear(address: SplitResult) -> bool:
-    """Whether others can read what is sent there: plain http, but to this computer itself."""
+    """True if requests to this URL are not encrypted: plain http, except to this computer."""
     return address.scheme.lower() == 'http' and not is_loopback(address.hostname or '')
 
 

@@ -89,6 +89,7 @@ class ColumnRow:
 
     @property
     def is_always_created(self) -> bool:
+        """True if the first run creates the column without offering a choice."""
         return self.new is not None and self.new.offer is None
 
     def fits(self, column: LibraryColumn) -> bool:

@@ -45,6 +45,7 @@ class _PrivateRotatingHandler(RotatingFileHandler):
 
 
 def log_path() -> Path:
+    """The path of the log file, which may not exist. Creates the plugin's folder."""
     return plugin_folder() / FILE_NAME
 
 

@@ -42,6 +42,7 @@ def add_account_commands(commands: Commands) -> None:
 
 
 def run_sign_in(_arguments: argparse.Namespace, reporter: TerminalReporter, cancel: Cancel) -> int:
+    """Sign in with a browser, and offer to erase a stored password. Returns the exit code. Raises BackSyncError."""
     from ..jobs.browser_sign_in import sign_in
 
     loaded = load()
@@ -100,6 +101,7 @@ def _interrupt() -> None:
 
 
 def run_sign_out(_arguments: argparse.Namespace, reporter: TerminalReporter, cancel: Cancel) -> int:
+    """Delete the browser sign-in's token from the settings. Returns the exit code. Raises BackSyncError."""
     from ..jobs.browser_sign_in import NOT_SIGNED_IN_BEFORE, SIGNED_OUT, sign_out
 
     cancel.check()
@@ -108,6 +110,7 @@ def run_sign_out(_arguments: argparse.Namespace, reporter: TerminalReporter, can
 
 
 def run_check(arguments: argparse.Namespace, reporter: TerminalReporter, cancel: Cancel) -> int:
+    """Run the check and print its report. Returns the exit code of its problem. Raises BackSyncError."""
     from ..jobs.check import check
 
     @contextmanager

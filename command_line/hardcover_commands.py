@@ -26,6 +26,7 @@ def add_hardcover_commands(commands: Commands) -> None:
 
 
 def run_ids(arguments: argparse.Namespace, reporter: TerminalReporter, cancel: Cancel) -> int:
+    """Look up Hardcover ids without asking the user. Returns the exit code. Raises BackSyncError."""
     from ..hardcover import fetch_ids
 
     cancel.check()
@@ -34,6 +35,7 @@ def run_ids(arguments: argparse.Namespace, reporter: TerminalReporter, cancel: C
 
 
 def run_ratings(arguments: argparse.Namespace, reporter: TerminalReporter, cancel: Cancel) -> int:
+    """Push ratings, or with `--dry-run` print them. Returns the exit code. Raises BackSyncError."""
     from ..hardcover import plan_ratings, preview_outcome, push_ratings
 
     cancel.check()
@@ -59,6 +61,7 @@ def show_plan(planned: PlannedPush, reporter: TerminalReporter) -> None:
 
 
 def ids_as_json(outcome: IdsOutcome) -> dict[str, object]:
+    """The result of `hardcover-ids --json`. Scripts rely on its keys."""
     return {
         'stored': len(outcome.stored),
         'skipped': len(outcome.skipped),
@@ -71,6 +74,7 @@ def ids_as_json(outcome: IdsOutcome) -> dict[str, object]:
 
 
 def ratings_as_json(outcome: RatingsOutcome) -> dict[str, object]:
+    """The result of `hardcover-ratings --json`. Scripts rely on its keys."""
     return {
         'updated': len(outcome.updated),
         'added': len(outcome.added),

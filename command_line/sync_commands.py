@@ -26,6 +26,7 @@ def add_sync_commands(commands: Commands) -> None:
 
 
 def run_sync(arguments: argparse.Namespace, reporter: TerminalReporter, cancel: Cancel) -> int:
+    """Run one sync, with `--dry-run` on a copy of the library. Returns the exit code. Raises BackSyncError."""
     from ..jobs.sync import SyncJob
 
     open_library = library_opener(arguments, read_only=arguments.dry_run)
@@ -41,6 +42,7 @@ def run_sync(arguments: argparse.Namespace, reporter: TerminalReporter, cancel: 
 
 
 def run_undo(arguments: argparse.Namespace, reporter: TerminalReporter, cancel: Cancel) -> int:
+    """Undo the last sync that changed something. Returns the exit code. Raises BackSyncError."""
     from ..jobs.sync import undo_last
 
     with library_opener(arguments, read_only=False)() as library:
@@ -78,6 +80,7 @@ def as_json(value: Value) -> object:
 
 
 def change_as_json(change: Change) -> dict[str, object]:
+    """One entry of `changes` in the result of `sync --json`. Scripts rely on its keys."""
     return {
         'book_id': change.book_id,
         'title': change.title,
@@ -88,6 +91,7 @@ def change_as_json(change: Change) -> dict[str, object]:
 
 
 def sync_as_json(outcome: SyncOutcome) -> dict[str, object]:
+    """The result of `sync --json`. Scripts rely on its keys."""
     return {
         'updated': outcome.updated,
         'unchanged': outcome.unchanged,

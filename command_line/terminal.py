@@ -165,7 +165,7 @@ def stopping(cancel: Cancel) -> Iterator[None]:
 
 
 def print_json(result: object) -> None:
-    # json.dumps writes ASCII only, so the encoding of standard output cannot damage it.
+    """Print a result as one line. json.dumps writes ASCII only, so the encoding of the output cannot damage it."""
     print(json.dumps(result), flush=True)
 
 

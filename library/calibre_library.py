@@ -44,6 +44,7 @@ class ColumnInfo:
 
     @property
     def label(self) -> str:
+        """The column for users: `#read (Last read)`."""
         return f'{self.name} ({self.heading})'
 
 
@@ -124,6 +125,7 @@ class Library:
 
     @property
     def name(self) -> str:
+        """The name of the library's folder, which is what Calibre shows."""
         return Path(self.api.backend.library_path).name
 
     def columns(self) -> dict[str, ColumnInfo]:

@@ -27,5 +27,5 @@ def mark_named(library: Library) -> None:
 
 
 def note(path: Path) -> str:
-    """The log line that tells about the old log."""
+    """A log line about the old log, for users without a window."""
     return f'Note: an earlier version of this plugin left a log that may contain tokens: {path}. Delete it.'

@@ -28,7 +28,8 @@ from ..transport.paging import Page
 from ..transport.request import Response
 
 SERVICE = 'BookFusion'
-# A date in 1970 is a zero in disguise. The upper limit keeps conversions to other time zones within datetime's range.
+# A date in 1970 is a zero timestamp, not the date of a reading (assumed). The upper limit keeps conversions to other
+# time zones within datetime's range.
 EARLIEST, LATEST = datetime(1971, 1, 1, tzinfo=timezone.utc), datetime(9000, 1, 1, tzinfo=timezone.utc)
 LONGEST_SHOWN = 60
 NOT_A_RECORD = ReadingRecord(odd=('not an object',))

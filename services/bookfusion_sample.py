@@ -46,6 +46,7 @@ class Sample:
 
     @property
     def records(self) -> list[ReadingRecord]:
+        """The parsed records of `raw`; NOT_A_RECORD for entries that are not objects."""
         parse = parse_user_record if self.is_user_api else parse_private_record
         return [parse(raw) or NOT_A_RECORD for raw in self.raw]
 

@@ -120,6 +120,7 @@ class Positions:
 
 
 def positions_of(records: Iterable[object]) -> Positions:
+    """Count the records (as JSON) with and without a reading position. Entries that are not objects are ignored."""
     kinds = Counter(
         ('absent' if 'reading_position' not in record else 'inline' if record['reading_position'] else 'null')
         for record in records

@@ -64,6 +64,7 @@ class Connection:
 
     @property
     def is_open(self) -> bool:
+        """True if there is a socket. It may have been closed by the server, see `has_ended`."""
         return self._http.sock is not None
 
     @property
@@ -262,6 +263,8 @@ class _TimedReader(io.RawIOBase):
 
 @dataclass(frozen=True)
 class Proxy:
+    """An HTTP proxy and the headers for requests to it, with the credentials of the system's setting."""
+
     host: str
     port: int
     headers: dict[str, str] = field(repr=False)
