@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Registration and metadata of the plugin. Everything else is imported only when it is used."""
+"""Registration and metadata of the plugin. All other modules are imported on first use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 class BackSyncPlugin(InterfaceActionBase):
-    """What Calibre sees of the plugin; the values are literals because its plugin index reads them unexecuted."""
+    """The plugin as Calibre knows it.
+
+    The values are literals, because Calibre's plugin index reads them from the source without executing it.
+    """
 
     name = 'BookFusion Back Sync'
     description = (
@@ -28,7 +31,7 @@ class BackSyncPlugin(InterfaceActionBase):
         return True
 
     def config_widget(self) -> ConfigWidget | tuple[str, str]:
-        """The settings form, for Preferences > Plugins > Customize plugin, or why there is none."""
+        """The form for Preferences > Plugins > Customize plugin; (message, details) if it cannot be shown."""
         from .config import make_form
 
         return make_form()
@@ -39,11 +42,11 @@ class BackSyncPlugin(InterfaceActionBase):
             self.actual_plugin_.settings_changed()
 
     def cli_main(self, argv: list[str]) -> None:
-        """`calibre-debug -r "BookFusion Back Sync" -- COMMAND`; `argv[0]` is the plugin's name."""
+        """Run `calibre-debug -r "BookFusion Back Sync" -- COMMAND` and exit. `argv[0]` is the plugin's name."""
         import signal
         import sys
 
-        # Loading the rest takes a moment, in which Ctrl-C would end in a traceback.
+        # Record Ctrl-C during the imports below, where it would otherwise end in a traceback.
         pressed: list[int] = []
         signal.signal(signal.SIGINT, lambda number, _frame: pressed.append(number))
 

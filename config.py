@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""ConfigWidget: the form of the settings, one widget a setting, named as its key.
+"""ConfigWidget: the settings form. Each widget has the key of its setting as its object name.
 
-Reads and writes through the settings room only; the columns it offers are the open library's.
+Reads and writes settings only through `base/settings` and `library/library_preferences`.
 """
 
 from __future__ import annotations
@@ -56,7 +56,11 @@ load_translations()
 
 
 class ConfigWidget(QWidget):
-    """The form, in tabs, below 700 pixels high. `library` is the one that is open in Calibre's window."""
+    """The form, in tabs, less than 700 pixels high.
+
+    `library` and `jobs` are by default those of Calibre's main window, None if it has no open library. Raises
+    SettingsTrouble if the settings cannot be read.
+    """
 
     def __init__(self, library: Library | None = None, jobs: Jobs | None = None) -> None:
         super().__init__()
@@ -82,18 +86,18 @@ class ConfigWidget(QWidget):
         self._add_tab(self._booklore_tab, _('Book&Lore'))
         self._add_tab(self._automatic_tab, _('&Automatic'))
         self._show_accounts()
-        self._judge_booklore_address()
-        self._at_first = self.values()
+        self._check_booklore_address()
+        self._initial_values = self.values()
 
     def sizeHint(self) -> QSize:
         return QSize(640, 460)
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        self._judge_booklore_address()
+        self._check_booklore_address()
 
     def _add_tab(self, fill: Any, title: str) -> None:
-        """A page that scrolls where the screen is small or the letters are large; Calibre scrolls from 6.26 only."""
+        """Add a page with its own scroll bars: only Calibre 6.26 and later put the form into a scroll area (seen)."""
         page = QWidget(self)
         form = QFormLayout(page)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
@@ -184,7 +188,7 @@ class ConfigWidget(QWidget):
         return box
 
     def _column_box(self, row: ColumnRow, page: QWidget, form: QFormLayout) -> ColumnBox:
-        """The row of the form in which a column is chosen; its entries are the columns of the right type."""
+        """Add a form row for choosing a column. It offers only columns of the right type."""
         box = ColumnBox(row.key, row.tip.translated(_, ngettext), page)
         first_text = row.first_entry.translated(_, ngettext)
         box.fill(usable_columns(row, self.columns), self.loaded.columns[row.key], first_text, row.built_in)
@@ -193,16 +197,16 @@ class ConfigWidget(QWidget):
         return box
 
     def _mark(self, row: ColumnRow) -> None:
-        """Says below a box what is wrong with its column, or what it will not get, where there is something to say."""
+        """Show a hint below the box of a column that cannot be used, or that the account cannot fill."""
         chosen, words, icon = self._boxes[row.key].chosen, '', 'dialog_warning.png'
         if chosen and self.library is not None:
-            words = self._wrong_with(row, chosen)
+            words = self._column_problem(row, chosen)
         if chosen and not words and row.user_api_only is not None and not self._has_token:
-            # What the interface that email and password open does not tell.
+            # The private API, which email and password sign in to, lacks the data for this column.
             words, icon = row.user_api_only.hint.translated(_, ngettext), 'dialog_information.png'
         self._marks[row.key].say(words, icon)
 
-    def _wrong_with(self, row: ColumnRow, name: str) -> str:
+    def _column_problem(self, row: ColumnRow, name: str) -> str:
         assert self.library is not None
         chosen = {**self.loaded.columns, **self.chosen_columns()}
         state = state_of(row, chosen, self.columns, self.library.columns_awaiting_restart())
@@ -238,7 +242,7 @@ class ConfigWidget(QWidget):
             self.library,
             page,
         )
-        self.hardcover_restriction.judged.connect(self._let_ok_be_pressed)
+        self.hardcover_restriction.judged.connect(self._update_ok_button)
         add_row(form, _('Onl&y these books:'), self.hardcover_restriction)
         self.hardcover_add_unshelved = check_box(
             'hardcover_add_unshelved',
@@ -291,7 +295,7 @@ class ConfigWidget(QWidget):
             page,
         )
         form.addRow('', _button_row(self.test_booklore))
-        self.booklore_url.textChanged.connect(self._judge_booklore_address)
+        self.booklore_url.textChanged.connect(self._check_booklore_address)
 
     def _automatic_tab(self, page: QWidget, form: QFormLayout) -> None:
         self.auto_sync_hours = QDoubleSpinBox(page)
@@ -313,8 +317,8 @@ class ConfigWidget(QWidget):
             )
         )
 
-    def _stored(self) -> Settings:
-        """What the file holds now. Where it has become unreadable a dialog says so, and what was read before counts."""
+    def _saved_settings(self) -> Settings:
+        """Read the saved settings. If that fails, show an error and return the settings from the form's start."""
         try:
             return settings.load(self.library.api if self.library else None).settings
         except BackSyncError as error:
@@ -322,19 +326,19 @@ class ConfigWidget(QWidget):
             return self.loaded
 
     def _show_accounts(self) -> None:
-        """What is stored beside the form: the sign-in with a browser, the key of Hardcover."""
-        stored = self._stored()
-        signed_in = self._has_token = bool(stored.bookfusion_token)
+        """Show the state of the browser sign-in and of the Hardcover account, which have no form fields."""
+        saved = self._saved_settings()
+        signed_in = self._has_token = bool(saved.bookfusion_token)
         if signed_in:
             self.signed_in.say(_('Signed in with a browser; email and password are not used.'), 'ok.png')
         else:
             self.signed_in.say(_('Not signed in with a browser.'), 'dialog_information.png')
         self.sign_out.setEnabled(signed_in)
-        # Who signs in with a browser has no password stored, and none is typed in by mistake.
+        # With a browser sign-in no password is needed, so none should be entered by mistake.
         self.password.setEnabled(not signed_in)
         for row in SYNC_COLUMNS:
             self._mark(row)
-        if stored.hardcover_token:
+        if saved.hardcover_token:
             self.hardcover_account.say(_('A Hardcover account is set up.'), 'ok.png')
         else:
             self.hardcover_account.say(_('No Hardcover account is set up yet.'), 'dialog_information.png')
@@ -342,8 +346,8 @@ class ConfigWidget(QWidget):
     def _sign_in(self) -> None:
         from .gui.sign_in_dialog import sign_in
 
-        if sign_in(self) and not self._stored().password:
-            # The reader has agreed that the stored password is erased; the form must not bring it back.
+        if sign_in(self) and not self._saved_settings().password:
+            # The user has chosen to erase the stored password; saving the form must not restore it.
             self.password.edit.clear()
         self._show_accounts()
 
@@ -370,14 +374,14 @@ class ConfigWidget(QWidget):
         run_check(self.window(), self.jobs, self.current_settings(), what)
 
     def current_settings(self) -> Settings:
-        """The stored settings with what the form says now, saved or not."""
-        stored = self._stored()
+        """The saved settings, overridden by the values in the form."""
+        saved = self._saved_settings()
         form: dict[str, Any] = {**self.values(), **self.library_values()}
         secret = {key: Secret(form[key]) for key in ('password', 'booklore_password')}
-        return stored.with_values({**form, **secret})
+        return saved.with_values({**form, **secret})
 
-    def _judge_booklore_address(self) -> None:
-        """Warns where the address goes in the clear; one that cannot be used also keeps OK from being pressed."""
+    def _check_booklore_address(self) -> None:
+        """Show a warning if the BookLore address is unencrypted or invalid. An invalid one also disables OK."""
         address = self.booklore_url.text().strip()
         words, usable = '', True
         if address:
@@ -392,19 +396,19 @@ class ConfigWidget(QWidget):
         self.booklore_warning.say(words)
         self.test_booklore.setEnabled(bool(address) and usable and self.jobs is not None)
         self._booklore_trouble = '' if usable else words
-        self._let_ok_be_pressed()
+        self._update_ok_button()
 
     def _troubles(self) -> dict[QWidget, str]:
-        """What is wrong with fields whose values cannot be saved, '' for nothing."""
+        """The error message for every field that may have an invalid value, '' if its value is valid."""
         return {
             self.hardcover_restriction: self.hardcover_restriction.trouble,
             self.booklore_url: self._booklore_trouble,
         }
 
-    def _let_ok_be_pressed(self) -> None:
-        """Disables OK while a field holds what cannot be saved, and marks its tab.
+    def _update_ok_button(self) -> None:
+        """Disable OK and show a warning icon on the tab while a field has an invalid value.
 
-        Calibre closes its dialog before it calls `validate`, and then all that was entered would be lost.
+        Calibre closes its dialog before it calls `validate`, so a refusal there would lose all input.
         """
         troubles = self._troubles()
         for place in range(self.tabs.count()):
@@ -419,7 +423,7 @@ class ConfigWidget(QWidget):
             ok.setToolTip(plain_tip(words))
 
     def values(self) -> dict[str, object]:
-        """What the form says now, for the settings file; the columns are apart."""
+        """The values in the form by key, without the settings that belong to the library."""
         return {
             'email': self.email.text().strip(),
             'password': self.password.edit.text(),
@@ -435,22 +439,23 @@ class ConfigWidget(QWidget):
         }
 
     def chosen_columns(self) -> dict[str, str]:
-        """The column settings, by key."""
+        """The chosen columns: lookup names by key, '' for none."""
         return {key: box.chosen for key, box in self._boxes.items()}
 
     def library_values(self) -> dict[str, str]:
-        """What the form says now of the settings that belong to the library, by key."""
+        """The values of the settings that belong to the library, by key."""
         return {**self.chosen_columns(), 'hardcover_restriction': self.hardcover_restriction.search}
 
     def changed(self) -> Mapping[str, object]:
-        """The values that differ from those the form began with; only these are written.
+        """The values that the user has changed. Only these are saved.
 
-        Not those that differ from the settings: a field may hold fewer decimals than the file.
+        They are compared with the form's initial values, not with the settings: a field may have fewer decimals than
+        the file, which is no change.
         """
-        return {key: value for key, value in self.values().items() if value != self._at_first[key]}
+        return {key: value for key, value in self.values().items() if value != self._initial_values[key]}
 
     def validate(self) -> bool:
-        """False keeps everything unsaved; a dialog has said why."""
+        """Called by Calibre before saving. Shows an error and returns False if a value cannot be saved."""
         self.hardcover_restriction.judge()
         titles = {self.hardcover_restriction: _('Search not usable'), self.booklore_url: _('Address not usable')}
         for field, words in self._troubles().items():
@@ -460,7 +465,10 @@ class ConfigWidget(QWidget):
         return True
 
     def save_settings(self) -> None:
-        """Writes what was changed: what belongs to the library to it and to the file, the rest to the file."""
+        """Save changed values to the file, and the library's settings to the library and the file.
+
+        Shows an error if that fails.
+        """
         try:
             if changed := self.changed():
                 settings.save(changed)
@@ -471,7 +479,7 @@ class ConfigWidget(QWidget):
 
 
 def make_form() -> ConfigWidget | tuple[str, str]:
-    """The form; where the settings cannot be read, what Calibre takes instead: a sentence for a dialog, and details."""
+    """The form, or (message, details), which Calibre shows instead, if the settings cannot be read."""
     try:
         return ConfigWidget()
     except BackSyncError as error:
@@ -479,7 +487,7 @@ def make_form() -> ConfigWidget | tuple[str, str]:
 
 
 def _main_window() -> Any:
-    """Calibre's main window once it has a library, None before and where there is none."""
+    """Calibre's main window, None if there is none or it has no library yet."""
     from calibre.gui2.ui import get_gui
 
     gui = get_gui()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Hardcover jobs, as windows and commands call them: ids, single matches, ratings, and the undoing of a push.
+"""The Hardcover jobs for windows and commands: book ids, single matches, ratings, and the undo of a push.
 
-Each runs on the thread that calls it, raises BackSyncError, and is stopped by its `cancel`. Knows no Qt.
+Jobs run on the calling thread, raise BackSyncError, and stop when their `cancel` is set. No Qt.
 """
 
 from __future__ import annotations
@@ -40,7 +40,10 @@ def fetch_ids(
     choose: Choose | None = None,
     ids: Collection[int] | None = None,
 ) -> IdsOutcome:
-    """As the job of that name, with the BookLore server of the settings, where there is one, asked first and last."""
+    """The job `jobs.fetch_ids`, with the BookLore server in the settings as its first and last source of ids.
+
+    `ids` restricts it to these books. Without `choose` books that need a choice count as ambiguous.
+    """
     booklore = source_from(load().settings, reporter)
     last_resort = booklore.last_resort if booklore is not None else None
     return ids_job.fetch_ids(

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""MainDialog: status, progress and log of a sync, and the buttons that start, show and undo one.
+"""MainDialog: status, progress and log of a sync, and buttons to start, preview and undo it.
 
-Does nothing itself: jobs run on a worker's thread, the rules are in the plan.
+Contains no sync logic: jobs run on worker threads.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ load_translations()
 
 
 class MainDialog(Dialog):
-    """The window of the plugin: not modal, at most one at a time, remembers its size."""
+    """The plugin's main window. Not modal; `show_settings` opens the settings form."""
 
     def __init__(self, gui: Any, jobs: Jobs, show_settings: Callable[[], object]) -> None:
         self.gui = gui
@@ -98,7 +98,7 @@ class MainDialog(Dialog):
         layout.addWidget(self.pages, 1)
         layout.addLayout(self._result_row())
         layout.addLayout(self._button_row())
-        # From the top to the bottom, as they are seen.
+        # The tab order follows the layout from top to bottom.
         self.setTabOrder(self.sign_in, self.log)
 
     def _progress_row(self) -> QHBoxLayout:
@@ -184,11 +184,11 @@ class MainDialog(Dialog):
         return button
 
     def start_sync(self) -> None:
-        """Syncs the library or the selected books, unless a job is running."""
+        """Sync the library or the selected books, unless a job is running."""
         self._start_sync(preview=False)
 
     def start_preview(self) -> None:
-        """Reads both sides and shows the plan, unless a job is running."""
+        """Plan a sync and show the preview, unless a job is running."""
         self._start_sync(preview=True)
 
     def _start_sync(self, preview: bool) -> None:
@@ -202,7 +202,7 @@ class MainDialog(Dialog):
             self._run(worker, partial(self._planned, worker.sync_job) if preview else self._synced)
 
     def start_undo(self) -> None:
-        """Puts back what the last sync replaced, unless a job is running."""
+        """Restore the values that the last sync replaced, unless a job is running."""
         if self._may_start():
             open_library = self.jobs.library_opener()
 
@@ -217,7 +217,7 @@ class MainDialog(Dialog):
             self._run(Worker(check_account), self._account_accepted)
 
     def _may_start(self, show_log: bool = True) -> bool:
-        """Makes the window ready for a job; False, and the window says so, while another one runs or is planned."""
+        """Prepare the window for a job. Returns False and says why while a job runs or a preview is open."""
         if self.job_view.state is not JobState.IDLE or self._preview_dialog is not None:
             self.job_view.say_that_another_job_runs()
             return False
@@ -242,18 +242,18 @@ class MainDialog(Dialog):
         if self._preview_dialog is not None:
             self._preview_dialog.wait_for_job(state is not JobState.IDLE)
         if state is JobState.ELSEWHERE:
-            # It may bring what is missing here.
+            # The other job may change what is missing here.
             self.look_for_missing()
 
     def _synced(self, outcome: SyncOutcome) -> None:
         self.job_view.show_progress(1, 1)
         self.job_view.say(outcome.status.translated(_, ngettext))
-        # A switch waits for a write that has begun, and is done before this is told of the end.
+        # A library switch waits for a running write, so the library may have been switched before this is called.
         if self.jobs.has_open(outcome.library_id):
             self.result_bar.show_outcome(outcome)
 
     def _planned(self, sync_job: SyncJob, prepared: PreparedSync) -> None:
-        """Shows what was planned, in a table where there is anything to choose."""
+        """Show the preview of a plan. A plan without changes is applied at once, which only logs its result."""
         self.job_view.show_progress(1, 1)
         if not self.isVisible() or not self.jobs.has_open(prepared.library_id):
             self._failed(Cancelled())
@@ -267,7 +267,7 @@ class MainDialog(Dialog):
         dialog = self._preview_dialog = SyncPreview(self, prepared, self.jobs.library())
         self.jobs.hold(True)
         dialog.finished.connect(lambda result: self._preview_closed(sync_job, prepared, bool(result)))
-        # For this window and Calibre's only: unlike exec(), that leaves the event loop as it is.
+        # Modal for this window; unlike exec(), open() starts no nested event loop.
         dialog.open()
 
     def _preview_closed(self, sync_job: SyncJob, prepared: PreparedSync, apply: bool) -> None:
@@ -321,7 +321,7 @@ class MainDialog(Dialog):
             self.look_for_missing()
 
     def look_for_missing(self) -> None:
-        """Shows the page of the first run while something is missing, and says what; a running job ends before."""
+        """Show the first-run page if account or columns are missing. Waits for the end of a running job."""
         self.job_view.when_idle(self._show_what_is_missing)
 
     def _show_what_is_missing(self) -> None:
@@ -344,7 +344,7 @@ class MainDialog(Dialog):
         return missing.column.translated(_, ngettext) if missing.column is not None else None
 
     def _open_library(self) -> Library | None:
-        # At its end Calibre closes the library before the last signals of a job arrive.
+        # At exit Calibre closes the library before it delivers the last signals of a job.
         if self.jobs.over:
             return None
         return self.jobs.library() if getattr(self.gui, 'current_db', None) is not None else None
@@ -353,7 +353,7 @@ class MainDialog(Dialog):
         self.job_view.say(BOOK_NOT_SHOWN.translated(_, ngettext))
 
     def library_changed(self) -> None:
-        """The window shows another library now: what the log says of books is about the old one."""
+        """Adapt to a library switch: hide the result buttons and close the preview, which belong to the old library."""
         self.result_bar.forget()
         if self._preview_dialog is not None:
             self._preview_dialog.reject()
@@ -377,7 +377,7 @@ class MainDialog(Dialog):
         if path is None:
             return
         with suppress(BackSyncError):
-            # In a library that cannot be written the question comes again; that is no reason not to ask.
+            # Ask even if this fails, for example in a read-only library; the question then appears again next time.
             old_log.mark_named(library)
         question = _(
             'An earlier version of this plugin has left its log in the folder of this library. '
@@ -390,7 +390,7 @@ class MainDialog(Dialog):
                 error_dialog(self, _('Log not deleted'), f'{path}: {error.strerror}', show=True)
 
     def reject(self) -> None:
-        """Closes the window; a running job is told to stop and ends by itself."""
+        """Close the window and cancel a running job, without waiting for its end."""
         if self._preview_dialog is not None:
             self._preview_dialog.reject()
         self.job_view.stop()

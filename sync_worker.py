@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs a job on a thread of its own and turns what it reports into signals.
+"""Runs jobs on their own threads, and turns their reports into signals.
 
-Owns no widget. Whoever starts a worker connects to its signals and, before the end of Calibre, stops it.
+Owns no widget. The code that starts a worker connects to its signals, and stops it before Calibre ends.
 """
 
 from __future__ import annotations
@@ -25,24 +25,26 @@ from .rules.sync_plan import Change
 
 logger = logging.getLogger(__name__)
 
-# The window paints a status at most this often, however many pages arrive.
-SHORTEST_BETWEEN_REPORTS = 0.05
-# Lines travel to the window in bundles: one signal a line would keep its event loop busy.
-LINES_A_BUNDLE = 500
-LINES_A_BREATH = 50
+# Seconds between two signals of the same kind, at least: more would keep the GUI thread busy.
+MIN_REPORT_INTERVAL = 0.05
+# One signal carries many lines: a signal for every line would keep the GUI thread busy.
+LINES_PER_SIGNAL = 500
+LINES_PER_YIELD = 50
 
 Job = Callable[[Any, Cancel], Any]
 
 
 class Worker(QThread):
-    """A job `job(reporter, cancel)` on its own thread; the worker itself is the reporter.
+    """Calls `job(reporter, cancel)` on its own thread. The worker itself is the reporter.
+
+    Exactly one of `succeeded` and `failed` is emitted, followed by Qt's `finished`.
 
     Signals:
-        status_changed(Text): what goes on now.
-        progress_changed(int, int): how far it is, of how much; of 0 where nobody knows.
-        lines_logged(list): lines of the log, as str.
-        succeeded(object): the job's result; exactly one of this and `failed` comes, then Qt's own `finished`.
-        failed(BackSyncError): why there is no result.
+        status_changed(Text): what the job does now.
+        progress_changed(int, int): done and total; the total is 0 if it is unknown.
+        lines_logged(list): new lines of the log, as str.
+        succeeded(object): the job's result.
+        failed(BackSyncError): the reason why there is no result.
     """
 
     status_changed = pyqtSignal(object)
@@ -79,22 +81,22 @@ class Worker(QThread):
     def status(self, sentence: Text) -> None:
         template, when = self._last_status
         now = time.monotonic()
-        if sentence.template != template or now - when >= SHORTEST_BETWEEN_REPORTS:
+        if sentence.template != template or now - when >= MIN_REPORT_INTERVAL:
             self._last_status = (sentence.template, now)
-            # Who reads that it is done finds every line of it in the log.
+            # The log lines of a step must be shown before the status of the next step.
             if sentence.template != template:
                 self._send_lines()
             self.status_changed.emit(sentence)
 
     @staticmethod
-    def _let_the_window_breathe() -> None:
+    def _yield_gil() -> None:
         """Yield the GIL: otherwise the GUI thread waits a whole switch interval (5 ms) each time."""
         time.sleep(0)
 
     def progress(self, done: int, total: int | None) -> None:
-        self._let_the_window_breathe()
+        self._yield_gil()
         now = time.monotonic()
-        if done == (total or 0) or now - self._last_progress >= SHORTEST_BETWEEN_REPORTS:
+        if done == (total or 0) or now - self._last_progress >= MIN_REPORT_INTERVAL:
             self._last_progress = now
             self.progress_changed.emit(done, total or 0)
 
@@ -103,10 +105,10 @@ class Worker(QThread):
         logger.info('%s', shown)
         with self._lock:
             self._lines.append(shown)
-            full = len(self._lines) >= LINES_A_BUNDLE or time.monotonic() - self._lines_sent >= SHORTEST_BETWEEN_REPORTS
-            breathe = len(self._lines) % LINES_A_BREATH == 0
-        if breathe:
-            self._let_the_window_breathe()
+            full = len(self._lines) >= LINES_PER_SIGNAL or time.monotonic() - self._lines_sent >= MIN_REPORT_INTERVAL
+            give_way = len(self._lines) % LINES_PER_YIELD == 0
+        if give_way:
+            self._yield_gil()
         if full:
             self._send_lines()
 
@@ -118,15 +120,15 @@ class Worker(QThread):
             self.lines_logged.emit(lines)
 
     def stop(self, milliseconds: int) -> bool:
-        """Cancels and waits; True when the thread has ended. A write that has begun is waited for."""
+        """Cancel the job and wait for the thread; False if it has not ended in time. A write is not interrupted."""
         self.cancel.set()
         return self.wait(milliseconds)
 
 
 class SyncWorker(Worker):
-    """The worker of a sync; with `preview` it ends with a PreparedSync and writes nothing.
+    """The worker of a sync. Its result is a SyncOutcome or, with `preview`, a PreparedSync without any write.
 
-    A cancel ends it within moments, whatever the server does; once writing has begun it ends with that.
+    `only` restricts the sync to these book ids. A cancel ends the sync at once, unless the write has started.
     """
 
     def __init__(self, open_library: OpenLibrary, only: Collection[int] | None = None, preview: bool = False) -> None:
@@ -139,7 +141,7 @@ class SyncWorker(Worker):
 
 
 class ApplyWorker(Worker):
-    """Writes what was ticked of a preview; goes on with the SyncJob that made it."""
+    """Writes the ticked changes of a preview, with the SyncJob that has planned them. Its result is a SyncOutcome."""
 
     def __init__(self, sync_job: SyncJob, prepared: PreparedSync, ticked: Collection[Change]) -> None:
         super().__init__(lambda reporter, cancel: sync_job.run_from_preview(prepared, ticked, reporter, cancel))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The toolbar button, its menu, and the plugin's life within Calibre's window.
+"""The toolbar button with its menu, and the plugin's reactions to events of Calibre's main window.
 
-Imports next to nothing, so that Calibre starts as quickly with the plugin as without.
+Imports as little as possible, so that the plugin does not slow down Calibre's start.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 load_translations()
 
 PLUGIN_NAME = 'BookFusion Back Sync'
-# Milliseconds after which Calibre is at rest; nothing of ours is imported before.
+# Milliseconds after Calibre's start; the plugin imports its other modules only then.
 AFTER_START = 4000
 
 
 class BackSyncAction(InterfaceAction):
-    """What Calibre's window keeps of the plugin: one button, one menu, one dialog, one job at a time."""
+    """The plugin in Calibre's main window. Owns the menu, the one MainDialog and the one Jobs object."""
 
     name = PLUGIN_NAME
     action_spec = (_('BookFusion Back Sync'), None, _('Bring reading dates and progress from BookFusion'), ())
@@ -63,14 +63,14 @@ class BackSyncAction(InterfaceAction):
         self._entry('help', _('H&elp'), 'help.png', _('How it works and what each message means'), self.show_help)
 
     def _entry(self, unique_name: str, text: str, icon: str, description: str, triggered: Any) -> Any:
-        # Calibre hands a triggered action's check state to whoever takes it.
+        # The lambda drops the check state that Qt passes to slots which accept it.
         return self.create_menu_action(
             self.menu, unique_name, text, icon=icon, description=description, triggered=lambda: triggered()
         )
 
     @property
     def jobs(self) -> Jobs:
-        """Made when it is first needed, with all that it imports."""
+        """Created on first use, because its imports take time."""
         if self._jobs is None:
             from .gui.job_runner import Jobs
 
@@ -83,7 +83,7 @@ class BackSyncAction(InterfaceAction):
         QTimer.singleShot(AFTER_START, self.begin)
 
     def begin(self) -> None:
-        """What can wait until Calibre has started: the automatic sync, and what the last sync did."""
+        """Start the automatic sync and show the last sync in the tooltip, some time after Calibre's start."""
         if self.gui.shutting_down or self._auto_sync is not None:
             return
         from .gui.auto_sync import AutoSync
@@ -94,14 +94,14 @@ class BackSyncAction(InterfaceAction):
         self._auto_sync.start()
 
     def settings_changed(self) -> None:
-        """The form was saved."""
+        """Apply new settings after the form was saved."""
         if self._auto_sync is not None:
             self._auto_sync.settings_changed()
         if self._dialog is not None:
             self._dialog.look_for_missing()
 
     def show_last_sync(self) -> None:
-        """Says in the button's tooltip when the last sync of this library was, and what it did."""
+        """Show time and result of this library's last sync in the tooltip of the toolbar button."""
         from calibre.utils.date import as_local_time, format_date
 
         from .library.last_sync import recall
@@ -143,7 +143,7 @@ class BackSyncAction(InterfaceAction):
             self._jobs.shut_down()
 
     def show_dialog(self) -> MainDialog:
-        """The dialog, raised when it is open already."""
+        """Open the dialog, or bring it to the front if it is open."""
         from .main import MainDialog
 
         if self._dialog is None:
@@ -155,7 +155,7 @@ class BackSyncAction(InterfaceAction):
         return self._dialog
 
     def _forget_closed_dialog(self) -> None:
-        """A closed dialog lives on until its job has ended: whoever opens it again before that sees how it ends."""
+        """Delete a closed dialog once no job is running. Until then it can be opened again and show the job's end."""
         dialog = self._dialog
         if dialog is not None and not dialog.isVisible() and not self.jobs.busy:
             self._dialog = None
@@ -171,7 +171,7 @@ class BackSyncAction(InterfaceAction):
         self.show_dialog().start_undo()
 
     def _window_in_front(self) -> Any:
-        """What a modal window belongs to. Never the closed dialog, which would take it along when its job has ended."""
+        """The parent for modal windows: the dialog, but only if it is visible, because a closed one may be deleted."""
         return self._dialog if self._dialog is not None and self._dialog.isVisible() else self.gui
 
     def show_settings(self) -> None:

@@ -202,7 +202,7 @@ def measure_log(count: int) -> dict[str, float]:
     """Measure showing `count` log lines: in the dialog's log, in the worker's batches, and in a list, one by one."""
     from calibre.gui2 import Application
     from calibre_plugins.bookfusionbacksync.gui.log_view import LogView
-    from calibre_plugins.bookfusionbacksync.sync_worker import LINES_A_BUNDLE
+    from calibre_plugins.bookfusionbacksync.sync_worker import LINES_PER_SIGNAL
     from qt.core import QListWidget, QWidget
 
     app = Application([])
@@ -217,8 +217,8 @@ def measure_log(count: int) -> dict[str, float]:
     window.show()
 
     def ours() -> None:
-        for start in range(0, count, LINES_A_BUNDLE):
-            log.append(lines[start : start + LINES_A_BUNDLE])
+        for start in range(0, count, LINES_PER_SIGNAL):
+            log.append(lines[start : start + LINES_PER_SIGNAL])
             app.processEvents()
 
     def line_by_line(shown: int) -> None:
