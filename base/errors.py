@@ -21,6 +21,8 @@ line, given where they differ from the class above:
     |   `-- NoKeyFile           the key file does not exist or is empty
     |-- WrongUsage (2)          unknown or missing arguments on the command line
     |-- LibraryTrouble          the library could not be read or written, or was replaced by another one
+    |   |-- LibraryLocked       another program is writing to it
+    |   |-- LibraryReadOnly     its disk or its files are write-protected
     |   `-- NoLibrary (2)       no library at the given path
     `-- Cancelled (4)           the user stopped the job
 
@@ -103,6 +105,10 @@ COLUMN_WRONG_TYPE = text('The Last Read Column {column} is not a Date column. Ch
 
 WRONG_USAGE = text('Wrong usage ({what}). Run it with --help to see how it is used.')
 NO_LIBRARY = text('There is no Calibre library at {path}. Check the path given with --library.')
+NO_DATABASE = text(
+    "There is no database at {path}, where the environment variable {variable} says that Calibre's is. "
+    'Correct that variable, or remove it.'
+)
 LIBRARY_SWITCHED = text('The library was switched while a job was running, so nothing was written. Start it again.')
 LIBRARY_NOT_WRITTEN = text(
     'Calibre could not write to the library ({reason}). Check the free space and restart Calibre, then try again.'
@@ -112,6 +118,21 @@ COLUMN_NOT_CREATED = text(
 )
 LIBRARY_NOT_READ = text(
     'Calibre could not read the library ({reason}). Run Library maintenance > Check library, then try again.'
+)
+LIBRARY_LOCKED = text(
+    'The library is locked by another program. Close the programs that use it, such as another Calibre, '
+    'Calibre-Web or one that syncs its folder, then try again.'
+)
+LIBRARY_READ_ONLY = text(
+    'The library cannot be changed: its disk is read-only, or its files are write-protected ({reason}). '
+    'Make its folder and its files writable for this user, or move it to a disk that is.'
+)
+LIBRARY_CLOSED = text(
+    'This user may not read the library ({reason}). Correct the permissions of {path}, then try again.'
+)
+LIBRARY_NOT_COPIED = text(
+    'The library could not be copied to look at it without changing it ({reason}). '
+    'Check the free space for temporary files.'
 )
 CALIBRE_IS_RUNNING = text('Calibre is running. Close it first, or start this from its window.')
 RECORD_NOT_WRITTEN = text(
@@ -304,6 +325,20 @@ class WrongUsage(BackSyncError):
 
 class LibraryTrouble(BackSyncError):
     """Calibre's library could not be read or written, or is no longer the one that the job started with."""
+
+
+class LibraryLocked(LibraryTrouble):
+    """Another program is writing to the library, and did not end while it was waited for."""
+
+    def __init__(self) -> None:
+        super().__init__(LIBRARY_LOCKED)
+
+
+class LibraryReadOnly(LibraryTrouble):
+    """The library's file system is read-only, or this user may not write its files. `reason` is the system's."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(LIBRARY_READ_ONLY, reason=reason)
 
 
 class NoLibrary(LibraryTrouble):

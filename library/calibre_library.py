@@ -7,8 +7,9 @@ Knows nothing about BookFusion or Hardcover: callers say which cells get which v
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -20,9 +21,10 @@ from calibre.utils.date import as_local_time, is_date_undefined, utc_tz
 from calibre.utils.icu import lower as icu_lower
 
 from ..base import errors
-from ..base.errors import BackSyncError, LibraryTrouble, NoLibrary, SettingsTrouble
+from ..base.errors import BackSyncError, LibraryReadOnly, LibraryTrouble, SettingsTrouble
 from ..rules.records import CalibreBook
 from ..rules.sync_plan import Value
+from .database_file import check_database, copied, find_library, found_in_folder, known_trouble, reason_of
 
 logger = logging.getLogger(__name__)
 
@@ -182,7 +184,10 @@ class Library:
                 self.api.create_custom_column(label, heading, datatype, False, display=dict(display))
         except (apsw.Error, OSError, ValueError) as error:
             logger.exception('Creating the column #%s failed', label)
-            raise LibraryTrouble(errors.COLUMN_NOT_CREATED, column=f'#{label}', reason=str(error)[:200]) from None
+            known = known_trouble(error) if not isinstance(error, ValueError) else None
+            raise known or LibraryTrouble(
+                errors.COLUMN_NOT_CREATED, column=f'#{label}', reason=reason_of(error)
+            ) from None
 
     def books(self, ids: Iterable[int] | None = None) -> dict[int, CalibreBook]:
         """The books with these ids, or all books, by id. Ids that do not exist are ignored. Raises LibraryTrouble."""
@@ -305,7 +310,7 @@ class Library:
                 self.api.reload_from_db()
             if not isinstance(error, apsw.Error | OSError):
                 raise
-            raise LibraryTrouble(errors.LIBRARY_NOT_WRITTEN, reason=str(error)[:200]) from None
+            raise known_trouble(error) or LibraryTrouble(errors.LIBRARY_NOT_WRITTEN, reason=reason_of(error)) from None
 
     def store_identifiers(
         self, changes: Mapping[int, Mapping[str, str]], removals: Mapping[int, Mapping[str, str]] | None = None
@@ -347,7 +352,7 @@ def _reading() -> Iterator[None]:
         yield
     except (apsw.Error, OSError) as error:
         logger.exception('Reading the library failed')
-        raise LibraryTrouble(errors.LIBRARY_NOT_READ, reason=str(error)[:200]) from None
+        raise known_trouble(error) or LibraryTrouble(errors.LIBRARY_NOT_READ, reason=reason_of(error)) from None
 
 
 @contextmanager
@@ -357,62 +362,44 @@ def opened(path: str, read_only: bool = False) -> Iterator[Library]:
     Unless read-only, Calibre's own lock is held while the library is open. There is one lock per user of the computer.
     Raises NoLibrary if there is no library, and LibraryTrouble if it cannot be read or Calibre holds the lock.
     """
-    from calibre.library import db as open_database
     from calibre.utils.lock import SingleInstance
 
-    path = _library_path(path)
+    folder, file = find_library(path)
     if read_only:
-        with _open_database(open_database, path, True) as library:
+        with _opened_copy(folder, file) as library:
             yield library
         return
     with SingleInstance('db') as alone:
         if not alone:
             raise LibraryTrouble(errors.CALIBRE_IS_RUNNING)
-        with _open_database(open_database, path, False) as library:
-            yield library
-
-
-def _library_path(given: str) -> str:
-    """The absolute path of a library. Raises NoLibrary if there is none that this user can read."""
-    path = given
-    try:
-        path = str(Path(given).expanduser().absolute())
-        exists = Path(path, 'metadata.db').exists()
-    except (OSError, RuntimeError):
-        # A folder without permission, a name that is too long, or `~name` of an unknown user.
-        exists = False
-    if not exists:
-        raise NoLibrary(errors.NO_LIBRARY, path=path)
-    return path
+        with _reading():
+            check_database(file)
+            database = _open_database(folder, file)
+        with closing(database):
+            yield Library(database.new_api)
 
 
 @contextmanager
-def _open_database(open_database: Callable[..., Any], path: str, read_only: bool) -> Iterator[Library]:
-    with _reading():
-        _check_database(Path(path, 'metadata.db'))
-        database = open_database(path, read_only=read_only)
-    try:
+def _opened_copy(folder: str, file: Path) -> Iterator[Library]:
+    """Open a private copy of the database, which is removed afterwards."""
+    with ExitStack() as cleaning:
+        with _reading():
+            private = cleaning.enter_context(copied(file))
+            # Not as the library's own: Calibre writes a file into the folder that it opens, and removes it.
+            with found_in_folder():
+                database = cleaning.enter_context(closing(_open_database(private, file)))
+        # The books are where they were.
+        database.backend.library_path = folder
         yield Library(database.new_api)
-    finally:
-        database.close()
 
 
-def _check_database(file: Path) -> None:
-    """Raise apsw.Error if a file is not a database, and NoLibrary if it is not one of Calibre's.
+def _open_database(folder: str, file: Path) -> Any:
+    from calibre.library import db
 
-    Calibre itself does not check it. A file that is not a database crashes the process in some builds (seen: Debian's
-    9.17), and an empty file, as an interrupted copy leaves it, becomes an empty library in all of them (seen).
-    """
     try:
-        connection = apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READONLY)
-        try:
-            tables = connection.cursor().execute("SELECT name FROM sqlite_master WHERE name = 'books'").fetchall()
-            if not tables:
-                raise NoLibrary(errors.NO_LIBRARY, path=str(file.parent))
-        finally:
-            connection.close()
-    except (apsw.NotADBError, apsw.CorruptError):
-        raise
-    except apsw.Error:
-        # Locked, or left by a crash during a write: Calibre can handle both.
-        logger.debug('Not looked into %s before it is opened', file.name, exc_info=True)
+        return db(folder)
+    except apsw.CantOpenError as error:
+        # SQLite says no more if it cannot make -wal and -shm (seen).
+        if os.access(file.parent, os.W_OK):
+            raise
+        raise LibraryReadOnly(str(error)) from None

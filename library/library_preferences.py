@@ -10,6 +10,7 @@ import apsw
 from ..base import errors
 from ..base.errors import LibraryTrouble
 from ..base.settings import LIBRARY_KEYS, LIBRARY_NAMESPACE, LibraryPreferences, save
+from .database_file import known_trouble, reason_of
 
 
 def keep_in_library(preferences: LibraryPreferences, key: str, value: object) -> None:
@@ -17,7 +18,7 @@ def keep_in_library(preferences: LibraryPreferences, key: str, value: object) ->
     try:
         preferences.set_pref(key, value, namespace=LIBRARY_NAMESPACE)
     except (apsw.Error, OSError) as error:
-        raise LibraryTrouble(errors.LIBRARY_NOT_WRITTEN, reason=str(error)[:200]) from None
+        raise known_trouble(error) or LibraryTrouble(errors.LIBRARY_NOT_WRITTEN, reason=reason_of(error)) from None
 
 
 def save_for_library(preferences: LibraryPreferences, values: Mapping[str, str]) -> None:
