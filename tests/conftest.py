@@ -33,7 +33,7 @@ from harness.modal import ModalWatchdog
 from harness.secrets import TEST_PASSWORD, TEST_USER_TOKEN
 
 if TYPE_CHECKING:
-    from harness.desk import Answers, Browser, Desk
+    from harness.desk import Answers, Browser, MainDesk
     from standins.bookfusion import BookFusionStandIn
 
 # Set in the workers of pytest-xdist only.
@@ -307,30 +307,30 @@ def bookfusion() -> Iterator[BookFusionStandIn]:
 
 
 class OpenDesk(Protocol):
-    def __call__(self, library: Path, **settings: Any) -> Desk: ...
+    def __call__(self, library: Path, **settings: Any) -> MainDesk: ...
 
 
 @pytest.fixture
 def open_desk(
     qtbot: Any, bookfusion: BookFusionStandIn, open_library: Callable[[Path], LibraryDatabase]
 ) -> Iterator[OpenDesk]:
-    """`open_desk(library, completed_column='#completed')` opens the plugin's dialog on a library; see desk.Desk.
+    """`open_desk(library, completed_column='#completed')` opens the plugin's dialog on a library; see desk.MainDesk.
 
     The settings are an account on the stand-in and the keyword arguments.
     """
     from calibre_plugins.bookfusionbacksync.base import settings as plugin_settings
-    from harness.desk import Desk
+    from harness.desk import MainDesk
 
-    opened: list[Desk] = []
+    opened: list[MainDesk] = []
 
-    def open_it(library: Path, **settings: Any) -> Desk:
+    def open_it(library: Path, **settings: Any) -> MainDesk:
         account = {'email': bookfusion.email, 'password': TEST_PASSWORD}
         addresses = {
             'bookfusion_api_base': bookfusion.api_base,
             'bookfusion_user_api_base': bookfusion.user_api_base,
         }
         plugin_settings.save({**account, **addresses, **settings})
-        opened.append(Desk(qtbot, open_library(library)))
+        opened.append(MainDesk(qtbot, open_library(library)))
         return opened[-1]
 
     yield open_it

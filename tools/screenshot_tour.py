@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from harness.desk import LibraryWindow
 from harness.dialogs import example_dialogs
 from qt.core import QApplication, QDialog, QMenu, Qt, QTabWidget, QWidget
 from standins.bookfusion import LIBRARY, BookFusionStandIn, LibraryRecord
@@ -226,7 +227,7 @@ def sign_in_pictures(tour: Tour) -> Steps:
 
 def the_rest(tour: Tour) -> Steps:
     """The windows of the Hardcover jobs with example data, and two of Calibre's own windows for comparison."""
-    for name, make in example_dialogs(tour.gui.current_db):
+    for name, make in example_dialogs(LibraryWindow(tour.gui.current_db)):
         widget = make()
         widget.show()
         yield MOMENT

@@ -14,8 +14,8 @@ from calibre_plugins.bookfusionbacksync.gui import auto_sync
 from calibre_plugins.bookfusionbacksync.gui.auto_sync import AutoSync
 from calibre_plugins.bookfusionbacksync.jobs import sync
 from calibre_plugins.bookfusionbacksync.library import last_sync
-from calibre_plugins.bookfusionbacksync.sync_worker import SyncWorker, Worker
-from harness.desk import CountingJobs, LibraryWindow
+from calibre_plugins.bookfusionbacksync.sync_worker import SyncWorker
+from harness.desk import Desk, held_worker
 from harness.secrets import TEST_PASSWORD
 from standins.bookfusion import LIBRARY, SIGN_IN, LibraryRecord
 from standins.faults import Hold, Status
@@ -38,15 +38,12 @@ class Clock:
         self.now += hours * HOUR
 
 
-class House:
+class House(Desk):
     """A window with a library, its jobs, and the automatic sync that lives there."""
 
     def __init__(self, qtbot: Any, database: Any, clock: Clock) -> None:
-        self.qtbot = qtbot
+        super().__init__(qtbot, database)
         self.clock = clock
-        self.api = database.new_api
-        self.window: Any = LibraryWindow(database)
-        qtbot.addWidget(self.window)
         self.said: list[str] = []
         self.notified: list[str] = []
         self.window.status_bar = StatusBar(self.window)
@@ -54,7 +51,6 @@ class House:
         # What the desktop would show; there is none here.
         self.window.status_bar.notifier = self.notified.append
         self.started = 0
-        self.jobs = CountingJobs(self.window)
         self.jobs.busy_changed.connect(self._busy_changed)
         self.auto = AutoSync(self.window, self.jobs)
 
@@ -64,9 +60,6 @@ class House:
 
     def _busy_changed(self, busy: bool) -> None:
         self.started += busy
-
-    def idle(self) -> None:
-        self.qtbot.waitUntil(lambda: not self.jobs.busy, timeout=20_000)
 
     def look(self, hours: float = 0) -> bool:
         """Lets the time go by and the clock be looked at; whether a sync ran."""
@@ -126,7 +119,7 @@ def test_says_only_what_changed(house: House) -> None:
     house.auto.start()
     house.idle()
     assert house.said == ['BookFusion Back Sync: 1 book updated']
-    assert house.jobs.refreshed == [{1}]
+    assert house.book_view.refreshed == [{1}]
     assert house.look(7)
     assert len(house.said) == 1
 
@@ -159,7 +152,7 @@ def test_failures_are_counted_over_restarts(house: House, bookfusion: Any) -> No
 
 def test_never_while_another_job_runs(house: House, bookfusion: Any) -> None:
     ended = threading.Event()
-    house.jobs.start(Worker(lambda reporter, cancel: ended.wait(20)))
+    house.jobs.start(held_worker(ended))
     house.auto.start()
     house.clock.pass_by(7)
     house.auto.look()
@@ -236,7 +229,7 @@ def test_a_stopped_sync_is_no_failure(house: House, bookfusion: Any) -> None:
     ended: list[bool] = []
     house.auto.ended.connect(lambda: ended.append(True))
     house.auto.start()
-    house.qtbot.waitUntil(lambda: fault.hits > 0, timeout=10_000)
+    house.until(lambda: fault.hits)
     house.jobs.cancel()
     house.idle()
     released.set()
@@ -303,7 +296,7 @@ def test_a_sync_that_a_switch_cuts_off_is_no_failure_and_goes_to_the_next_librar
 
     monkeypatch.setattr(sync, 'take_snapshot', wait)
     house.auto.start()
-    house.qtbot.waitUntil(begun.is_set, timeout=10_000)
+    house.until(begun.is_set)
     before = house.api.library_id
     house.jobs.library_about_to_change()
     house.window.current_db = open_library(make_library(BOOKS))

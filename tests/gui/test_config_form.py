@@ -16,7 +16,7 @@ from calibre_plugins.bookfusionbacksync.config import ConfigWidget
 from calibre_plugins.bookfusionbacksync.gui import sign_in_dialog
 from calibre_plugins.bookfusionbacksync.library.calibre_library import Library
 from calibre_plugins.bookfusionbacksync.library.library_preferences import save_for_library
-from harness.desk import CountingJobs, LibraryWindow
+from harness.desk import Desk
 from harness.secrets import TEST_BOOKLORE_PASSWORD, TEST_HARDCOVER_TOKEN, TEST_PASSWORD, TEST_USER_TOKEN, leaks
 from harness.start import PLUGIN_NAME
 from qt.core import (
@@ -71,15 +71,13 @@ FIELDS = [
 WITHOUT_FIELD = set(Settings.__dataclass_fields__) - set(FIELDS)
 
 
-class Form:
+class Form(Desk):
     """The form in a dialog like the one that Calibre puts it into."""
 
     def __init__(self, qtbot: Any, database: Any) -> None:
-        self.window = LibraryWindow(database)
+        super().__init__(qtbot, database)
         self.library = Library(database.new_api)
-        self.jobs = CountingJobs(self.window)
         self.dialog = QDialog()
-        qtbot.addWidget(self.window)
         qtbot.addWidget(self.dialog)
         layout = QVBoxLayout(self.dialog)
         self.widget = ConfigWidget(self.library, self.jobs)

@@ -138,7 +138,7 @@ def test_previews_the_first_sync(new_desk: Any) -> None:
     assert settings.load(desk.api).settings.last_read_column == '#dateread'
     assert desk.child('columns_state').text() == 'Reading goes into #dateread (Dateread).'
     desk.click('first_preview')
-    desk.qtbot.waitUntil(lambda: desk.dialog._preview_dialog is not None, timeout=20_000)
+    desk.until(lambda: desk.dialog._preview_dialog is not None)
     assert [change.title for change in desk.dialog._preview_dialog.ticked] == ['Emma']
     desk.dialog._preview_dialog.reject()
 

@@ -26,7 +26,7 @@ from calibre_plugins.bookfusionbacksync.jobs.browser_sign_in import SIGNED_OUT
 from calibre_plugins.bookfusionbacksync.library import last_sync, old_log
 from calibre_plugins.bookfusionbacksync.main import MainDialog
 from calibre_plugins.bookfusionbacksync.sync_worker import Worker
-from harness.desk import handle_events
+from harness.desk import handle_events, held_worker
 from harness.secrets import TEST_HARDCOVER_TOKEN, TEST_PASSWORD, leaks
 from qt.core import (
     QAbstractButton,
@@ -139,7 +139,7 @@ def test_says_what_goes_on(desk: Any, bookfusion: Any) -> None:
         "SKIP Ulysses -> unreadable date 'yesterday' (from last_read_at, match=book_id)",
         'Skipped: 1 unreadable date, 1 not in the BookFusion library.',
     ]
-    assert desk.jobs.refreshed == [{1, 2}]
+    assert desk.book_view.refreshed == [{1, 2}]
 
 
 def test_a_second_sync_and_its_undo(desk: Any) -> None:
@@ -195,7 +195,7 @@ def test_stop_ends_it_while_the_server_holds_its_answer(desk: Any, bookfusion: A
     released = threading.Event()
     fault = bookfusion.fail(Hold(released), path=LIBRARY, times=None)
     desk.click('sync_now')
-    desk.qtbot.waitUntil(lambda: fault.hits > 0, timeout=10_000)
+    desk.until(lambda: fault.hits)
     for name in ('sync_now', 'preview', 'undo', 'settings'):
         assert not desk.child(name).isEnabled()
     desk.click('cancel')
@@ -209,7 +209,7 @@ def test_stop_ends_it_while_the_server_holds_its_answer(desk: Any, bookfusion: A
 
 def test_says_that_another_job_runs(desk: Any, bookfusion: Any) -> None:
     ended = threading.Event()
-    desk.jobs.start(Worker(lambda reporter, cancel: ended.wait(20)))
+    desk.jobs.start(held_worker(ended))
     assert desk.status == 'Another job of this plugin is running.'
     assert not desk.child('sync_now').isEnabled()
     desk.dialog.start_sync()
@@ -225,7 +225,7 @@ def test_the_result_is_seen_again_after_another_job(desk: Any) -> None:
     """An automatic sync, say: the log and the books of the result stay as well."""
     done = desk.run('sync_now')
     ended = threading.Event()
-    desk.jobs.start(Worker(lambda reporter, cancel: ended.wait(20)))
+    desk.jobs.start(held_worker(ended))
     assert desk.status == 'Another job of this plugin is running.'
     ended.set()
     desk.idle()
@@ -236,7 +236,7 @@ def test_the_result_is_seen_again_after_another_job(desk: Any) -> None:
 def test_is_opened_while_another_job_runs(desk: Any, qtbot: Any) -> None:
     settings.save({'email': ''})
     ended = threading.Event()
-    desk.jobs.start(Worker(lambda reporter, cancel: ended.wait(20)))
+    desk.jobs.start(held_worker(ended))
     second = MainDialog(desk.window, desk.jobs, lambda: None)
     qtbot.addWidget(second)
     assert second.job_view.status.text() == 'Another job of this plugin is running.'
@@ -575,7 +575,7 @@ def test_closing_ends_a_job_while_the_server_holds_its_answer(desk: Any, bookfus
     released = threading.Event()
     fault = bookfusion.fail(Hold(released), path=LIBRARY, times=None)
     desk.click('sync_now')
-    desk.qtbot.waitUntil(lambda: fault.hits > 0, timeout=10_000)
+    desk.until(lambda: fault.hits)
     desk.click('close')
     assert not desk.dialog.isVisible()
     desk.idle()

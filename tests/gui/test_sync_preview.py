@@ -12,7 +12,8 @@ from calibre_plugins.bookfusionbacksync.gui.sync_preview import ValueFormat, pla
 from calibre_plugins.bookfusionbacksync.gui.ticked_table import TickedTable
 from calibre_plugins.bookfusionbacksync.library.calibre_library import Library
 from calibre_plugins.bookfusionbacksync.rules.sync_plan import Change
-from calibre_plugins.bookfusionbacksync.sync_worker import Worker
+from harness.desk import held_worker
+from harness.screen import cells
 from qt.core import Qt, QWidget
 from standins.bookfusion import LibraryRecord
 
@@ -37,9 +38,7 @@ def books() -> list[dict[str, Any]]:
 
 
 def rows(dialog: Any) -> list[list[str]]:
-    """The table as it is seen."""
-    table = dialog.table.model()
-    return [[table.index(row, column).data(DISPLAY) for column in range(SOURCE + 1)] for row in range(table.rowCount())]
+    return cells(dialog.table, SOURCE + 1)
 
 
 def toggle(dialog: Any, row: int) -> None:
@@ -89,7 +88,7 @@ def test_apply_writes_what_is_ticked(desk: Any, bookfusion: Any) -> None:
     }
     assert desk.api.all_field_for('#completed', ids) == {1: True, 2: None, 3: None}
     assert desk.api.all_field_for('#progress', ids) == {1: 100, 2: None, 3: 7}
-    assert desk.jobs.refreshed[-1] == {1, 2, 3}
+    assert desk.book_view.refreshed[-1] == {1, 2, 3}
     assert [line for line in desk.log if line.startswith('OK')] == [
         'OK Emma -> Completed=True (percentage=100.000, threshold=99.90, match=book_id)',
         'OK Emma -> Progress=100 (from reading_position.percentage, match=book_id)',
@@ -116,7 +115,7 @@ def test_apply_waits_for_the_job_of_another_window(desk: Any) -> None:
     dialog = desk.see_preview()
     toggle(dialog, 0)
     ended = threading.Event()
-    assert desk.jobs.start(Worker(lambda reporter, cancel: ended.wait(20)))
+    assert desk.jobs.start(held_worker(ended))
     assert not dialog.apply_button.isEnabled()
     assert dialog.count.text() == 'Another job of this plugin is running.'
     toggle(dialog, 4)
@@ -133,7 +132,7 @@ def test_apply_waits_for_the_job_of_another_window(desk: Any) -> None:
 def test_a_job_that_cannot_start_leaves_the_window_free(desk: Any) -> None:
     dialog = desk.see_preview()
     ended = threading.Event()
-    assert desk.jobs.start(Worker(lambda reporter, cancel: ended.wait(20)))
+    assert desk.jobs.start(held_worker(ended))
     dialog.accept()
     assert desk.status == 'Another job is running. Wait until it is done, or stop it.'
     ended.set()
@@ -145,7 +144,7 @@ def test_a_job_that_cannot_start_leaves_the_window_free(desk: Any) -> None:
 def test_without_changes_there_is_no_table(desk: Any) -> None:
     desk.run('sync_now')
     desk.click('preview')
-    desk.qtbot.waitUntil(lambda: desk.status == 'Done - 0 updated, 1 skipped.', timeout=20_000)
+    desk.until(lambda: desk.status == 'Done - 0 updated, 1 skipped.')
     assert desk.dialog._preview_dialog is None
 
 

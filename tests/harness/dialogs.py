@@ -34,6 +34,7 @@ from calibre_plugins.bookfusionbacksync.rules.hardcover_records import (
 )
 from calibre_plugins.bookfusionbacksync.rules.rating_plan import FEED_WARNING, MANY_FOR_A_FEED, cost_of
 from calibre_plugins.bookfusionbacksync.rules.records import CalibreBook
+from harness.desk import LibraryWindow
 from qt.core import QBuffer, QColor, QImage, QIODevice, QPainter, QRect, Qt, QWidget
 
 BOOK = CalibreBook(
@@ -119,40 +120,6 @@ def picker_question(**changes: object) -> Question:
     return Question(**values)  # type: ignore[arg-type]
 
 
-class Window:
-    """The part of Calibre's window that the dialogs use: an open library, a selection, and a book list."""
-
-    def __init__(self, database: Any, selected: Sequence[int] = ()) -> None:
-        self.current_db = database
-        self.iactions = {'Edit Metadata': self}
-        self.library_view = self
-        self.selected = list(selected)
-        self.refreshed: list[int] = []
-        self.shown: list[int] = []
-        self.search = self
-        self.hidden_by_search: set[int] = set()
-        self.not_in_the_virtual_library: set[int] = set()
-
-    def refresh_gui(self, ids: Sequence[int], covers_changed: bool = True) -> None:
-        self.refreshed += ids
-
-    def select_rows(self, ids: Sequence[int]) -> None:
-        self.shown += ids
-
-    def current_view(self) -> Window:
-        return self.library_view
-
-    def ids_to_rows(self, ids: Sequence[int]) -> dict[int, int]:
-        hidden = self.hidden_by_search | self.not_in_the_virtual_library
-        return {book_id: book_id for book_id in ids if book_id not in hidden}
-
-    def clear(self) -> None:
-        self.hidden_by_search.clear()
-
-    def get_selected_ids(self) -> list[int]:
-        return self.selected
-
-
 def change(number: int, **changes: Any) -> RatingChange:
     """A RatingChange with all fields set; `changes` replaces some."""
     values = {
@@ -220,7 +187,7 @@ RATINGS_OUTCOME = RatingsOutcome(
 )
 
 
-def fetch_dialog(window: Window, jobs: Jobs, question: Question | None) -> FetchDialog:
+def fetch_dialog(window: LibraryWindow, jobs: Jobs, question: Question | None) -> FetchDialog:
     dialog = FetchDialog(window, jobs)
     dialog.show_page(dialog.picker)
     if question is not None:
@@ -229,7 +196,7 @@ def fetch_dialog(window: Window, jobs: Jobs, question: Question | None) -> Fetch
     return dialog
 
 
-def push_dialog(window: Window, jobs: Jobs, planned: PlannedPush) -> PushDialog:
+def push_dialog(window: LibraryWindow, jobs: Jobs, planned: PlannedPush) -> PushDialog:
     dialog = PushDialog(window, jobs)
     dialog.preview = preview(dialog.pages, planned)
     dialog.pages.addWidget(dialog.preview)
@@ -237,7 +204,7 @@ def push_dialog(window: Window, jobs: Jobs, planned: PlannedPush) -> PushDialog:
     return dialog
 
 
-def working_dialog(window: Window, jobs: Jobs) -> FetchDialog:
+def working_dialog(window: LibraryWindow, jobs: Jobs) -> FetchDialog:
     dialog = FetchDialog(window, jobs)
     dialog.job_view.show_step(text('Looking up Hardcover ids...'))
     dialog.job_view.show_progress(120, 512)
@@ -251,7 +218,7 @@ def working_dialog(window: Window, jobs: Jobs) -> FetchDialog:
     return dialog
 
 
-def account_dialog(window: Window, jobs: Jobs, check: TokenCheck | None) -> AccountDialog:
+def account_dialog(window: LibraryWindow, jobs: Jobs, check: TokenCheck | None) -> AccountDialog:
     dialog = AccountDialog(window, jobs)
     if check is None:
         dialog.start()
@@ -260,7 +227,7 @@ def account_dialog(window: Window, jobs: Jobs, check: TokenCheck | None) -> Acco
     return dialog
 
 
-def change_dialog(window: Window, jobs: Jobs) -> ChangeDialog:
+def change_dialog(window: LibraryWindow, jobs: Jobs) -> ChangeDialog:
     book = replace(BOOK, identifiers={**BOOK.identifiers, 'hardcover-id': '1214'})
     dialog = ChangeDialog(window, jobs, book)
     dialog._found(picker_question(book=book, why=text('You are changing its match.'), number=1, total=1))
@@ -272,12 +239,11 @@ def ended(dialog: JobDialog, show: Callable[[], None]) -> JobDialog:
     return dialog
 
 
-def example_dialogs(database: Any) -> Iterator[tuple[str, Callable[[], QWidget]]]:
+def example_dialogs(window: LibraryWindow) -> Iterator[tuple[str, Callable[[], QWidget]]]:
     """All Hardcover windows in all their states, as pairs of a name and a function that makes the window.
 
-    `database` is an open library.
+    `window` has an open library and outlives them.
     """
-    window = Window(database)
     jobs = Jobs(window)
     lacking = TokenCheck(OWNER, ('read:library',), ('write:library',), 4980, 3)
     yield 'hardcover-picker', lambda: fetch_dialog(window, jobs, picker_question())
