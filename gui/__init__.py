@@ -1,4 +1,4 @@
-"""Everything that is Qt, but for the modules at the top that Calibre knows.
+"""All Qt code except the top-level modules that Calibre loads.
 
-May import jobs, library, rules and base, and of the modules at the top sync_worker and hardcover.
+May import gui, jobs, library, rules and base, and the top-level modules sync_worker and hardcover.
 """

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Syncs by itself at start and every so many hours, and says so only where something changed or failed.
+"""The automatic sync, at start and then every so many hours. It shows a message only for changes and failures.
 
-Starts its jobs like any window does; never one while another one runs.
+Uses the same `Jobs` as the windows, and never starts a sync while another job runs.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ load_translations()
 
 logger = logging.getLogger(__name__)
 
-# A clock that is looked at every minute keeps time also where the computer sleeps in between, which a timer of hours
-# does not; and no timer of Qt is longer than 24 days.
-LOOK_EVERY = 60_000
+# Milliseconds. The due time is polled, because a timer of hours does not count the time in which the computer sleeps,
+# and QTimer is limited to 24 days.
+POLL_INTERVAL = 60_000
 SECONDS_AN_HOUR = 3600
 MESSAGE_MILLISECONDS = 10_000
 FAILURES_BEFORE_NOTIFICATION = 3
 
 
 class AutoSync(QObject):
-    """Looks every minute whether a sync is due, and starts it.
+    """Checks every minute whether a sync is due, and starts it.
 
     Signals:
-        ended(): a sync of its own is over, however it ended.
+        ended(): an automatic sync has succeeded, failed or been cancelled.
     """
 
     ended = pyqtSignal()
@@ -52,21 +52,21 @@ class AutoSync(QObject):
         self._due = float('inf')
         self._library_id = ''
         self._worker: SyncWorker | None = None
-        self._passed_over = False
+        self._library_skipped = False
         self._timer = QTimer(self)
-        self._timer.setInterval(LOOK_EVERY)
+        self._timer.setInterval(POLL_INTERVAL)
         self._timer.timeout.connect(self.look)
-        jobs.synced.connect(self._wait_anew)
+        jobs.synced.connect(self._restart_interval)
 
     def start(self) -> None:
-        """Calibre has started: the first sync is due now, where there shall be any."""
+        """Start the timer and sync at once, unless the automatic sync is switched off."""
         self.settings_changed()
         if self._hours:
             self._due = time.time()
             self.look()
 
     def settings_changed(self) -> None:
-        """Reads how often it has to sync; 0 hours is never."""
+        """Read the interval from the settings. 0 hours switches the automatic sync off."""
         try:
             hours = settings.load().settings.auto_sync_hours
         except BackSyncError as error:
@@ -74,39 +74,39 @@ class AutoSync(QObject):
             hours = 0
         if hours != self._hours:
             self._hours = hours
-            self._wait_anew()
+            self._restart_interval()
         if hours:
             self._timer.start()
         else:
             self._timer.stop()
 
-    def _wait_anew(self) -> None:
+    def _restart_interval(self) -> None:
         self._due = time.time() + self._hours * SECONDS_AN_HOUR if self._hours else float('inf')
 
     def library_changed(self) -> None:
-        """Another library is open: it gets the sync that the one before it was not good for, or that was cut off."""
-        if self._passed_over or self._worker is not None:
-            self._passed_over = False
+        """Make a sync due if the previous library was skipped or its sync was cancelled by the switch."""
+        if self._library_skipped or self._worker is not None:
+            self._library_skipped = False
             self._due = time.time()
 
     def look(self) -> None:
-        """Syncs if it is time to and nothing else goes on; otherwise the next look will."""
+        """Start a sync if it is due and no other job runs."""
         left = self._due - time.time()
         if left > self._hours * SECONDS_AN_HOUR:
-            # The clock was set back.
-            self._wait_anew()
+            # The system clock has been set back.
+            self._restart_interval()
         if left > 0 or not self._jobs.free:
             return
-        self._wait_anew()
+        self._restart_interval()
         library = self._jobs.library()
         try:
-            with_one, _without = count_identifiers(library)
+            with_identifier, _without = count_identifiers(library)
         except BackSyncError as error:
             logger.warning('No automatic sync: %s', error)
             return
-        if not with_one:
+        if not with_identifier:
             # Skip libraries without bookfusion identifiers.
-            self._passed_over = True
+            self._library_skipped = True
             return
         log_file.start()
         logger.info('Automatic sync')
@@ -130,7 +130,7 @@ class AutoSync(QObject):
 
     def _failed(self, error: BackSyncError) -> None:
         worker, self._worker = self._worker, None
-        # What a library that is being closed answers to a sync that was told to stop is no failure either.
+        # A cancelled sync may also fail with an error of the library that is being closed; that is not a failure.
         stopped = worker is not None and worker.cancel.is_set
         if not (stopped or isinstance(error, Cancelled)):
             failures = last_sync.remember_failure(self._library_id).failures

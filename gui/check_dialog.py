@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The window of Test Connection: what a check found, in words, made to be copied into a bug report.
+"""The window of Test Connection: the report of a check, which can be copied into a bug report.
 
-Shows and copies; what is checked is another module's.
+The check itself is in `jobs/check`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ load_translations()
 
 
 class CheckDialog(JobDialog):
-    """Modal, above the form whose settings it checks; they need not be saved."""
+    """Shows a check of `settings`, which need not be saved."""
 
     def __init__(self, parent: QWidget, jobs: Jobs, settings: Settings) -> None:
         self._settings = settings
@@ -47,7 +47,7 @@ class CheckDialog(JobDialog):
         self.report.hide()
 
     def check_everything(self) -> None:
-        """The library, BookFusion and whatever else is set up."""
+        """Check the library, BookFusion and, if they are set up, Hardcover and BookLore."""
         from ..jobs.check import check
 
         settings = self._settings
@@ -57,7 +57,7 @@ class CheckDialog(JobDialog):
         )
 
     def check_booklore(self) -> None:
-        """The BookLore server alone."""
+        """Check only the BookLore server."""
         from ..jobs.ask_booklore import try_connection
 
         settings = self._settings
@@ -78,7 +78,7 @@ class CheckDialog(JobDialog):
         self.show_result(sentence.translated(_, ngettext), 'ok.png')
 
     def _copy(self) -> None:
-        # In English, whatever language the window speaks: it is for whoever reads bug reports.
+        # In English, because the text is meant for bug reports.
         if self._english:
             Application.instance().clipboard().setText('\n'.join(self._english) + '\n')
         else:
@@ -86,7 +86,7 @@ class CheckDialog(JobDialog):
 
 
 def run_check(parent: QWidget, jobs: Jobs, settings: Settings, what: str) -> None:
-    """Opens the window, checks `everything` or `booklore`, and comes back when the window is closed."""
+    """Show the window modally and check `what`: 'everything' or 'booklore'. Returns when the window is closed."""
     dialog: Any = CheckDialog(parent, jobs, settings)
     (dialog.check_booklore if what == 'booklore' else dialog.check_everything)()
     dialog.exec()

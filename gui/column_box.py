@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""ColumnBox: the combo box in which a column is chosen for a setting.
+"""ColumnBox: the combo box for choosing a column.
 
-Knows no settings: it is told which columns can be used, and which is chosen.
+Independent of the settings: the caller supplies the usable columns and the chosen one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ load_translations()
 
 
 class ColumnBox(QComboBox):
-    """The columns of the right type as `#lookup (Name)`, after an empty entry; a bad choice is kept and marked."""
+    """A first entry, then usable columns as `#lookup (Name)`. An unusable choice is shown with a warning icon."""
 
     def __init__(self, name: str, tip: str, parent: QWidget) -> None:
         super().__init__(parent)
@@ -31,6 +31,7 @@ class ColumnBox(QComboBox):
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
 
     def fill(self, usable: Iterable[ColumnInfo], chosen: str, first_text: str, first_value: str = '') -> None:
+        """Replace the entries. `chosen` and `first_value` are lookup names, '' for none."""
         self.clear()
         self.addItem(first_text, first_value)
         for column in sorted(usable, key=lambda column: column.name):
@@ -44,4 +45,5 @@ class ColumnBox(QComboBox):
 
     @property
     def chosen(self) -> str:
+        """The lookup name of the chosen column, or the value of the first entry."""
         return str(self.currentData() or '')

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a bug report needs: versions, settings without secrets, the columns, the end of the log.
+"""Diagnostics for bug reports: versions, settings without secrets, columns, and the end of the log.
 
-English, plain text, and nothing in it that tells who the reader is. Knows no window.
+Plain text in English, without anything that identifies the user. Opens no window.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ from ..library.calibre_library import Library
 from ..rules.records import IDENTIFIER
 
 LOG_LINES = 200
-# No secrets, but nobody's business either.
+# Settings that are not secret but private: their values are not shown.
 PRIVATE_KEYS = frozenset({'email', 'device', 'booklore_url', 'booklore_username'})
-# Shorter values would blank out parts of ordinary words.
+# Characters. Shorter private values are not replaced in the log, because they may be part of ordinary words.
 SHORTEST_PRIVATE = 4
 
 
 def diagnostics(library: Library | None) -> str:
-    """Everything in one text, made to be pasted."""
+    """The diagnostics as one text. `library` is the open library, None if there is none."""
     log = _without_private_values(_without_the_home_folder('\n'.join(log_file.last_lines(LOG_LINES))))
     about = _without_the_home_folder('\n'.join((_versions(), *_settings(library), *_library(library))))
     return redact(f'{about}\nLog:\n{log}\n')
 
 
 def _without_the_home_folder(words: str) -> str:
-    """The home folder is named after its owner."""
+    """Replace the path of the home folder, which contains the user's name, by ~."""
     with suppress(RuntimeError):
         return words.replace(str(Path.home()), '~')
     return words
 
 
 def _without_private_values(log: str) -> str:
-    """The log without the values of private settings."""
+    """Replace the values of private settings in the log."""
     with suppress(BackSyncError):
         current = settings.load().settings
         for value in sorted((getattr(current, key) for key in PRIVATE_KEYS), key=len, reverse=True):
@@ -81,9 +81,9 @@ def _library(library: Library | None) -> list[str]:
     if library is None:
         return ['No library is open.']
     try:
-        with_one = len(library.identifiers(IDENTIFIER))
+        with_identifier = len(library.identifiers(IDENTIFIER))
         columns, current = library.columns(), settings.load(library.api).settings
-        lines = [f'Library: {len(library.api.all_book_ids())} books, {with_one} with a {IDENTIFIER} identifier']
+        lines = [f'Library: {len(library.api.all_book_ids())} books, {with_identifier} with a {IDENTIFIER} identifier']
         for row in COLUMNS:
             name, state = current.columns[row.key], state_of(row, current.columns, columns)
             if state is not ColumnState.NOT_CHOSEN and name != row.built_in:

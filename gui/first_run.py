@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The page that walks a new user through what is missing: sign in, columns, sync.
+"""FirstRunPage: guides a new user through the steps sign-in, columns and first sync.
 
-Starts no job itself: the window that shows it does. What is missing is told by the columns room.
+Starts no job: the window that contains the page does. `jobs/columns` finds out what is missing.
 """
 
 from __future__ import annotations
@@ -48,7 +48,15 @@ load_translations()
 
 
 class FirstRunPage(QScrollArea):
-    """Three steps, each with a tick once it is done. Saves what is entered; tells its window what to start."""
+    """Three steps; a finished one shows a check mark. Saves the user's input, and leaves jobs to its window.
+
+    Signals:
+        sign_in_wanted(): email and password have been saved and should be tested.
+        browser_wanted(): the user wants to sign in with a browser.
+        preview_wanted(): the user wants a preview.
+        sync_wanted(): the user wants a sync.
+        settings_changed(): settings were saved or columns created; call `refresh`.
+    """
 
     sign_in_wanted = pyqtSignal()
     browser_wanted = pyqtSignal()
@@ -196,7 +204,7 @@ class FirstRunPage(QScrollArea):
         return box
 
     def refresh(self, library: Library | None) -> Missing:
-        """Shows what this library and the stored settings lack now, and returns it. Raises SettingsTrouble."""
+        """Show and return what library and settings still lack. Raises SettingsTrouble, LibraryTrouble."""
         if library is not self._library:
             self._library = library
             self._refused = False
@@ -211,11 +219,11 @@ class FirstRunPage(QScrollArea):
         return missing
 
     def refused(self) -> None:
-        """BookFusion did not take what was entered: the fields come back."""
+        """Show the account fields again after the next `refresh`: BookFusion refused the account."""
         self._refused = True
 
     def accepted(self) -> None:
-        """BookFusion took it."""
+        """The account works, so the next `refresh` hides its fields."""
         self._refused = False
 
     def _show_account(self, current: Settings, missing: Missing) -> None:
@@ -259,13 +267,13 @@ class FirstRunPage(QScrollArea):
         if self._library is None:
             self.books_state.say('')
             return
-        with_one, without = count_identifiers(self._library)
+        with_identifier, without = count_identifiers(self._library)
         sentences = [
             ngettext(
                 '{count} book in this library has a BookFusion identifier.',
                 '{count} books in this library have a BookFusion identifier.',
-                with_one,
-            ).format(count=with_one)
+                with_identifier,
+            ).format(count=with_identifier)
         ]
         if without:
             sentences.append(
@@ -277,10 +285,10 @@ class FirstRunPage(QScrollArea):
                     without,
                 ).format(count=without)
             )
-        self.books_state.say(' '.join(sentences), 'dialog_information.png' if with_one else 'dialog_warning.png')
+        self.books_state.say(' '.join(sentences), 'dialog_information.png' if with_identifier else 'dialog_warning.png')
 
     def _sign_in(self) -> None:
-        """Keeps what was entered, and lets the window try it."""
+        """Save email and password, and ask the window to test them."""
         email, password = self.email.text().strip(), self.password.edit.text()
         if not email or not password:
             (self.password.edit if email else self.email).setFocus()
@@ -316,7 +324,7 @@ class FirstRunPage(QScrollArea):
         planned = plan_columns(library, keys, current)
         if not self._confirmed(library, planned):
             return
-        headings = {each.row.key: each.new.heading.translated(_, ngettext) for each in planned}
+        headings = {column.row.key: column.new.heading.translated(_, ngettext) for column in planned}
         try:
             restart = create_columns(library, planned, headings)
         except BackSyncError as error:
@@ -324,17 +332,17 @@ class FirstRunPage(QScrollArea):
             restart = False
         self.settings_changed.emit()
         if restart:
-            # As after Calibre's own preferences: its lists of columns are out of date until then.
+            # Calibre's own preferences set this flag too: its lists of columns are outdated until the restart.
             self._gui.must_restart_before_config = True
             if show_restart_warning(_('The columns are created. They can be used after a restart of Calibre.'), self):
                 self._restart()
 
     def _confirmed(self, library: Library, planned: list[PlannedColumn]) -> bool:
         rows = []
-        for each in planned:
-            heading = each.new.heading.translated(_, ngettext)
-            what = _('is created') if each.create else _('exists and is used')
-            rows.append(f'<li>{escape(heading)} ({each.name}): {escape(what)}</li>')
+        for column in planned:
+            heading = column.new.heading.translated(_, ngettext)
+            what = _('is created') if column.create else _('exists and is used')
+            rows.append(f'<li>{escape(heading)} ({column.name}): {escape(what)}</li>')
         question = _('These columns are set up in the library {name}, and Calibre has to be restarted once:').format(
             name=escape(library.name)
         )
@@ -345,4 +353,5 @@ class FirstRunPage(QScrollArea):
 
 
 def _chosen(current: Settings) -> list[str]:
+    """The lookup names of the chosen sync columns."""
     return [name for row in SYNC_COLUMNS if (name := current.columns[row.key])]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Configure Hardcover Account: takes the key from a file or the clipboard, and says whose account it opens.
+"""Configure Hardcover Account: loads the API key from a file or the clipboard, and shows the account it belongs to.
 
-The key is never shown and never typed; it is checked on a worker's thread before it is kept.
+The key is never displayed or typed. A worker thread checks it before it is saved.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ load_translations()
 
 
 class AccountDialog(Dialog):
-    """Not modal. `start` reads the key file, or looks at the account that is set up already."""
+    """Not modal. Call `start` after showing the window."""
 
     def __init__(self, gui: Any, jobs: Jobs) -> None:
         self.jobs = jobs
@@ -118,19 +118,19 @@ class AccountDialog(Dialog):
         return self._worker is not None
 
     def start(self) -> None:
-        """Takes the key from hardcover.token; where there is no such file, looks at the key that is kept already."""
+        """Check the key in hardcover.token; if there is no such file, the key in the settings."""
         try:
             token = load_token_file()
         except BackSyncError as error:
-            kept = self._kept_token()
-            if kept and isinstance(error, NoKeyFile):
-                self._check(kept, None)
+            saved = self._saved_token()
+            if saved and isinstance(error, NoKeyFile):
+                self._check(saved, None)
             else:
                 self._show_trouble(error.sentence)
             return
         self._check(token, token_path())
 
-    def _kept_token(self) -> Secret | None:
+    def _saved_token(self) -> Secret | None:
         try:
             return load().settings.hardcover_token or None
         except BackSyncError:
@@ -162,7 +162,10 @@ class AccountDialog(Dialog):
         self._check(token, None)
 
     def _check(self, token: Secret, source: Path | None) -> None:
-        """Asks Hardcover whose key it is, and keeps it when it is good."""
+        """Check the key on a worker thread, and save it if it is valid.
+
+        `source` is the file that it comes from, which can be deleted afterwards; None for other sources.
+        """
         try:
             given = load().settings
         except BackSyncError as error:
@@ -178,7 +181,7 @@ class AccountDialog(Dialog):
             return found
 
         worker = Worker(job)
-        # Methods, not lambdas: Qt forgets them together with a window that is closed before the answer comes.
+        # Bound methods, not lambdas: Qt disconnects them when the window is deleted before the job ends.
         worker.status_changed.connect(self._show_status)
         worker.succeeded.connect(self._checked)
         worker.failed.connect(self._failed)
@@ -260,7 +263,7 @@ class AccountDialog(Dialog):
         self.again.hide()
 
     def reject(self) -> None:
-        """Closes the window and gives up what is still going on."""
+        """Close the window and cancel a running check."""
         if self._worker is not None:
             self._worker.cancel.set()
         super().reject()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Hardcover part of the toolbar button's menu: asks what has to be asked first, and opens the windows.
+"""The Hardcover submenu of the toolbar button. Its entries ask the necessary questions and open the windows.
 
-Imports next to nothing until an entry is chosen.
+Other modules are imported only when an entry is chosen, so that Calibre starts quickly.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ load_translations()
 
 
 def build_hardcover_menu(action: Any, menu: QMenu) -> HardcoverMenu:
-    """Adds the submenu Hardcover to the menu of Calibre's interface action; keep what it returns."""
+    """Add the submenu to the menu of an interface action. The caller must keep a reference to the result."""
     return HardcoverMenu(action, menu)
 
 
 class HardcoverMenu:
-    """The submenu and the one window that it has open."""
+    """The submenu. It opens one window at a time."""
 
     def __init__(self, action: Any, menu: QMenu) -> None:
         self._action = action
@@ -101,8 +101,8 @@ class HardcoverMenu:
     def _fetch_ids(self) -> None:
         if not self._has_account():
             return
-        go_on, ids = self._ask_scope(_('Fetch Hardcover Book IDs'), _('Look up Hardcover ids of:'))
-        if go_on:
+        accepted, ids = self._ask_scope(_('Fetch Hardcover Book IDs'), _('Look up Hardcover ids of:'))
+        if accepted:
             from .hardcover_dialogs import FetchDialog
 
             self._open(lambda: FetchDialog(self._gui, self._jobs, ids))
@@ -113,7 +113,9 @@ class HardcoverMenu:
     def _change_match(self) -> None:
         selected = self._selected()
         if len(selected) != 1:
-            self._tell(_('No book chosen'), _('Select the one book whose match on Hardcover you want to change.'))
+            self._show_message(
+                _('No book chosen'), _('Select the one book whose match on Hardcover you want to change.')
+            )
             return
         book = self._jobs.library().books(selected).get(selected[0])
         if book is not None:
@@ -132,7 +134,7 @@ class HardcoverMenu:
         opener = self._jobs.library_opener()
         count = len(skipped_books(opener))
         if not count:
-            self._tell(_('No skipped books'), _('No book of this library was skipped.'))
+            self._show_message(_('No skipped books'), _('No book of this library was skipped.'))
             return
         if question_dialog(
             self._gui,
@@ -151,8 +153,8 @@ class HardcoverMenu:
     def _push_ratings(self) -> None:
         if not self._has_account():
             return
-        go_on, ids = self._ask_scope(_('Push ratings'), _('Compare with Hardcover the ratings of:'))
-        if go_on:
+        accepted, ids = self._ask_scope(_('Push ratings'), _('Compare with Hardcover the ratings of:'))
+        if accepted:
             from .hardcover_dialogs import PushDialog
 
             self._open(lambda: PushDialog(self._gui, self._jobs, ids))
@@ -168,7 +170,7 @@ class HardcoverMenu:
 
         push = push_to_undo(self._jobs.library_opener())
         if push is None:
-            self._tell(_('Nothing to undo'), _('There is no push left to undo.'))
+            self._show_message(_('Nothing to undo'), _('There is no push left to undo.'))
             return
         count = len(push.changes)
         if question_dialog(
@@ -188,7 +190,7 @@ class HardcoverMenu:
         return list(self._gui.library_view.get_selected_ids())
 
     def _ask_scope(self, title: str, question: str) -> tuple[bool, Collection[int] | None]:
-        """Whether to go on, and with which books; None stands for all."""
+        """Ask for which books a job is meant. Returns (accepted, book ids); None as the ids stands for all books."""
         selected = self._selected()
         if not selected:
             return True, None
@@ -205,7 +207,7 @@ class HardcoverMenu:
         return accepted, ids
 
     def _has_account(self) -> bool:
-        """Whether there is a key for Hardcover; otherwise offers to load one."""
+        """True if a Hardcover key is set up. Otherwise the user is offered to set one up now."""
         from calibre.gui2 import question_dialog
 
         from ..base.settings import load
@@ -223,7 +225,7 @@ class HardcoverMenu:
         return False
 
     def _open(self, make: Callable[[], Any]) -> None:
-        """Opens a window and starts its job. There is one at a time: one that still has a job comes to the front."""
+        """Open a window and start its job. If another window still runs a job, bring that one to the front instead."""
         if self._dialog is not None and not self._dialog.running:
             self._dialog.close()
         if self._dialog is None:
@@ -239,7 +241,7 @@ class HardcoverMenu:
             self._dialog = None
         dialog.deleteLater()
 
-    def _tell(self, title: str, words: str) -> None:
+    def _show_message(self, title: str, words: str) -> None:
         from calibre.gui2 import info_dialog
 
         info_dialog(self._gui, title, words, show=True, show_copy_button=False)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The manual: the user's part of the README, as it ships in the zip."""
+"""The help window. It shows help.md, the user's part of the README, which is included in the zip."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ load_translations()
 
 
 class HelpDialog(Dialog):
-    """Shows help.md; links open in the browser."""
+    """Shows the help; links open in the browser."""
 
     def __init__(self, parent: QWidget | None) -> None:
         Dialog.__init__(

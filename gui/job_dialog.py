@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""JobDialog: the window of a job with a beginning and an end; progress first, then what came of it, book by book.
+"""JobDialog: a window that shows the progress of a job and then its result, book by book.
 
-Knows no job: subclasses start them on a worker's thread and say what the rows of the result are.
+Independent of the job: subclasses start it and supply the rows of the result.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ BOOK_ID = Qt.ItemDataRole.UserRole
 
 @dataclass(frozen=True)
 class ResultRow:
-    """What came of one book: its title, the result in a word or two, what else there is to say, and an icon."""
+    """The result for one book. `result` is a word or two; `icon` is the name of a Calibre icon."""
 
     book_id: int
     title: str
@@ -54,7 +54,7 @@ class ResultRow:
 
 
 class ResultPage(QWidget):
-    """How a job ended, and a table of the books. `show_book(book id)` shows one in the library."""
+    """The result of a job as a sentence, and a table of books. A double click calls `show_book(book id)`."""
 
     def __init__(self, parent: QWidget, show_book: Callable[[int], None]) -> None:
         super().__init__(parent)
@@ -72,7 +72,7 @@ class ResultPage(QWidget):
         layout.addWidget(self.more)
         layout.addWidget(self.table, 1)
         layout.addWidget(self.note)
-        # Keeps the sentences at the top where there is no table.
+        # Without a table, keep the sentences at the top.
         layout.addStretch(0)
 
     def _make_table(self) -> QTableWidget:
@@ -98,6 +98,7 @@ class ResultPage(QWidget):
         return int(item.data(BOOK_ID)) if item is not None else 0
 
     def show_result(self, sentence: str, icon: str, more: str, rows: Sequence[ResultRow]) -> None:
+        """Show a result. `more` is a second paragraph, '' for none; without rows the table is hidden."""
         self.sentence.say(sentence, icon)
         self.say('')
         self.more.setText(more)
@@ -112,21 +113,21 @@ class ResultPage(QWidget):
                 table.setItem(number, column, item)
             table.item(number, 0).setData(BOOK_ID, row.book_id)
             table.item(number, 1).setIcon(QIcon.ic(row.icon))
-        # As given until a heading is clicked.
+        # Keep the given order until the user clicks a heading.
         table.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
         table.setSortingEnabled(True)
         table.setVisible(bool(rows))
         table.setColumnWidth(0, 320)
         table.resizeColumnToContents(1)
-        # Without a grid, the next column would begin where the longest word ends.
+        # Without a grid, the next column would otherwise start right after the longest word.
         table.setColumnWidth(1, table.columnWidth(1) + 2 * table.fontMetrics().averageCharWidth())
 
     def say(self, words: str) -> None:
-        """Says below the table what there is to say of a row; no words: nothing any more."""
+        """Show a note below the table; '' hides it."""
         self.note.say(words)
 
     def as_text(self) -> str:
-        """The same as plain text, a line a book."""
+        """The result as plain text, with one line for each book."""
         lines = [self.sentence.label.text(), self.more.text()]
         for row in range(self.table.rowCount()):
             items = [self.table.item(row, column) for column in range(3)]
@@ -135,7 +136,10 @@ class ResultPage(QWidget):
 
 
 class JobDialog(Dialog):
-    """Not modal, remembers its size. Stop, Escape and the window's close button end the job, and show what it did."""
+    """Not modal; `name` identifies the window for its saved size.
+
+    While a job runs, Stop, Escape and the window's close button cancel it; the window then shows its result.
+    """
 
     def __init__(self, gui: Any, jobs: Jobs, title: str, name: str) -> None:
         self.gui = gui
@@ -174,7 +178,7 @@ class JobDialog(Dialog):
         )
         self.bb.addButton(self.cancel, QDialogButtonBox.ButtonRole.ActionRole)
         for button in (self.copy, self.cancel):
-            # Return presses the one that has the focus.
+            # Let Enter press the button that has the focus.
             button.setAutoDefault(True)
         self.show_page(self.progress_page)
 
@@ -187,7 +191,7 @@ class JobDialog(Dialog):
         return page
 
     def show_page(self, page: QWidget) -> None:
-        """Shows a page; progress has a Stop button, the result can be copied, other pages bring their own buttons."""
+        """Show a page and its buttons: Stop for progress, Copy and Close for the result, none for other pages."""
         self.pages.setCurrentWidget(page)
         self.cancel.setVisible(page is self.progress_page)
         ended = page is self.result_page
@@ -199,7 +203,10 @@ class JobDialog(Dialog):
         self.cancel.setEnabled(self.job_view.state is not JobState.STOPPING)
 
     def run(self, job: Job, succeeded: Callable[[Any], None]) -> None:
-        """Runs a job; its result goes to `succeeded`, its error to the result page."""
+        """Run a job and call `succeeded` with its result. Errors are shown on the result page.
+
+        That includes LibraryTrouble if another library is open than when the window was created.
+        """
         if not self.jobs.has_open(self._library_id):
             self._failed(LibraryTrouble(errors.LIBRARY_SWITCHED))
         elif self.job_view.run(Worker(job), succeeded, self._failed):
@@ -209,6 +216,7 @@ class JobDialog(Dialog):
 
     @property
     def running(self) -> bool:
+        """True while this window's job runs, including one that was cancelled and has not ended yet."""
         return self.job_view.running
 
     def _failed(self, error: BackSyncError) -> None:
@@ -216,6 +224,7 @@ class JobDialog(Dialog):
         self.show_result(error.sentence.translated(_, ngettext), icon)
 
     def show_result(self, sentence: str, icon: str, more: str = '', rows: Sequence[ResultRow] = ()) -> None:
+        """Switch to the result page and show a result there."""
         self.result_page.show_result(sentence, icon, more, rows)
         self.show_page(self.result_page)
         close = self.bb.button(QDialogButtonBox.StandardButton.Close)
@@ -230,7 +239,7 @@ class JobDialog(Dialog):
         Application.instance().clipboard().setText(f'{self.result_page.as_text()}\n\n{self.job_view.log.toPlainText()}')
 
     def reject(self) -> None:
-        """Stops a running job, which then shows what it did; closes the window where none is running."""
+        """Cancel a running job, whose result is then shown. Without a job, close the window."""
         if self.job_view.state is JobState.RUNNING:
             self.show_page(self.progress_page)
             self.job_view.stop()

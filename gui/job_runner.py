@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one job that may run at a time, the library it works on, and what becomes of both when Calibre moves on.
+"""Jobs: runs one job at a time on the open library, and ends it when the library is switched or Calibre exits.
 
-Belongs to the toolbar action; dialogs ask it to start jobs and forget about threads.
+There is one Jobs object, owned by the toolbar action. Dialogs start jobs through it and do not handle threads.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from ..sync_worker import Worker
 
 logger = logging.getLogger(__name__)
 
-# How long the end of Calibre, or of the plugin, waits for a job that has been told to stop.
-LONGEST_GOODBYE = 3000
+# Milliseconds to wait for a cancelled worker, before Calibre exits or a window is deleted.
+SHUTDOWN_TIMEOUT = 3000
 
 
-# Threads that run beside the one job. Qt would crash if one were forgotten while it runs.
+# Workers outside Jobs. Qt aborts the process if a running QThread is garbage-collected.
 _beside: set[Worker] = set()
 
 
 def start_beside(worker: Worker) -> None:
-    """Runs a worker beside the one job, which only one that touches no library may do; keeps it until it has ended."""
+    """Start a worker outside Jobs and keep a reference until it has ended. Only for workers that use no library."""
     _beside.add(worker)
     worker.finished.connect(_forget_ended)
     worker.start()
@@ -39,12 +39,12 @@ def _forget_ended() -> None:
 
 
 class Jobs(QObject):
-    """Starts workers one at a time, keeps them until their thread has ended, and stops them in good time.
+    """Starts workers one at a time, and keeps each until its thread has ended.
 
     Signals:
-        busy_changed(bool): a job has begun, or its thread has ended.
-        job_ended(): the same end, once everybody has heard of it from `busy_changed`; the next job may start.
-        synced(): a sync was done, whoever started it.
+        busy_changed(bool): a job has started, or its thread has ended.
+        job_ended(): a job's thread has ended; emitted after `busy_changed`, so that the next job can be started.
+        synced(): a sync has succeeded, whether it was started by a window or automatically.
     """
 
     busy_changed = pyqtSignal(bool)
@@ -66,35 +66,38 @@ class Jobs(QObject):
 
     @property
     def free(self) -> bool:
-        """Whether a job may start by itself: none is running, and no window shows a plan that is to be applied."""
+        """True if an automatic job may start: no job runs and no window shows a preview."""
         return not (self.busy or self._held or self._over)
 
     @property
     def over(self) -> bool:
-        """Whether Calibre, or the plugin, has come to its end, and there is no library any more."""
+        """True after `shut_down`: Calibre exits, and the library may be closed."""
         return self._over
 
     def hold(self, held: bool) -> None:
-        """Keeps jobs from starting by themselves while a plan is shown."""
+        """Prevent automatic jobs while a preview is shown; False allows them again."""
         self._held = held
 
     def library(self) -> Library:
-        """The library that is open in the window now."""
+        """The library that is open in Calibre's main window now."""
         api = self._gui.current_db.new_api
         if self._library is None or self._library.api is not api:
             self._library = Library(api)
         return self._library
 
     def has_open(self, library_id: str) -> bool:
-        """Whether that library is open in the window now; in another one its book ids are those of other books."""
+        """True if this library is open now. Book ids are only valid in the library that they come from."""
         return not self._over and self.library().library_id == library_id
 
     def library_opener(self) -> Callable[[], AbstractContextManager[Library]]:
-        """Hands the library that is open now to a job, however often it asks; the window keeps it open."""
+        """A function that gives jobs the library that is open now. It can be called any number of times.
+
+        It returns a context manager. Once the library has been switched, errors in its context become LibraryTrouble.
+        """
         return self.library().in_use
 
     def start(self, worker: Worker) -> bool:
-        """Runs a worker, unless another one is running or Calibre ends; False then."""
+        """Start a worker. False if another one is running or Calibre exits."""
         if self.busy or self._over:
             return False
         self._worker = worker
@@ -113,36 +116,36 @@ class Jobs(QObject):
 
     def _worker_succeeded(self, result: object) -> None:
         if self._over:
-            # Calibre handles events once more when it has closed the library: there is nothing to refresh.
+            # At exit Calibre processes events after closing the library; there is nothing left to refresh.
             return
-        # Here and not in a dialog: a write that has begun ends well even when its dialog is closed meanwhile.
+        # Done here and not in a dialog, because the dialog may be closed while the job writes.
         self.refresh_books(getattr(result, 'book_ids', ()))
         if isinstance(result, SyncOutcome):
             self.synced.emit()
 
     def cancel(self) -> None:
-        """Tells the running job to stop; it ends by itself within moments."""
+        """Cancel the running job, without waiting for its end."""
         if self._worker is not None:
             self._worker.cancel.set()
 
     def library_about_to_change(self) -> None:
-        """The old library is closed right after this: its job ends, and a write that has begun is waited for."""
+        """Cancel the job and detach from the old library, which is closed next. Waits for a running write."""
         self.cancel()
         if self._library is not None:
             self._library.retire()
             self._library = None
 
     def shut_down(self) -> None:
-        """Ends every thread, and starts no other job. Calibre would crash at its end while one is running."""
+        """Cancel all workers and wait for them: Calibre aborts if a thread still runs when it exits (seen)."""
         self._over = True
         workers = [worker for worker in (self._worker, *_beside) if worker is not None]
         for worker in workers:
             worker.cancel.set()
         for worker in workers:
-            if not worker.stop(LONGEST_GOODBYE):
+            if not worker.stop(SHUTDOWN_TIMEOUT):
                 logger.error('A job did not end in time')
 
     def refresh_books(self, book_ids: Collection[int]) -> None:
-        """Shows new values in the book list and the tag browser; selection and scroll position stay."""
+        """Show new values in the book list and the tag browser, without changing selection or scroll position."""
         if book_ids:
             self._gui.iactions['Edit Metadata'].refresh_gui(list(book_ids), covers_changed=False)

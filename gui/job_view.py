@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""JobView: what a window shows of a job, and the one state that it is in; shared by every window that runs jobs.
+"""JobView: the state of a window's job, with widgets for status, progress and log. All windows with jobs use it.
 
-Lays nothing out and knows no job: a window puts the three widgets where it likes and says what a result means.
+The window lays out the three widgets, starts the jobs and handles their results.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ ANOTHER_WINDOWS_JOB = text('Another job of this plugin is running.')
 
 
 class JobState(Enum):
-    """What goes on as far as one window is concerned."""
+    """The state of the plugin's job, from the view of one window."""
 
     IDLE = auto()
     RUNNING = auto()
-    # Told to stop, but its thread has not ended yet.
+    # The window's job was cancelled, but its thread has not ended yet.
     STOPPING = auto()
-    # Another window's job, or an automatic sync.
+    # A job of another window or an automatic sync is running.
     ELSEWHERE = auto()
 
 
 @dataclass
 class _Job:
-    """The window's own job; `deliver` is set once it has succeeded or failed."""
+    """The window's own job. `deliver` is set when it has succeeded or failed."""
 
     worker: Worker
     succeeded: Callable[[Any], None]
@@ -53,14 +53,14 @@ class _Job:
 class JobView(QObject):
     """Status line, progress bar and log of a window, and the job that it runs.
 
-    A result is kept until the worker's thread has ended and every window knows that the next job may start; only then
-    is it delivered, once.
+    The result of a job is delivered once, after its thread has ended and `Jobs` accepts the next job.
 
-    `ready` is what the status line says before the first job. `endings` are sentences with which jobs end: they are
-    left to whoever gets the result, so that "Done" in the window means that another job can start.
+    `ready` is the text of the status line before the first job. `endings` are final sentences that a job reports as its
+    status; they are not shown here but by the function that gets the result, so that "Done" means that another job can
+    start.
 
     Signals:
-        state_changed(): `state` is another one now; a result is delivered after this.
+        state_changed(): `state` has changed. Emitted before a result is delivered.
     """
 
     state_changed = pyqtSignal()
@@ -78,7 +78,7 @@ class JobView(QObject):
         self._endings = frozenset(sentence.template for sentence in endings)
         self._state = JobState.IDLE
         self._job: _Job | None = None
-        # What the window says itself, which comes back after another window's job.
+        # The window's own text, restored when the job of another window has ended.
         self._said = ready
         self._when_idle: list[Callable[[], None]] = []
         self.show_progress(0, 1)
@@ -92,13 +92,13 @@ class JobView(QObject):
 
     @property
     def running(self) -> bool:
-        """True while the window's own job runs, including one that was told to stop and has not ended yet."""
+        """True while the window's own job runs, including one that was cancelled and has not ended yet."""
         return self._state in (JobState.RUNNING, JobState.STOPPING)
 
     def run(self, worker: Worker, succeeded: Callable[[Any], None], failed: Callable[[BackSyncError], None]) -> bool:
-        """Runs a worker and, when its thread has ended, calls one of the two with what it brought.
+        """Start a worker. After its thread has ended, `succeeded` is called with the result or `failed` with the error.
 
-        False where a job is running already, or Calibre ends: then nothing is called.
+        False if another job is running or Calibre exits; then neither is called.
         """
         if self._state is not JobState.IDLE:
             return False
@@ -112,7 +112,7 @@ class JobView(QObject):
         if not self._jobs.start(worker):
             self._job, self._state = None, JobState.IDLE
             return False
-        # How the last job ended is no longer what goes on.
+        # The result of the previous job is outdated.
         self._said = ''
         self.status.clear()
         self.show_progress(0, 0)
@@ -120,35 +120,35 @@ class JobView(QObject):
         return True
 
     def stop(self) -> None:
-        """Tells the window's own job to stop, where one runs; it ends within moments."""
+        """Cancel the window's own job if one is running, without waiting for its end."""
         if self._job is not None and self._state is JobState.RUNNING:
             self._job.worker.cancel.set()
             self.status.setText(_('Stopping...'))
             self._enter(JobState.STOPPING)
 
     def when_idle(self, action: Callable[[], None]) -> None:
-        """Calls it now or, while a job runs, once that has ended and its result was delivered; once in any case."""
+        """Call `action` now, or once after the running job has ended and its result was delivered."""
         if self._state is JobState.IDLE:
             action()
         elif action not in self._when_idle:
             self._when_idle.append(action)
 
     def say(self, words: str) -> None:
-        """Puts words of the window into the status line; they come back after another window's job."""
+        """Show a text in the status line. It is restored after a job of another window."""
         self._said = words
         self.status.setText(words)
 
     def say_that_another_job_runs(self) -> None:
-        """Until the next job ends, or begins to tell what it does."""
+        """Show this in the status line until it changes for another reason."""
         self.status.setText(ANOTHER_JOB.translated(_, ngettext))
 
     def show_step(self, sentence: Text) -> None:
-        """What the job says that goes on."""
+        """Show a status that the job reports, unless it is one of the endings."""
         if sentence.template not in self._endings:
             self.status.setText(sentence.translated(_, ngettext))
 
     def show_progress(self, done: int, total: int) -> None:
-        """How far the job is; total 0: nobody knows."""
+        """Show the progress; a total of 0 means that it is unknown."""
         self.progress.setRange(0, total)
         self.progress.setValue(done)
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""LogView: the lines of a job, tens of thousands of them, to be read, copied and saved.
+"""LogView: the log of a job, up to several hundred thousand lines, with copying and saving.
 
-Says which line was activated; does not know what a line means.
+Reports which line was activated. The meaning of the lines is left to others.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 
 load_translations()
 
-# More than five columns of 50,000 books give.
-MOST_LINES = 300_000
+# Five columns of 50,000 books need 250,000 lines.
+MAX_LINES = 300_000
 
 
 class LogView(QPlainTextEdit):
-    """One line a block, read with the mouse or the keyboard, from left to right in every language.
+    """A read-only log with one line for each block, usable with mouse and keyboard, always left to right.
 
     Signals:
-        line_activated(line, number): double click, Enter or menu; `number` counts the equal lines before it. Comes only
-            where `lead_to_books` was called.
+        line_activated(str, int): a line, and the number of equal lines before it. Emitted on double click, Enter and
+            by the menu, but only after `lead_to_books` was called.
     """
 
     line_activated = pyqtSignal(str, int)
@@ -48,10 +48,10 @@ class LogView(QPlainTextEdit):
         self.setReadOnly(True)
         self.setUndoRedoEnabled(False)
         self.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
-        self.setMaximumBlockCount(MOST_LINES)
-        # Its lines are English in every language; from right to left a long one would be cut off where it begins.
+        self.setMaximumBlockCount(MAX_LINES)
+        # The lines are always English; in a right-to-left layout the beginning of a long line would be hidden.
         self.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
-        # With a text cursor the log can be read, and a line activated, without a mouse.
+        # A text cursor makes it possible to read and activate lines without a mouse.
         self.setTextInteractionFlags(
             Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
         )
@@ -60,17 +60,17 @@ class LogView(QPlainTextEdit):
         self._leads_to_books = False
 
     def lead_to_books(self, show_book: Callable[[str, int], None]) -> None:
-        """From now on an activated line goes to `show_book`, and the log says that it leads to a book."""
+        """Call `show_book(line, number)` for activated lines, as in `line_activated`, and offer that to the user."""
         self._leads_to_books = True
         self.setToolTip(_('Double-click a line to show its book in the library'))
         self.line_activated.connect(show_book)
 
     def append(self, lines: Sequence[str]) -> None:
-        """Adds lines at the end, all in one step: one at a time would lay out the page each time."""
+        """Add lines at the end, in one step, because every step lays out the page again."""
         first = self.document().isEmpty()
         self.appendPlainText('\n'.join(lines))
         if first:
-            # The cursor went along with the end; there it would scroll to the end of a long line.
+            # Appending moves the cursor to the end, where a long line would be scrolled out of sight.
             self.moveCursor(QTextCursor.MoveOperation.StartOfBlock)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
@@ -110,11 +110,11 @@ class LogView(QPlainTextEdit):
             self.line_activated.emit(line, number)
 
     def copy_all(self) -> None:
-        """Puts the whole log into the clipboard."""
+        """Copy the whole log to the clipboard."""
         Application.instance().clipboard().setText(self.toPlainText())
 
     def save(self) -> None:
-        """Asks where, and saves the whole log there."""
+        """Ask for a file name, and save the whole log there."""
         path = choose_save_file(
             self,
             'bookfusion-back-sync-log',
@@ -126,7 +126,7 @@ class LogView(QPlainTextEdit):
             self.save_to(Path(path))
 
     def save_to(self, path: Path) -> None:
-        """Saves the whole log as UTF-8; says so where that fails."""
+        """Save the whole log as UTF-8, or show an error."""
         try:
             path.write_text(self.toPlainText() + '\n', encoding='utf-8', errors='backslashreplace')
         except OSError as error:

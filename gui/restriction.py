@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The search that limits which books the Hardcover jobs take: its field in the form, and how other windows name it."""
+"""The search that restricts the books of the Hardcover jobs: its field in the settings form, and notes about it."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ if TYPE_CHECKING:
 
 load_translations()
 
-# Milliseconds without a key before a search is tried: with many books each takes a while.
+# Milliseconds without input before the search is run, because a search in a large library takes a while.
 PAUSE = 300
 LONGEST_SHOWN = 100
 
 
 def shown_search(restriction: str) -> str:
-    """A search on one line, short enough for a sentence."""
+    """The search on one line, shortened to LONGEST_SHOWN characters."""
     plain = ' '.join(restriction.split())
     return plain if len(plain) <= LONGEST_SHOWN else f'{plain[: LONGEST_SHOWN - 1]}…'
 
 
 def restriction_note(restriction: str) -> str:
-    """Says that a job took only what a search finds; '' without a search."""
+    """A sentence about the books that a job was restricted to, '' if there is no search."""
     if not restriction:
         return ''
     return _('Only the books that the search “{search}” finds.').format(search=shown_search(restriction))
 
 
 def counts_note(library: Library, selected: Collection[int]) -> str:
-    """Says how many of the selected and of all books the search in the settings leaves; '' without a search.
+    """A sentence about how many of the selected and of all books the search in the settings finds, '' without one.
 
-    Raises SettingsTrouble if Calibre does not understand it, LibraryTrouble.
+    Raises SettingsTrouble if Calibre cannot parse the search, LibraryTrouble.
     """
     restriction = load(library.api).settings.hardcover_restriction
     if not restriction:
@@ -51,12 +51,12 @@ def counts_note(library: Library, selected: Collection[int]) -> str:
 
 
 class RestrictionEdit(QWidget):
-    """A field for a Calibre search, and below it how many books of the library it finds.
+    """A field for a Calibre search, with the number of books that it finds below.
 
-    `library` is None where none is open: then nothing can be searched. The line edit, `edit`, carries the object name.
+    Without a `library` the field is disabled. `name` is the object name of the line edit, `edit`.
 
     Signals:
-        judged(): the search was tried; `trouble` says what is wrong with it.
+        judged(): the search was run; `trouble` is the error message, '' if it is valid.
     """
 
     judged = pyqtSignal()
@@ -80,20 +80,20 @@ class RestrictionEdit(QWidget):
         self._timer.setInterval(PAUSE)
         self._timer.timeout.connect(self.judge)
         self.edit.textChanged.connect(lambda _words: self._timer.start())
-        # Return, and a click on another widget, before the pause is over.
-        self.edit.editingFinished.connect(self._judge_what_waits)
+        # Do not wait for the pause when the user presses Enter or leaves the field.
+        self.edit.editingFinished.connect(self._judge_if_pending)
         self.judge()
 
     @property
     def search(self) -> str:
         return self.edit.text().strip()
 
-    def _judge_what_waits(self) -> None:
+    def _judge_if_pending(self) -> None:
         if self._timer.isActive():
             self.judge()
 
     def judge(self) -> None:
-        """Tries the search, and says what it finds or why it cannot be used."""
+        """Run the search, and show the number of books that it finds or an error."""
         self._timer.stop()
         self.trouble, words, icon = '', '', 'search.png'
         if self.search and self._library is not None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What can be done with the result of a sync: see the books that were updated or skipped, or the book of one line.
+"""ResultBar: buttons to show the books that a sync has updated or skipped, and the look-up of a log line's book.
 
-Knows how to ask for books to be shown, not how Calibre shows them.
+`BookList` shows the books in Calibre.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ load_translations()
 
 
 def reason_names() -> dict[str, str]:
-    """The reasons for which a plan skips books, translated."""
+    """The translated reasons of skipped books, by the reasons of the plan."""
     return {
         NOT_ON_BOOKFUSION: _('not in the BookFusion library'),
         NOTHING_READ: _('nothing to write from BookFusion'),
@@ -35,10 +35,10 @@ def reason_names() -> dict[str, str]:
 
 
 class ResultBar(QWidget):
-    """Two buttons, each there only while it has books to show.
+    """Two buttons, each visible only while there are books to show.
 
     Signals:
-        not_shown(): the book of a line cannot be shown.
+        not_shown(): the book of a log line cannot be shown.
     """
 
     not_shown = pyqtSignal()
@@ -58,12 +58,13 @@ class ResultBar(QWidget):
         self.forget()
 
     def forget(self) -> None:
-        """The result is no longer about what is in the window."""
+        """Drop the result and hide the buttons, for example after a library switch."""
         self.outcome = self._books_of_lines = None
         self.show_updated.hide()
         self.show_skipped.hide()
 
     def show_outcome(self, outcome: SyncOutcome) -> None:
+        """Show the buttons for the books of this result."""
         self.outcome = outcome
         updated, skipped = len(outcome.book_ids), len(outcome.skips)
         self.show_updated.setText(
@@ -95,14 +96,14 @@ class ResultBar(QWidget):
             self.book_list.mark({book_id for book_id, why in skips if reason in ('', why)}, 'skipped')
 
     def show_book_of_line(self, line: str, number: int) -> None:
-        """Selects the book that a line of the log is about; equal lines stand in the order of their books."""
+        """Select the book of a log line. `number` is the number of equal lines before it, to tell their books apart."""
         if self.outcome is None:
             return
         if self._books_of_lines is None:
             self._books_of_lines = {}
             done = frozenset(self.outcome.changes)
             for entry in self.outcome.plan.entries:
-                # As in the log: only what was written, and with the secrets blanked that a title happens to hold.
+                # The same text as in the log: only changes that were written, with secrets in titles redacted.
                 if isinstance(entry, Skip) or entry in done:
                     line_in_log = redact(log_line(entry, local_day))
                     self._books_of_lines.setdefault(line_in_log, []).append(entry.book_id)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asks whether a job is for the selected books or for the whole library."""
+"""ScopeDialog: asks whether a job is meant for the selected books or for the whole library."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ load_translations()
 
 
 class ScopeDialog(Dialog):
-    """Modal. One selected book is mostly just where the cursor stands, so that several are taken for a choice.
+    """`selected` and `everything` are numbers of books.
 
-    `restriction` says which of the books are taken in any case, '' where all are.
+    A single selected book is usually just the current row, so only several books preselect the first choice.
+    `restriction` is a sentence about the search that limits both choices, '' for none.
     """
 
     def __init__(
@@ -61,6 +62,6 @@ class ScopeDialog(Dialog):
         layout.addWidget(self.bb)
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Calibre restores the size that the dialog had before, perhaps with fewer words in it."""
+        """Enlarge the dialog if its text needs more space than the saved size that Calibre has restored."""
         self.resize(self.size().expandedTo(self.sizeHint()))
         super().showEvent(event)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The window of the browser sign-in: shows the code, opens the page, counts down, and says how it ended.
+"""The window of the browser sign-in: shows the code and its remaining time, opens the page, and shows the result.
 
-The sign-in itself runs on a worker's thread; here is only what is seen of it.
+The sign-in itself is in `jobs/browser_sign_in` and runs on a worker thread.
 """
 
 from __future__ import annotations
@@ -37,24 +37,26 @@ from ..base.reporter import Reporter
 from ..jobs import browser_sign_in
 from ..jobs.browser_sign_in import DeviceCode, SignedIn, WaitStep
 from ..sync_worker import Worker
-from .job_runner import LONGEST_GOODBYE, start_beside
+from .job_runner import SHUTDOWN_TIMEOUT, start_beside
 
 if TYPE_CHECKING:
     from calibre_builtins import _, load_translations, ngettext
 
 load_translations()
 
-TICK = 250
-COPIED_FOR = 2000
+# Milliseconds.
+COUNTDOWN_INTERVAL = 250
+COPIED_SHOWN_FOR = 2000
+# Pixels.
 ICON_SIZE = 32
 
 
 class SignInWorker(Worker):
-    """Signs in; `signed_in` is set once the token is saved.
+    """Runs the sign-in. `signed_in` is set as soon as the token is saved.
 
     Signals:
-        code_given(DeviceCode): what the reader needs; comes at most once, before the end.
-        waiting(WaitStep): what goes on, again and again.
+        code_given(DeviceCode): the code to show; emitted at most once.
+        waiting(WaitStep): the status of the wait, after each poll and before a retry.
     """
 
     code_given = pyqtSignal(object)
@@ -71,7 +73,7 @@ class SignInWorker(Worker):
 
 
 class SignInDialog(Dialog):
-    """Modal. Begins as soon as it is made; whoever makes it calls `exec`, then `stop`."""
+    """Starts the sign-in when it is created. The caller calls `exec` and then `stop`."""
 
     def __init__(self, parent: QWidget | None) -> None:
         self._worker: SignInWorker | None = None
@@ -85,7 +87,7 @@ class SignInDialog(Dialog):
             default_buttons=QDialogButtonBox.StandardButton.Cancel,
         )
         self._ticker = QTimer(self)
-        self._ticker.setInterval(TICK)
+        self._ticker.setInterval(COUNTDOWN_INTERVAL)
         self._ticker.timeout.connect(self._show_countdown)
         self.begin()
 
@@ -108,7 +110,7 @@ class SignInDialog(Dialog):
         self.again.clicked.connect(self.begin)
 
     def _fill_entry(self, entry: QWidget) -> None:
-        """What the reader needs to enter the code; hidden once that is over."""
+        """Add the widgets for entering the code, which are hidden after the end."""
         layout = QVBoxLayout(entry)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(12)
@@ -132,7 +134,7 @@ class SignInDialog(Dialog):
         self.user_code.setAccessibleName(_('Code to enter in the browser'))
         self.user_code.setReadOnly(True)
         self.user_code.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        # A code is read from left to right in every language.
+        # Codes are read from left to right in every language.
         self.user_code.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
         font = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
         font.setPointSizeF(max(self.font().pointSizeF(), 9.0) * 2.2)
@@ -177,7 +179,7 @@ class SignInDialog(Dialog):
         return row
 
     def begin(self) -> None:
-        """Starts a sign-in with a fresh code."""
+        """Start a sign-in with a new code, and stop the previous one."""
         self.stop()
         self._forget_code()
         self._show_state(_('Asking BookFusion for a code...'), 'user_profile.png')
@@ -206,7 +208,7 @@ class SignInDialog(Dialog):
         if self.bb.button(kind) is None:
             self.bb.setStandardButtons(kind)
         self.again.setVisible(may_try_again)
-        # While the code is shown, the Enter key must not end everything.
+        # While the code is shown, Enter must not press Cancel.
         button = self.again if may_try_again else self.bb.button(kind)
         button.setAutoDefault(ended)
         button.setDefault(ended)
@@ -237,7 +239,7 @@ class SignInDialog(Dialog):
     def _copy(self) -> None:
         Application.instance().clipboard().setText(self.user_code.text())
         self.copy_code.setText(_('Copied'))
-        QTimer.singleShot(COPIED_FOR, self._offer_to_copy)
+        QTimer.singleShot(COPIED_SHOWN_FOR, self._offer_to_copy)
 
     def _offer_to_copy(self) -> None:
         self.copy_code.setText(_('&Copy code'))
@@ -249,7 +251,7 @@ class SignInDialog(Dialog):
     def _succeeded(self, signed_in: SignedIn) -> None:
         self._forget_code()
         self._show_state(signed_in.sentence.translated(_, ngettext), 'ok.png', ended=True)
-        # The window shows how it ended before it asks.
+        # Show the result before asking the question.
         QTimer.singleShot(0, self._offer_to_erase)
 
     def _offer_to_erase(self) -> None:
@@ -273,25 +275,25 @@ class SignInDialog(Dialog):
         self._show_state(words, 'dialog_error.png', ended=True, may_try_again=True)
 
     def reject(self) -> None:
-        """Closes the window and gives up what is still going on."""
+        """Close the window and cancel the sign-in."""
         self._ticker.stop()
         if self._worker is not None:
             self._worker.cancel.set()
         super().reject()
 
     def stop(self) -> bool:
-        """Ends the thread, within moments; True when a token was saved."""
+        """Cancel the worker and wait for its thread. True if a token was saved."""
         worker, self._worker = self._worker, None
         if worker is None:
             return False
         for signal in (worker.code_given, worker.waiting, worker.succeeded, worker.failed):
             signal.disconnect()
-        worker.stop(LONGEST_GOODBYE)
+        worker.stop(SHUTDOWN_TIMEOUT)
         return worker.signed_in is not None
 
 
 def _shown_errors(parent: QWidget | None, action: Callable[[], object]) -> bool:
-    """Calls the action; False, after a dialog, where it raised one of our errors."""
+    """Call `action`. If it raises a BackSyncError, show the error and return False."""
     try:
         action()
     except BackSyncError as error:
@@ -301,7 +303,7 @@ def _shown_errors(parent: QWidget | None, action: Callable[[], object]) -> bool:
 
 
 def sign_in(parent: QWidget | None) -> bool:
-    """Signs in with a browser; True when that was done. Blocks like any modal dialog, the window stays alive."""
+    """Sign in with a browser, in a modal dialog. True if the user has signed in."""
     dialog = SignInDialog(parent)
     try:
         dialog.exec()
@@ -312,6 +314,6 @@ def sign_in(parent: QWidget | None) -> bool:
 
 
 def sign_out(parent: QWidget | None) -> bool:
-    """Forgets the browser sign-in; True when there was one."""
+    """Forget the browser sign-in. False if there was none, or after an error, which is shown."""
     forgotten: list[bool] = []
     return _shown_errors(parent, lambda: forgotten.append(browser_sign_in.sign_out())) and forgotten == [True]

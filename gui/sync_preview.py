@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""SyncPreview: the plan of a sync as a table, where everything that shall be written is ticked.
+"""SyncPreview: the plan of a sync as a table with a check box for each change.
 
-Writes nothing itself; whoever opens it applies what is ticked.
+Writes nothing; the window that opens it applies the ticked changes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ load_translations()
 
 
 class ValueFormat:
-    """Shows values as Calibre's book list does: local dates in the column's format, numbers in theirs, Yes and No."""
+    """Formats values as in Calibre's book list: local dates and numbers in the column's own format, Yes and No."""
 
     def __init__(self, library: Library) -> None:
         self._metadata = Metadata('')
@@ -43,7 +43,7 @@ class ValueFormat:
 
 
 def value_key(value: Value) -> tuple[int, Any]:
-    """Sorts values of one kind by themselves, and the kinds one after the other; empty first."""
+    """A sort key for values of mixed types: empty, then numbers, then dates, then texts."""
     if value is None:
         return 0, 0
     if isinstance(value, bool | int | float):
@@ -54,7 +54,10 @@ def value_key(value: Value) -> tuple[int, Any]:
 
 
 def plan_columns(labels: Mapping[str, str], shown: Callable[[str, Value], str]) -> tuple[TableColumn[Change], ...]:
-    """The columns of the table. `labels` has what people call Calibre's columns, `shown` puts a value into words."""
+    """The columns of the table.
+
+    `labels` maps lookup names to labels; `shown(lookup name, value)` formats a value.
+    """
     return (
         TableColumn(_('Book'), lambda change: change.title, characters=34),
         TableColumn(_('Column'), lambda change: labels.get(change.column, change.column)),
@@ -69,7 +72,7 @@ def plan_columns(labels: Mapping[str, str], shown: Callable[[str, Value], str]) 
 
 
 class SyncPreview(Dialog):
-    """Every change of a plan with a tick; accepted means that `ticked` is to be written."""
+    """The changes of a plan with check boxes. If the dialog is accepted, `ticked` should be written."""
 
     def __init__(self, parent: QWidget | None, prepared: PreparedSync, library: Library) -> None:
         self._plan = prepared.plan
@@ -91,7 +94,7 @@ class SyncPreview(Dialog):
         return QSize(900, 520)
 
     def wait_for_job(self, running: bool) -> None:
-        """Another window's job has begun or ended: while it runs nothing can be applied, and no tick is lost."""
+        """Disable Apply while a job of another window runs. The ticks are kept."""
         self._waiting = running
         self._show_count()
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""TickedTable: rows of any kind with a check box each, for windows that show what would happen before it does.
+"""TickedTable: a table with a check box in each row, for previews. It can be sorted and filtered.
 
-A preview brings its rows, its columns and its sentences; sorting, filtering and ticking are here. Everything that is
-shown is asked of the columns only when it is shown, so tens of thousands of rows take no longer to open than ten.
+A preview supplies the rows and the columns. The contents of a cell are computed only when the cell is shown, so that
+tens of thousands of rows open as fast as ten.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ load_translations()
 
 # The column that has the check boxes.
 FIRST = 0
-# As many rows are looked at where a column shall be wide enough for what it holds; more take time and change little.
+# Rows that are measured to fit a column to its contents. More rows would take longer and rarely change the width.
 MEASURED_ROWS = 100
 NO_INDEX = QModelIndex()
 TICKED, UNTICKED = Qt.CheckState.Checked, Qt.CheckState.Unchecked
@@ -53,15 +53,15 @@ Row = TypeVar('Row')
 
 @dataclass(frozen=True)
 class TableColumn(Generic[Row]):
-    """What a column shows of a row.
+    """A column of the table.
 
     Attributes:
-        heading: what stands above it.
-        words: what is shown, and what the filter looks at.
-        sort_key: what is sorted by, where that is not the words in the order of the user's language.
-        spoken: the same for tooltips and for who cannot see it, where the words alone do not say it.
-        font: what the words are drawn with, where it is not the table's.
-        characters: the width at first, at least the heading's; 0 is as wide as what the first rows hold.
+        heading: the column's heading.
+        words: the text of a row's cell, which the filter searches too.
+        sort_key: the sort key of a row; by default the text, in the order of the user's language.
+        spoken: the text for tooltips and screen readers, if it differs from `words`.
+        font: the font, if it differs from the table's.
+        characters: the initial width in characters, at least that of the heading; 0 fits the first MEASURED_ROWS rows.
     """
 
     heading: str
@@ -73,13 +73,13 @@ class TableColumn(Generic[Row]):
 
 
 class TickedModel(QAbstractTableModel, Generic[Row]):
-    """Rows with a tick each. Sorts by itself, which takes a tenth of the time that a proxy model would need.
+    """The rows with their ticks. Sorting is done here, in a tenth of the time that a proxy model needs (measured).
 
-    `can_tick` says which rows have a check box (None: all), `starts_ticked` which of those are ticked at first.
-    Rows are meant by their number in the table as it is sorted, not as it is filtered.
+    `can_tick` tells which rows have a check box and `starts_ticked` which of these are ticked at first; None means all.
+    Row numbers count the rows as sorted, without the filter.
 
     Signals:
-        ticks_changed: once after one or many ticks have been set.
+        ticks_changed(): ticks were set or cleared; emitted once for any number of rows.
     """
 
     ticks_changed = pyqtSignal()
@@ -154,7 +154,7 @@ class TickedModel(QAbstractTableModel, Generic[Row]):
         return bool(self._ticks[self._order[number]])
 
     def tick(self, numbers: Iterable[int], ticked: bool) -> None:
-        """Ticks or unticks these rows, however many, at once; those without a check box stay without a tick."""
+        """Tick or untick rows, in one step. Rows without a check box are ignored."""
         numbers = [number for number in numbers if self.can_tick(number)]
         for number in numbers:
             self._ticks[self._order[number]] = ticked
@@ -165,17 +165,17 @@ class TickedModel(QAbstractTableModel, Generic[Row]):
             self.ticks_changed.emit()
 
     def toggle(self, numbers: Iterable[int]) -> None:
-        """Ticks these rows; where all of them that can be ticked are, takes the ticks away."""
+        """Tick these rows, or untick them if all that have a check box are ticked already."""
         numbers = [number for number in numbers if self.can_tick(number)]
         self.tick(numbers, not all(self.is_ticked(number) for number in numbers))
 
     @property
     def ticked(self) -> tuple[Row, ...]:
-        """What is ticked, in the order in which the rows came, whatever the order of the table."""
+        """The ticked rows in their original order, whatever the sorting."""
         return tuple(row for row, tick in zip(self._rows, self._ticks, strict=True) if tick)
 
     def has_words(self, number: int, words: Sequence[str]) -> bool:
-        """Whether every word, in folded case, stands somewhere in the row."""
+        """True if the row contains every word. The words must be casefolded."""
         place = self._order[number]
         if place not in self._haystacks:
             cells = (column.words(self._rows[place]) for column in self._columns)
@@ -184,7 +184,7 @@ class TickedModel(QAbstractTableModel, Generic[Row]):
         return all(word in haystack for word in words)
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
-        """Rows that are equal keep their order. Without a column the order is that in which the rows came."""
+        """Sort stably. An invalid column restores the original order."""
         self.layoutAboutToBeChanged.emit()
         before = self._order
         self._order = list(range(len(self._rows)))
@@ -213,7 +213,7 @@ class TickedModel(QAbstractTableModel, Generic[Row]):
 
 
 class TickedFilter(QSortFilterProxyModel, Generic[Row]):
-    """Shows the rows that hold every word and that are wanted; leaves sorting to the model."""
+    """Shows the wanted rows that contain every word of the filter. The model does the sorting."""
 
     def __init__(self, model: TickedModel[Row], parent: QWidget) -> None:
         super().__init__(parent)
@@ -223,11 +223,12 @@ class TickedFilter(QSortFilterProxyModel, Generic[Row]):
         self.setSourceModel(model)
 
     def set_words(self, words: str) -> None:
+        """Show only rows that contain every one of the words, separated by spaces; '' shows all."""
         self._words = words.casefold().split()
         self.invalidateFilter()
 
     def set_wanted(self, wanted: Callable[[Row], bool] | None) -> None:
-        """Which rows there are to be seen at all; None is all of them."""
+        """Show only rows for which `wanted(row)` is true; None shows all."""
         self._wanted = wanted
         self.invalidateFilter()
 
@@ -240,19 +241,19 @@ class TickedFilter(QSortFilterProxyModel, Generic[Row]):
         self._model.sort(column, order)
 
     def source_rows(self) -> list[int]:
-        """The rows of the model that are shown."""
+        """The row numbers in the model of all rows that are shown."""
         return [self.mapToSource(self.index(row, FIRST)).row() for row in range(self.rowCount())]
 
 
 class TickedTable(QTableView, Generic[Row]):
-    """The table. Space and a menu tick or untick all selected rows, whatever column is the current one.
+    """The table. The space key and the context menu tick or untick all selected rows.
 
     Attributes:
         rows: the model with all rows and their ticks.
-        shown: the rows that the filter lets through, as the table shows them.
+        shown: the filtered model that the table shows.
 
     Signals:
-        ticks_changed: once after one or many ticks have been set.
+        ticks_changed(): ticks were set or cleared; emitted once for any number of rows.
     """
 
     ticks_changed = pyqtSignal()
@@ -285,7 +286,7 @@ class TickedTable(QTableView, Generic[Row]):
 
     def _set_up_headers(self, columns: Sequence[TableColumn[Row]]) -> None:
         self.verticalHeader().hide()
-        # A fixed height spares the view from asking every row for its own.
+        # With a fixed height the view does not have to measure every row.
         self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         self.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 8)
         header = self.horizontalHeader()
@@ -302,20 +303,20 @@ class TickedTable(QTableView, Generic[Row]):
 
     @property
     def ticked(self) -> tuple[Row, ...]:
-        """What is ticked, shown or not, in the order in which the rows came."""
+        """The ticked rows in their original order, including rows that the filter hides."""
         return self.rows.ticked
 
     def tick_shown(self, ticked: bool) -> None:
-        """Ticks or unticks every row that the filter shows."""
+        """Tick or untick all rows that the filter shows."""
         self.rows.tick(self.shown.source_rows(), ticked)
 
     def tick_button(self, name: str, tip: str, ticked: bool, parent: QWidget) -> QPushButton:
-        """A button that ticks, or unticks, every row that the filter shows."""
+        """A button that ticks or unticks all rows that the filter shows."""
         words, icon = (_('Tick &all'), TICK_ICON) if ticked else (_('Tick &none'), UNTICK_ICON)
         return push_button(name, words, tip, lambda: self.tick_shown(ticked), parent, icon)
 
     def _selected(self) -> list[int]:
-        """The rows of the model that are selected and have a check box."""
+        """The row numbers in the model of all selected rows that have a check box."""
         selected = (self.shown.mapToSource(index).row() for index in self.selectionModel().selectedRows(FIRST))
         return [row for row in selected if self.rows.can_tick(row)]
 
@@ -335,9 +336,9 @@ class TickedTable(QTableView, Generic[Row]):
 
 
 class FilterLine(QWidget):
-    """The words that rows must hold to be shown; the line edit, `edit`, carries the object name.
+    """A field for the words that filter a table. Its line edit is `edit`.
 
-    To be made before the table below it, so that Tab goes from one to the other.
+    Create it before the table, so that Tab moves the focus from the field to the table.
     """
 
     def __init__(self, placeholder: str, parent: QWidget) -> None:
@@ -354,4 +355,5 @@ class FilterLine(QWidget):
         row.addWidget(self.edit, 1)
 
     def filter(self, table: TickedTable[Any]) -> None:
+        """Filter this table by the words in the field."""
         self.edit.textChanged.connect(table.shown.set_words)

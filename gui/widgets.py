@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Small widgets that several windows of the plugin use, each with its object name and its tooltip from the start.
+"""Small widgets that several windows use. Functions here set object name and tooltip.
 
-Knows no settings and no job.
+Independent of settings and jobs.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
 load_translations()
 
-# Letters a line, as Qt's own labels have them.
+# Characters in a line, as in Qt's own labels.
 WIDEST_LINE = 80
 
 
 class PasswordEdit(QWidget):
-    """A hidden password with a switch that shows it. The line edit, `edit`, carries the object name."""
+    """A password field with a check box that shows the password. `name` is the object name of the line edit, `edit`."""
 
     def __init__(self, name: str, tip: str, parent: QWidget) -> None:
         super().__init__(parent)
@@ -60,9 +60,10 @@ class PasswordEdit(QWidget):
 
 
 class Notice(QWidget):
-    """A sentence with an icon before it; hidden while it has nothing to say.
+    """A sentence with an icon; hidden while there is no sentence.
 
-    A large one is like those of Calibre's message boxes, which can be copied from.
+    A large notice looks like Calibre's message boxes, and its text can be selected. `name` is the object name of the
+    label.
     """
 
     def __init__(self, name: str, parent: QWidget, large: bool = False) -> None:
@@ -82,19 +83,22 @@ class Notice(QWidget):
         self.say('')
 
     def say(self, words: str, icon: str = 'dialog_warning.png') -> None:
-        """Shows the sentence with one of Calibre's icons; no sentence hides it."""
+        """Show a sentence with one of Calibre's icons; '' hides the notice."""
         self._icon.setPixmap(QIcon.ic(icon).pixmap(self._icon_size, self._icon_size))
         self.label.setText(words)
         self.setVisible(bool(words))
 
 
 def column_label(label: str) -> str:
-    """A column's `#lookup (Name)`; where windows read from right to left, with the # kept in front."""
+    """Prepare a label `#lookup (Name)` for display. In right-to-left layouts a mark keeps the # at its start."""
     return f'\N{LEFT-TO-RIGHT MARK}{label}' if QApplication.isRightToLeft() else label
 
 
 def add_row(form: QFormLayout, words: str, field: QWidget) -> QLabel:
-    """A row whose label leads the keyboard to the field, also where the field is inside another widget."""
+    """Add a row, and make its label the buddy of the field, or of the field's focus proxy.
+
+    Returns the label. Its text is also the accessible name of a field that has none.
+    """
     form.addRow(words, field)
     label = form.labelForField(field)
     assert isinstance(label, QLabel)
@@ -106,7 +110,7 @@ def add_row(form: QFormLayout, words: str, field: QWidget) -> QLabel:
 
 
 class PlainLabel(QLabel):
-    """Shows whatever it is given as plain text, wrapped, and asks for no more height than that takes."""
+    """A label for plain text, wrapped, with a size hint that is no higher than the text."""
 
     def __init__(self, words: str, parent: QWidget) -> None:
         super().__init__(words, parent)
@@ -118,7 +122,7 @@ class PlainLabel(QLabel):
         self.setSizePolicy(policy)
 
     def sizeHint(self) -> QSize:
-        # Qt's own hint breaks even a short sentence into two lines, and layouts keep the room for both.
+        # Qt's own hint wraps even a short sentence into two lines, and layouts reserve space for both.
         metrics = self.fontMetrics()
         longest = max(metrics.horizontalAdvance(line) for line in self.text().split('\n'))
         width = min(longest + 2, WIDEST_LINE * metrics.averageCharWidth())
@@ -132,7 +136,7 @@ def plain_label(words: str, parent: QWidget, name: str = '') -> QLabel:
 
 
 def plain_tip(words: str) -> str:
-    """The words of a tooltip or a message box, shown as they are: there Qt takes what looks like a tag for one."""
+    """Escape a text for tooltips and message boxes, where Qt would take it for HTML if it contains tags."""
     return f'<p>{escape(words)}</p>' if '<' in words or '&lt;' in words else words
 
 
@@ -154,7 +158,7 @@ def check_box(name: str, words: str, tip: str, checked: bool, parent: QWidget) -
 def push_button(
     name: str, words: str, tip: str, clicked: Callable[[], object], parent: QWidget, icon: str = ''
 ) -> QPushButton:
-    """A button that Enter does not press from elsewhere in the window."""
+    """A button that is no auto-default button: Enter presses it only if it is the window's default."""
     button = QPushButton(words, parent)
     button.setObjectName(name)
     button.setToolTip(tip)
@@ -166,7 +170,7 @@ def push_button(
 
 
 def menu_button(name: str, words: str, tip: str, parent: QWidget, icon: str) -> tuple[QPushButton, QMenu]:
-    """A button that opens its menu and does nothing else."""
+    """A button that only opens a menu. Returns both."""
     button = push_button(name, words, tip, lambda: None, parent, icon)
     menu = QMenu(button)
     button.setMenu(menu)

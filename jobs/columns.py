@@ -36,7 +36,8 @@ def plan_columns(library: Library, keys: Collection[str], current: Settings = se
     """Plan a column for each of `keys`, the keys of column settings. Raises LibraryTrouble.
 
     An existing column of the right type is used if it is chosen in `current` or has the default name. A new column gets
-    the default name, or the next free one (`#dateread_2`) if that is taken, also by a column that is being deleted.
+    the default name, or the next free one (`#dateread_2`) if that is taken. Columns that the next restart deletes still
+    take their names.
     """
     existing, waiting = library.columns(), library.columns_awaiting_restart()
     taken, going = library.column_names_taken(), library.columns_going()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The books that the Hardcover jobs may look up or send: all of a library, or what the search in the settings finds."""
+"""The restriction of the Hardcover jobs to the books that a search in the settings finds."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ..library.calibre_library import Library
 def allowed_books(
     library: Library, settings: Settings, ids: Collection[int] | None, reporter: Reporter
 ) -> Collection[int] | None:
-    """The ids of those of these books, or of all, that a job may look up on Hardcover or send there.
+    """The books among `ids` that a job may look up on Hardcover or send there.
 
-    None stands for all books, in the result too. A restriction is noted in the log. Raises SettingsTrouble if Calibre
-    does not understand it, LibraryTrouble.
+    None stands for all books, as argument and as result. A restriction is noted in the log. Raises SettingsTrouble if
+    Calibre cannot parse the search, LibraryTrouble.
     """
     restriction = settings.hardcover_restriction
     if not restriction:
