@@ -19,7 +19,7 @@ from .base.cancel import Cancel
 from .base.errors import BackSyncError, Cancelled
 from .base.redaction import redact
 from .base.reporter import Reporter
-from .base.text import Text
+from .base.text import Text, one_line
 from .jobs.sync import OpenLibrary, PreparedSync, SyncJob, SyncOutcome
 from .rules.sync_plan import Change
 
@@ -101,7 +101,7 @@ class Worker(QThread):
             self.progress_changed.emit(done, total or 0)
 
     def log(self, line: str) -> None:
-        shown = redact(line)
+        shown = one_line(redact(line))
         logger.info('%s', shown)
         with self._lock:
             self._lines.append(shown)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from .redaction import redact
 from .settings import plugin_folder
+from .text import one_line
 
 FILE_NAME = 'sync.log'
 # The size in bytes at which the file is rotated, and how many rotated files are kept.
@@ -29,8 +30,19 @@ _root.addHandler(logging.NullHandler())
 
 
 class _RedactingFormatter(logging.Formatter):
+    """A line a record, without secrets, and a traceback in lines of its own that cannot pass for others."""
+
     def format(self, record: logging.LogRecord) -> str:
-        return redact(super().format(record))
+        first, *trace = super().format(record).split('\n')
+        if not trace:
+            return first
+        shown = [one_line(line) for line in redact('\n'.join(trace)).split('\n')]
+        # Every record begins with a date. A line of an exception's message that does as well is indented.
+        return '\n'.join([first, *(f'    {line}' if line[:1].isdigit() else line for line in shown)])
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        record.message = one_line(redact(record.message))
+        return super().formatMessage(record)
 
 
 class _PrivateRotatingHandler(RotatingFileHandler):
@@ -74,6 +86,6 @@ def last_lines(count: int) -> list[str]:
     """The last `count` lines of the log file, redacted; empty if there is no log file."""
     try:
         with log_path().open(encoding='utf-8', errors='replace') as file:
-            return [redact(line.rstrip('\n')) for line in deque(file, maxlen=count)]
+            return [one_line(redact(line.rstrip('\n'))) for line in deque(file, maxlen=count)]
     except OSError:
         return []

@@ -18,4 +18,4 @@ class Reporter(Protocol):
         """Show how much is done. `total` is None if it is not known."""
 
     def log(self, line: str) -> None:
-        """Add one line to the log: English, without a line break, without secrets."""
+        """Add one line to the log: English, without secrets. A line break in it is shown as a space."""

@@ -13,7 +13,7 @@ from ..base.cancel import Cancel
 from ..base.durations import duration
 from ..base.errors import Cancelled
 from ..base.settings import load
-from ..base.text import text
+from ..base.text import one_line, text
 from .terminal import DONE, Commands, TerminalReporter, add_command, library_opener, on_signals, print_json
 
 if TYPE_CHECKING:
@@ -57,9 +57,9 @@ def run_sign_in(_arguments: argparse.Namespace, reporter: TerminalReporter, canc
 
 def show_code(code: DeviceCode) -> None:
     """Print the page to open and the code to enter. The code must not get into a log."""
-    print(f'Open {code.page} in a browser, on any device, and enter this code: {code.user_code}')
+    print(one_line(f'Open {code.page} in a browser, on any device, and enter this code: {code.user_code}'))
     if code.complete_page:
-        print(f'Or open {code.complete_page}, where it is filled in.')
+        print(one_line(f'Or open {code.complete_page}, where it is filled in.'))
     print(f'Waiting until you have done so; the code is good for {duration(code.expires_in)}.', flush=True)
 
 

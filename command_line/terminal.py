@@ -23,7 +23,7 @@ from ..base import errors
 from ..base.cancel import Cancel
 from ..base.errors import BackSyncError, Cancelled, NoLibrary
 from ..base.redaction import redact
-from ..base.text import Text
+from ..base.text import Text, one_line
 
 if TYPE_CHECKING:
     from ..library.calibre_library import Library
@@ -32,6 +32,11 @@ logger = logging.getLogger(__name__)
 
 DONE, FAILED = 0, 1
 NO_SIGNAL = 0
+
+
+def shown(words: str) -> str:
+    """Words from anywhere as one line of a terminal: no secrets, no line breaks, no escape codes."""
+    return one_line(redact(words))
 
 
 class TerminalReporter:
@@ -43,7 +48,7 @@ class TerminalReporter:
         self._lock = threading.Lock()
 
     def status(self, sentence: Text) -> None:
-        self._last = str(sentence)
+        self._last = shown(str(sentence))
         if self._watched:
             with self._lock:
                 print(f'\r\x1b[K{self._last}', end='', file=sys.stderr, flush=True)
@@ -55,18 +60,18 @@ class TerminalReporter:
         logger.info('%s', line)
         with self._lock:
             self._clear()
-            print(redact(line), flush=True)
+            print(shown(line), flush=True)
 
     def finish(self) -> None:
         """Print the last status as the result."""
         with self._lock:
             self._clear()
-            print(redact(self._last), flush=True)
+            print(self._last, flush=True)
         logger.info('%s', self._last)
 
     def error(self, error: BackSyncError) -> str:
         """Print an error as one line on standard error. Returns its sentence, redacted."""
-        sentence = redact(str(error))
+        sentence = shown(str(error))
         with self._lock:
             self._clear()
             line = sentence if isinstance(error, Cancelled) else f'Error: {sentence}'
@@ -178,7 +183,8 @@ def failed(error: Exception, wants_json: bool, reporter: TerminalReporter) -> in
     logger.error('%s', redact(str(known)), exc_info=None if isinstance(error, BackSyncError) else error)
     if os.environ.get('CALIBRE_DEBUG'):
         reporter.clear()
-        print(redact(''.join(traceback.format_exception(error))), file=sys.stderr)
+        trace = redact(''.join(traceback.format_exception(error)))
+        print('\n'.join(one_line(line) for line in trace.split('\n')), file=sys.stderr)
     sentence = reporter.error(known)
     if wants_json:
         print_json({'error': sentence})

@@ -28,6 +28,7 @@ from qt.core import (
 
 from ..base import errors, log_file
 from ..base.errors import BackSyncError, Cancelled, LibraryTrouble
+from ..base.text import one_line
 from ..sync_worker import Job, Worker
 from .book_list import BOOK_NOT_SHOWN, BookList
 from .job_runner import Jobs
@@ -107,7 +108,7 @@ class ResultPage(QWidget):
         table.setSortingEnabled(False)
         table.setRowCount(len(rows))
         for number, row in enumerate(rows):
-            for column, words in enumerate((row.title, row.result, row.details)):
+            for column, words in enumerate(map(one_line, (row.title, row.result, row.details))):
                 item = QTableWidgetItem(words)
                 item.setToolTip(plain_tip(words))
                 table.setItem(number, column, item)

@@ -23,6 +23,8 @@ from qt.core import (
     pyqtSignal,
 )
 
+from ..base.text import one_line
+
 if TYPE_CHECKING:
     from calibre_builtins import _, load_translations
 
@@ -68,7 +70,7 @@ class LogView(QPlainTextEdit):
     def append(self, lines: Sequence[str]) -> None:
         """Add lines at the end, in one step, because every step lays out the page again."""
         first = self.document().isEmpty()
-        self.appendPlainText('\n'.join(lines))
+        self.appendPlainText('\n'.join(one_line(line) for line in lines))
         if first:
             # Appending moves the cursor to the end, where a long line would be scrolled out of sight.
             self.moveCursor(QTextCursor.MoveOperation.StartOfBlock)

@@ -48,6 +48,7 @@ from qt.core import (
     pyqtSignal,
 )
 
+from ..base.text import one_line
 from ..rules.hardcover_matching import stored_id
 from ..rules.hardcover_records import Candidate, Question, Verdict
 from ..rules.isbn import codes_of
@@ -106,7 +107,7 @@ def no_cover(ratio: float) -> QPixmap:
 
 def shortened(words: str) -> str:
     """A text from a server on one line, short enough to be shown."""
-    plain = ' '.join(words.split())
+    plain = ' '.join(one_line(words).split())
     return plain if len(plain) <= LONGEST_SHOWN else plain[: LONGEST_SHOWN - 1] + '…'
 
 

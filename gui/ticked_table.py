@@ -33,6 +33,7 @@ from qt.core import (
     pyqtSignal,
 )
 
+from ..base.text import one_line
 from .widgets import plain_tip, push_button
 
 if TYPE_CHECKING:
@@ -124,11 +125,11 @@ class TickedModel(QAbstractTableModel, Generic[Row]):
             return None
         row, column = self.row(index.row()), self._columns[index.column()]
         if role == Qt.ItemDataRole.DisplayRole:
-            return column.words(row)
+            return one_line(column.words(row))
         if role == Qt.ItemDataRole.FontRole:
             return column.font
         if role in (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole):
-            words = (column.spoken or column.words)(row)
+            words = one_line((column.spoken or column.words)(row))
             return plain_tip(words) if role == Qt.ItemDataRole.ToolTipRole else words
         if role == Qt.ItemDataRole.CheckStateRole and index.column() == FIRST and self.can_tick(index.row()):
             return TICKED if self.is_ticked(index.row()) else UNTICKED

@@ -14,6 +14,7 @@ from datetime import date, datetime
 from typing import NamedTuple
 
 from ..base.columns_table import ROW_OF_ROLE, STATUS_COMPLETED, STATUS_PLANNED, STATUS_READING
+from ..base.text import UNSHOWABLE
 from .records import (
     COMPLETED_LIST,
     PLANNED_LIST,
@@ -36,10 +37,8 @@ TITLES_CONTRADICT = 'claimed by two records whose titles contradict it'
 MOST_NAMED_IN_A_NOTE = 10
 # Books between two ticks: a millisecond or so, so that a cancel is seen and a window can paint.
 TICK = 100
-# Marks that would turn around or break the rest of a line (to Qt some noncharacters do), and what has no picture.
-_UNSHOWABLE = re.compile(
-    '[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]+'
-)
+# What a title in a log line cannot show; half of a surrogate pair has no picture.
+_UNSHOWABLE = re.compile(f'[{UNSHOWABLE}\ud800-\udfff]+')
 
 
 @dataclass(frozen=True)

@@ -120,3 +120,24 @@ def test_a_disk_that_takes_no_more_shows_nothing_to_anybody(
     assert capfd.readouterr().err == ''
     logger.info('and on')
     assert len(log_file.read_text().splitlines()) == 1
+
+
+def test_no_message_and_no_exception_forges_a_line(log_file: Path) -> None:
+    logs.start()
+    hostile = 'Emma\n2026-01-01 00:00:00,000 INFO forged\x1b[2J\x07\u202e\x00\x9b'
+
+    def fail() -> None:
+        raise ValueError(hostile)
+
+    logger.info('%s', hostile)
+    try:
+        fail()
+    except ValueError:
+        logger.exception('It failed')
+    written = log_file.read_text()
+    assert not {*written} & {*'\x1b\x07\u202e\x00\x9b'}
+    lines = written.splitlines()
+    assert lines[0].endswith('INFO Emma 2026-01-01 00:00:00,000 INFO forged [2J ')
+    assert [line for line in lines if line.startswith('2026-01-01')] == []
+    assert lines[2] == 'Traceback (most recent call last):'
+    assert lines[-1].startswith('    2026-01-01 00:00:00,000 INFO forged')

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from calibre.db.legacy import LibraryDatabase
+from calibre_plugins.bookfusionbacksync.base import log_file
 from calibre_plugins.bookfusionbacksync.base.settings import save
 from calibre_plugins.bookfusionbacksync.services import hardcover_quota
 from harness.booklore import booklore_server
@@ -206,3 +207,29 @@ def test_the_token_is_nowhere_to_be_seen(make_library: Any, service: HardcoverSt
     shown = '\n'.join([ids.stdout, ids.stderr, ratings.stdout, ratings.stderr])
     assert 'read:me:content' in ratings.stderr
     assert TEST_HARDCOVER_TOKEN not in shown
+
+
+HOSTILE = '\n2026-01-01 00:00:00,000 INFO forged\x1b]0;gone\x07\x1b[2J\u202e\x9b\x0b\u2028end'
+
+
+def test_titles_and_errors_from_outside_reach_no_terminal_raw(
+    make_library: Any, service: HardcoverStandIn, command: Any, open_library: Callable[[Path], LibraryDatabase]
+) -> None:
+    folder = make_library(BOOKS)
+    library = open_library(folder)
+    # As a library has it that another program wrote: Calibre itself cleans titles.
+    for book_id in library.new_api.all_book_ids():
+        with library.new_api.safe_read_lock:
+            title = library.new_api.backend.conn.get('SELECT title FROM books WHERE id=?', (book_id,), all=False)
+        library.new_api.backend.conn.execute('UPDATE books SET title=? WHERE id=?', (title + HOSTILE, book_id))
+    library.close()
+    outputs = [
+        command('hardcover-ids', '--library', folder),
+        command('hardcover-ratings', '--dry-run', '--library', folder),
+        command('hardcover-ratings', '--library', folder),
+        command('hardcover-ids', '--no-such\x1b[2J\noption', '--library', folder),
+    ]
+    written = ''.join(done.stdout + done.stderr for done in outputs) + log_file.log_path().read_text()
+    assert 'Dune 2026-01-01 00:00:00,000 INFO forged ]0;gone [2J' in written
+    assert not {*written} & {*'\x1b\x07\u202e\x9b\x0b\u2028'}
+    assert [line for line in written.splitlines() if line.startswith('2026-01-01')] == []

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from calibre_plugins.bookfusionbacksync.base.errors import Cancelled
+from calibre_plugins.bookfusionbacksync.base.reporter import Reporter
 from calibre_plugins.bookfusionbacksync.base.text import text
 from calibre_plugins.bookfusionbacksync.gui.job_runner import Jobs
 from calibre_plugins.bookfusionbacksync.gui.job_view import JobState, JobView
@@ -180,3 +181,14 @@ def test_a_window_that_is_gone_gets_nothing(views: TwoViews) -> None:
         ended.set()
         views.idle()
     assert exceptions == results == []
+
+
+def test_a_line_from_outside_is_one_line_of_the_log(views: TwoViews) -> None:
+    def job(worker: Reporter, _cancel: object) -> int:
+        worker.log('SKIP Emma\nOK Dune\u2028OK\x1b[2J \u202eWalden')
+        return 1
+
+    views.view.run(Worker(job), note_nothing, note_nothing)
+    views.idle()
+    views.view.log.append(['Error: 500\nOK forged'])
+    assert views.view.log.toPlainText().split('\n') == ['SKIP Emma OK Dune OK [2J  Walden', 'Error: 500 OK forged']

@@ -304,3 +304,10 @@ def test_cells_are_made_only_where_they_are_seen(show: Any, qtbot: Any) -> None:
     assert table.ticked == ()
     # Some looks at a row that is seen, and the first hundred where a column is as wide as they are.
     assert max(asked.values()) < 500, asked
+
+
+def test_what_would_break_or_turn_a_line_is_a_space(show: Any) -> None:
+    table = show([('Emma\nDune \u202eWalden\x1b[2J', None)])
+    index = table.shown.index(0, TITLE)
+    assert titles(table) == ['Emma Dune  Walden [2J']
+    assert not {*index.data(Qt.ItemDataRole.AccessibleTextRole)} & {*'\n\u202e\x1b'}
