@@ -265,7 +265,7 @@ class SyncJob:
         return outcome
 
     def _keep_record(self, library: Library) -> Recording:
-        return UndoRecords(plugin_folder(), library.library_id).keeping
+        return UndoRecords(plugin_folder(), library.library_id, library.place).keeping
 
     def _log_written(self, plan: SyncPlan, done: frozenset[Change], written: Written) -> None:
         for note in plan.notes:
@@ -359,7 +359,7 @@ def _cell(change: Change) -> Cell:
 
 def undo_last(library: Library, reporter: Reporter) -> UndoOutcome:
     """Restore the values that the last sync of this library replaced, and log the result. Raises LibraryTrouble."""
-    outcome = UndoRecords(plugin_folder(), library.library_id).undo_last(library)
+    outcome = UndoRecords(plugin_folder(), library.library_id, library.place).undo_last(library)
     for sentence in undo_sentences(outcome):
         reporter.log(str(sentence))
     logger.info('Undo put back %d cells', len(outcome.put_back))

@@ -130,6 +130,11 @@ class Library:
         """The name of the library's folder, which is what Calibre shows."""
         return Path(self.api.backend.library_path).name
 
+    @property
+    def place(self) -> str:
+        """The real path of the library's folder. A copy of the library has the same id and another place."""
+        return os.path.realpath(self.api.backend.library_path)
+
     def columns(self) -> dict[str, ColumnInfo]:
         """The custom columns by lookup name, without columns that are built from other columns."""
         found = {}
@@ -377,6 +382,25 @@ def opened(path: str, read_only: bool = False) -> Iterator[Library]:
             database = _open_database(folder, file)
         with closing(database):
             yield Library(database.new_api)
+
+
+def library_id_at(folder: str) -> str | None:
+    """The id of the library in a folder; None if there is none, '' if it cannot be read at the moment."""
+    file = Path(folder, 'metadata.db')
+    try:
+        if not file.is_file():
+            return None
+        # Immutable: no lock is taken, and no file appears beside it.
+        connection = apsw.Connection(
+            f'{file.absolute().as_uri()}?immutable=1', flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+        )
+        try:
+            found = connection.cursor().execute('SELECT uuid FROM library_id').fetchall()
+        finally:
+            connection.close()
+    except (apsw.Error, OSError, ValueError):
+        return ''
+    return str(found[0][0]) if found else None
 
 
 @contextmanager

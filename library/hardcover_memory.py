@@ -9,10 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -20,9 +19,10 @@ from typing import Any
 
 from ..base import errors
 from ..base.errors import LibraryTrouble
-from ..base.json_file import JsonFile
+from ..base.json_file import Damaged, JsonFile
 from ..rules.hardcover_records import Action, RatingChange
 from ..rules.records import CalibreBook
+from .file_names import name_of, old_name_of
 
 logger = logging.getLogger(__name__)
 
@@ -55,18 +55,27 @@ class Memory:
     """
 
     def __init__(self, folder: Path, library_id: str) -> None:
-        self._file = JsonFile(folder / f'hardcover-{re.sub(r"[^0-9A-Za-z-]", "_", library_id)}.json')
+        self._file = JsonFile(folder / f'hardcover-{name_of(library_id)}.json')
+        self._old_file = JsonFile(folder / f'hardcover-{old_name_of(library_id)}.json')
         self._data = self._read()
 
     def _read(self) -> dict[str, Any]:
         empty: dict[str, Any] = {'format': FORMAT, 'left': {}, 'written': {}, 'pushes': []}
         try:
             data = self._file.read_or_set_aside()
+            if not data and self._old_file.path != self._file.path:
+                data = self._read_old()
         except OSError as error:
             # The file may only be in use. Its contents are not lost, so it must not be replaced.
             raise LibraryTrouble(errors.MEMORY_NOT_READ, reason=error.strerror, path=self._file.path) from None
         kept = {key: value for key, value in data.items() if key in empty and isinstance(value, type(empty[key]))}
         return {**empty, **kept}
+
+    def _read_old(self) -> dict[str, Any]:
+        """What 0.1.0 remembered under a name that other libraries may share; that file stays as it is."""
+        with suppress(OSError, Damaged):
+            return self._old_file.read()
+        return {}
 
     @contextmanager
     def _changing(self) -> Iterator[dict[str, Any]]:
