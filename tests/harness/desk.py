@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from calibre.db.legacy import LibraryDatabase
 from calibre.gui2.dialogs.message_box import MessageBox
 from calibre_plugins.bookfusionbacksync.gui.job_dialog import JobDialog
 from calibre_plugins.bookfusionbacksync.gui.job_runner import Jobs
 from calibre_plugins.bookfusionbacksync.sync_worker import Worker
-from harness.hardcover import Service
 from qt.core import QAbstractButton, QApplication, QDesktopServices, QObject, Qt, QTimer, QUrl, QWidget, pyqtSlot
+
+if TYPE_CHECKING:
+    # Not while Calibre's own Python takes the screenshots: it has no package of the tests.
+    from harness.hardcover import Service
 
 # Longer than anything takes that a test waits for, but shorter than a job waits for a server that does not respond.
 HANGING_SECONDS = 20

@@ -30,6 +30,15 @@ def drive(gui, helpers):
     yield lambda: 'this never happens' == 0
 """
 
+SHOWS_EXAMPLES = """
+from harness.desk import LibraryWindow
+from harness.dialogs import example_dialogs
+
+def drive(gui, helpers):
+    window = LibraryWindow(gui.current_db)
+    return [name for name, make in example_dialogs(window) if make().grab().isNull()]
+"""
+
 FORGETS_A_DIALOG = """
 from calibre.gui2 import info_dialog
 
@@ -65,3 +74,13 @@ def test_a_dialog_left_open_fails_the_run(run_gui: Any, make_library: Any) -> No
     done = run_gui(FORGETS_A_DIALOG, make_library())
     assert done.returncode == 70, done
     assert 'A message' in done.stderr
+
+
+def test_the_examples_for_screenshots_need_no_package_of_the_tests(
+    run_gui: Any, make_library: Any, tmp_path: Any
+) -> None:
+    """Calibre's own Python shows them: `make screenshots` needs them there."""
+    script = tmp_path / 'script.py'
+    script.write_text(SHOWS_EXAMPLES)
+    done = run_gui(script, make_library())
+    assert (done.returncode, done.result) == (0, []), done.stderr
