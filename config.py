@@ -28,7 +28,7 @@ from qt.core import (
 from .base import settings
 from .base.about import PLUGIN_NAME
 from .base.address import checked_address, goes_in_the_clear
-from .base.columns_table import ROW_OF_KEY, SYNC_COLUMNS, ColumnRow, ColumnState, state_of, usable_columns
+from .base.columns_table import COLUMNS, ROW_OF_KEY, SYNC_COLUMNS, ColumnRow, ColumnState, state_of, usable_columns
 from .base.errors import BackSyncError
 from .base.redaction import Secret
 from .base.settings import Settings
@@ -161,10 +161,7 @@ class ConfigWidget(QWidget):
             words = _('These columns are for the library {name}.').format(name=self.library.name)
         form.addRow(plain_label(words, page, 'library_name'))
         for row in SYNC_COLUMNS:
-            box = self._column_box(row, page, form)
-            box.currentIndexChanged.connect(lambda _place, row=row: self._mark(row))
-            mark = self._marks[row.key] = Notice(f'{row.key}_mark', page)
-            form.addRow('', mark)
+            self._add_column_box(row, page, form)
         self.completed_threshold = self._threshold_box(page)
         add_row(form, _('Completed &from:'), self.completed_threshold)
         self.keep_newer_date = check_box(
@@ -187,14 +184,16 @@ class ConfigWidget(QWidget):
         box.setToolTip(_('A book counts as completed when its progress on BookFusion is at or above this'))
         return box
 
-    def _column_box(self, row: ColumnRow, page: QWidget, form: QFormLayout) -> ColumnBox:
-        """Add a form row for choosing a column. It offers only columns of the right type."""
+    def _add_column_box(self, row: ColumnRow, page: QWidget, form: QFormLayout) -> None:
+        """Add a form row for choosing a column, and one for what is wrong with it. It offers the right types only."""
         box = ColumnBox(row.key, row.tip.translated(_, ngettext), page)
         first_text = row.first_entry.translated(_, ngettext)
         box.fill(usable_columns(row, self.columns), self.loaded.columns[row.key], first_text, row.built_in)
         add_row(form, row.label.translated(_, ngettext), box)
         self._boxes[row.key] = box
-        return box
+        box.currentIndexChanged.connect(lambda _place: self._mark(row))
+        mark = self._marks[row.key] = Notice(f'{row.key}_mark', page)
+        form.addRow('', mark)
 
     def _mark(self, row: ColumnRow) -> None:
         """Show a hint below the box of a column that cannot be used, or that the account cannot fill."""
@@ -214,8 +213,13 @@ class ConfigWidget(QWidget):
             return _('{column} can be used after a restart of Calibre.').format(column=name)
         if state is ColumnState.MISSING:
             return _('{column} does not exist in this library.').format(column=name)
+        wanted = row.type_name.translated(_, ngettext)
+        if state is ColumnState.COMPUTED:
+            return _(
+                '{column} is computed (built from other columns) and cannot be written. '
+                'A column of type {type} is needed.'
+            ).format(column=name, type=wanted)
         if state is ColumnState.WRONG_TYPE:
-            wanted = row.type_name.translated(_, ngettext)
             return _('{column} has the wrong type. A column of type {type} is needed.').format(column=name, type=wanted)
         return ''
 
@@ -231,7 +235,7 @@ class ConfigWidget(QWidget):
         )
         self.configure_hardcover.setEnabled(self.jobs is not None)
         form.addRow(_button_row(self.configure_hardcover))
-        self._column_box(ROW_OF_KEY['rating_column'], page, form)
+        self._add_column_box(ROW_OF_KEY['rating_column'], page, form)
         self.hardcover_restriction = RestrictionEdit(
             'hardcover_restriction',
             self.loaded.hardcover_restriction,
@@ -336,7 +340,7 @@ class ConfigWidget(QWidget):
         self.sign_out.setEnabled(signed_in)
         # With a browser sign-in no password is needed, so none should be entered by mistake.
         self.password.setEnabled(not signed_in)
-        for row in SYNC_COLUMNS:
+        for row in COLUMNS:
             self._mark(row)
         if saved.hardcover_token:
             self.hardcover_account.say(_('A Hardcover account is set up.'), 'ok.png')

@@ -21,6 +21,10 @@ STATUS_COMPLETED, STATUS_READING, STATUS_PLANNED = 'Completed', 'Reading', 'Plan
 READ_TIME, LISTS = 'read_time', 'lists'
 
 
+# Calibre's datatype of a column that is built from other columns: its cells cannot be written.
+COMPUTED_TYPE = 'composite'
+
+
 @dataclass(frozen=True)
 class NewColumn:
     """How the plugin creates a column.
@@ -217,6 +221,7 @@ class ColumnState(enum.Enum):
     USABLE = 'usable'
     NOT_CHOSEN = 'not chosen'
     MISSING = 'missing'
+    COMPUTED = 'computed'
     WRONG_TYPE = 'wrong type'
     AWAITING_RESTART = 'waiting for a restart'
     USED_TWICE = 'used for another setting too'
@@ -256,6 +261,8 @@ def state_of(
         return ColumnState.AWAITING_RESTART
     if name not in columns:
         return ColumnState.MISSING
+    if columns[name].datatype == COMPUTED_TYPE:
+        return ColumnState.COMPUTED
     if not row.fits(columns[name]):
         return ColumnState.WRONG_TYPE
     return ColumnState.USABLE if used_before(row, chosen, columns) is None else ColumnState.USED_TWICE

@@ -101,6 +101,10 @@ COLUMN_NOT_CHOSEN = text('No Last Read Column is chosen. Choose one under Column
 COLUMN_MISSING = text(
     'The Last Read Column {column} does not exist in this library. Create it, or choose another one in Settings.'
 )
+COLUMN_COMPUTED = text(
+    'The Last Read Column {column} is computed (built from other columns), so that it cannot be written. '
+    'Choose another one in Settings.'
+)
 COLUMN_WRONG_TYPE = text('The Last Read Column {column} is not a Date column. Choose another one in Settings.')
 
 WRONG_USAGE = text('Wrong usage ({what}). Run it with --help to see how it is used.')
@@ -196,6 +200,10 @@ RESTRICTION_NOT_READ = text(
 )
 RATING_COLUMN_MISSING = text(
     'The rating column {column} does not exist in this library. Choose another one in Settings.'
+)
+RATING_COLUMN_COMPUTED = text(
+    'The rating column {column} is computed (built from other columns), so that it holds no ratings. '
+    'Choose another one in Settings.'
 )
 RATING_COLUMN_WRONG_TYPE = text('The column {column} does not hold ratings. Choose another one in Settings.')
 CANCELLED_KEPT = text('Cancelled - what was done before is kept.')

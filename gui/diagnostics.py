@@ -87,8 +87,10 @@ def _library(library: Library | None) -> list[str]:
         for row in COLUMNS:
             name, state = current.columns[row.key], state_of(row, current.columns, columns)
             if state is not ColumnState.NOT_CHOSEN and name != row.built_in:
-                missing = state is ColumnState.MISSING
-                lines.append(f'  {name}: {"does not exist" if missing else columns[name].datatype}')
+                kind = 'does not exist' if state is ColumnState.MISSING else columns[name].datatype
+                if state is ColumnState.COMPUTED:
+                    kind = f'{kind}, computed from other columns and cannot be written'
+                lines.append(f'  {name}: {kind}')
         return lines
     except BackSyncError as error:
         return [f'Library: {error}']

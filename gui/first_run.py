@@ -25,7 +25,7 @@ from qt.core import (
 )
 
 from ..base import settings
-from ..base.columns_table import COLUMNS, ROW_OF_KEY, SYNC_COLUMNS, usable_columns
+from ..base.columns_table import COLUMNS, ROW_OF_KEY, SYNC_COLUMNS, ColumnState, state_of, usable_columns
 from ..base.errors import BackSyncError
 from ..base.settings import Settings
 from ..jobs.columns import (
@@ -244,7 +244,8 @@ class FirstRunPage(QScrollArea):
             words, icon = RESTART_FIRST.translated(_, ngettext), 'dialog_information.png'
         elif missing.column is None and self._library is not None:
             columns = self._library.columns()
-            shown = (columns[name].label for name in _chosen(current) if name in columns)
+            usable = (row for row in SYNC_COLUMNS if state_of(row, current.columns, columns) is ColumnState.USABLE)
+            shown = (columns[current.columns[row.key]].label for row in usable)
             words, icon = _('Reading goes into {columns}.').format(columns=', '.join(shown)), 'ok.png'
         else:
             words, icon = '', ''
@@ -350,8 +351,3 @@ class FirstRunPage(QScrollArea):
 
     def _restart(self) -> None:
         self._gui.quit(restart=True)
-
-
-def _chosen(current: Settings) -> list[str]:
-    """The lookup names of the chosen sync columns."""
-    return [name for row in SYNC_COLUMNS if (name := current.columns[row.key])]

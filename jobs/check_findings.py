@@ -44,6 +44,7 @@ SINGLE_MISSING = text('A reading position that did not come with its book was no
 COLUMN_WORDS = {
     ColumnState.USABLE: text('can be used'),
     ColumnState.MISSING: text('does not exist in this library'),
+    ColumnState.COMPUTED: text('is computed (built from other columns) and cannot be written'),
     ColumnState.WRONG_TYPE: text('has the wrong type'),
     ColumnState.USED_TWICE: text('can be used'),
 }

@@ -111,6 +111,8 @@ def read_ratings(library: Library, settings: Settings, ids: Collection[int] | No
     column, state = settings.rating_column or row.built_in, state_of(row, settings.columns, columns)
     if state is ColumnState.MISSING:
         raise SettingsTrouble(errors.RATING_COLUMN_MISSING, column=column)
+    if state is ColumnState.COMPUTED:
+        raise SettingsTrouble(errors.RATING_COLUMN_COMPUTED, column=column)
     if state is ColumnState.WRONG_TYPE:
         raise SettingsTrouble(errors.RATING_COLUMN_WRONG_TYPE, column=column)
     memory = Memory(plugin_folder(), library.library_id)

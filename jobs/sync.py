@@ -108,6 +108,8 @@ def needed_column_error(state: ColumnState, name: str) -> SettingsTrouble:
         return SettingsTrouble(errors.COLUMN_NOT_CHOSEN)
     if state is ColumnState.MISSING:
         return SettingsTrouble(errors.COLUMN_MISSING, column=name)
+    if state is ColumnState.COMPUTED:
+        return SettingsTrouble(errors.COLUMN_COMPUTED, column=name)
     return SettingsTrouble(errors.COLUMN_WRONG_TYPE, column=name)
 
 
@@ -115,7 +117,9 @@ def left_out(row: ColumnRow, state: ColumnState, chosen: Mapping[str, str], colu
     """The log line for a chosen column that is missing, has the wrong type or already serves another value."""
     name = chosen[row.key]
     reason = 'does not exist in this library'
-    if state is ColumnState.WRONG_TYPE:
+    if state is ColumnState.COMPUTED:
+        reason = 'is computed (built from other columns) and cannot be written'
+    elif state is ColumnState.WRONG_TYPE:
         reason = f'has the wrong type ({columns[name].datatype})'
     elif state is ColumnState.USED_TWICE:
         other = used_before(row, chosen, columns)

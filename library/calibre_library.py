@@ -138,7 +138,7 @@ class Library:
     def columns(self) -> dict[str, ColumnInfo]:
         """The custom columns by lookup name, without columns that are built from other columns."""
         found = {}
-        for name, data in self.api.field_metadata.custom_field_metadata(include_composites=False).items():
+        for name, data in dict(self.api.field_metadata.custom_field_metadata()).items():
             display = data.get('display') or {}
             found[name] = ColumnInfo(
                 name=name,

@@ -52,7 +52,9 @@ def known_trouble(error: apsw.Error | OSError) -> LibraryTrouble | None:
 
 def reason_of(error: Exception) -> str:
     """What an error says, for the brackets of a sentence."""
-    return ((isinstance(error, OSError) and error.strerror) or str(error))[:200]
+    words = (isinstance(error, OSError) and error.strerror) or str(error)
+    # Newer apsw puts the name of the class in front.
+    return words.removeprefix(f'{type(error).__name__}: ')[:200]
 
 
 def find_library(given: str) -> tuple[str, Path]:

@@ -41,6 +41,7 @@ IN_LIBRARY = {
     '#state': LibraryColumn('enumeration'),
     '#stars': LibraryColumn('rating'),
     '#long': LibraryColumn('comments'),
+    '#built': LibraryColumn('composite'),
 }
 NOTHING_CHOSEN = {row.key: '' for row in COLUMNS}
 
@@ -107,6 +108,9 @@ class TestState:
             ('last_read_column', 'pubdate', ColumnState.MISSING),
             ('last_read_column', '#new', ColumnState.AWAITING_RESTART),
             ('last_read_column', '#flag', ColumnState.WRONG_TYPE),
+            ('last_read_column', '#built', ColumnState.COMPUTED),
+            ('status_column', '#built', ColumnState.COMPUTED),
+            ('rating_column', '#built', ColumnState.COMPUTED),
             ('progress_column', '#whole', ColumnState.USABLE),
             ('status_column', '#tags', ColumnState.WRONG_TYPE),
             ('rating_column', 'rating', ColumnState.USABLE),

@@ -17,6 +17,7 @@ from calibre.db.legacy import LibraryDatabase
 from calibre_plugins.bookfusionbacksync.command_line import sync_commands
 from harness.command_line import ALL_COLUMNS, BOOKS, READ, account, hashes, one_line, plugin_folder, rows, utc
 from harness.commands import calibre_environment, executable, settings_path, write_settings
+from harness.libraries import COMPUTED_COLUMN, DEFAULT_COLUMNS
 from harness.secrets import TEST_USER_TOKEN
 from standins.bookfusion import LIBRARY, SIGN_IN, BookFusionStandIn, LibraryRecord, generate_records
 from standins.faults import WrongShape
@@ -314,6 +315,9 @@ class TestUndo:
         assert (done.returncode, done.stdout) == (0, 'There is no sync left to undo.\n')
 
 
+COMPUTED = 'is computed (built from other columns) and cannot be written'
+
+
 class TestErrors:
     """One line on standard error that says what to do, the right exit code, and a library as it was."""
 
@@ -349,6 +353,18 @@ class TestErrors:
         assert hashes(folder) == before
         assert len(service.requests) == (1 if code == 3 else 0)
 
+    def test_a_last_read_column_that_is_computed(
+        self, make_library: Any, service: BookFusionStandIn, quick_cli: Any
+    ) -> None:
+        folder = make_library(BOOKS, columns={**DEFAULT_COLUMNS, '#built': COMPUTED_COLUMN})
+        done = quick_cli('sync', '--library', folder, settings=account(service, last_read_column='#built'))
+        assert done.returncode == 2
+        assert one_line(done.stderr) == (
+            'Error: The Last Read Column #built is computed (built from other columns), so that it cannot be written. '
+            'Choose another one in Settings.'
+        )
+        assert service.requests == []
+
     def test_other_columns_are_named_and_left_out(
         self, make_library: Any, service: BookFusionStandIn, quick_cli: Any
     ) -> None:
@@ -357,14 +373,17 @@ class TestErrors:
             completed_column='#gone',
             progress_column='#completed',
             status_column='#dateread',
+            read_time_column='#built',
             page_size='many',
         )
-        done = quick_cli('sync', '--library', make_library(BOOKS), settings=settings)
+        columns = {**DEFAULT_COLUMNS, '#built': COMPUTED_COLUMN}
+        done = quick_cli('sync', '--library', make_library(BOOKS, columns=columns), settings=settings)
         assert done.returncode == 0
-        assert done.stdout.splitlines()[:4] == [
+        assert done.stdout.splitlines()[:5] == [
             'Note: Setting page_size is not a number, so 100 is used.',
             'Note: the completed column #gone does not exist in this library, so it is left out.',
             'Note: the progress column #completed has the wrong type (bool), so it is left out.',
+            f'Note: the read time column #built {COMPUTED}, so it is left out.',
             'Note: the status column #dateread has the wrong type (datetime), so it is left out.',
         ]
         assert done.last_line == 'Done - 1 updated, 3 skipped.'

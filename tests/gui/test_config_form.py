@@ -17,6 +17,7 @@ from calibre_plugins.bookfusionbacksync.gui import sign_in_dialog
 from calibre_plugins.bookfusionbacksync.library.calibre_library import Library
 from calibre_plugins.bookfusionbacksync.library.library_preferences import save_for_library
 from harness.desk import Desk
+from harness.libraries import COMPUTED_COLUMN, DEFAULT_COLUMNS
 from harness.secrets import TEST_BOOKLORE_PASSWORD, TEST_HARDCOVER_TOKEN, TEST_PASSWORD, TEST_USER_TOKEN, leaks
 from harness.start import PLUGIN_NAME
 from qt.core import (
@@ -245,11 +246,31 @@ def test_marks_a_bad_column_in_place_and_keeps_it(open_form: Any) -> None:
         '#long has the wrong type. A column of type Yes/No is needed.'
     )
     assert form.child('rating_column').currentText() == '#gone (cannot be used)'
+    assert form.child('rating_column_mark').text() == '#gone does not exist in this library.'
     # Saving the form is no reason to change what nobody touched.
     form.widget.save_settings()
     assert settings.load(form.library.api).settings.last_read_column == '#gone'
     form.choose('last_read_column', '#dateread')
     assert not mark.isVisible()
+
+
+@pytest.mark.parametrize(
+    ('key', 'type_name'), [('last_read_column', 'Date'), ('rating_column', 'Ratings, shown with stars')]
+)
+def test_says_that_a_column_is_computed(
+    make_library: Any, open_library: Any, qtbot: Any, key: str, type_name: str
+) -> None:
+    settings.save({key: '#built'})
+    form = Form(qtbot, open_library(make_library(columns={**DEFAULT_COLUMNS, '#built': COMPUTED_COLUMN})))
+    form.show_tab_of(key)
+    assert form.child(f'{key}_mark').text() == (
+        f'#built is computed (built from other columns) and cannot be written. A column of type {type_name} is needed.'
+    )
+    assert form.child(f'{key}_mark').isVisible()
+    box = form.child(key)
+    assert [box.itemData(place) for place in range(box.count())].count('#built') == 1
+    form.choose(key, '#dateread' if key == 'last_read_column' else 'rating')
+    assert not form.child(f'{key}_mark').isVisible()
 
 
 def test_says_that_a_new_column_waits_for_a_restart(open_form: Any) -> None:
@@ -636,7 +657,7 @@ def test_a_library_that_cannot_be_written_is_named(open_form: Any, answers: Any)
     asked = answers(lambda dialog: dialog.reject())
     form.widget.save_settings()
     assert len(asked) == 1
-    assert asked[0].msg.text().startswith('Calibre could not write to the library')
+    assert asked[0].msg.text().startswith('The library cannot be changed: its disk is read-only')
     # What has nothing to do with the library is saved all the same.
     assert stored()['email'] == 'reader@example.org'
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from calibre_plugins.bookfusionbacksync.base import log_file, settings
 from calibre_plugins.bookfusionbacksync.base.errors import SettingsTrouble
 from calibre_plugins.bookfusionbacksync.gui import diagnostics
+from calibre_plugins.bookfusionbacksync.library.calibre_library import Library
+from harness.libraries import COMPUTED_COLUMN, DEFAULT_COLUMNS
 from harness.secrets import TEST_PASSWORD
 
 PRIVATE = {
@@ -64,6 +67,15 @@ def test_what_is_said_of_the_settings_does_not_name_the_home_folder(
     report = diagnostics.diagnostics(None)
     assert f'set aside as ~{Path("/")}{path.name}.unreadable-' in report
     assert str(path.parent) not in report
+
+
+def test_what_is_wrong_with_a_column(make_library: Any, open_library: Any) -> None:
+    settings.save({'completed_column': '#built', 'progress_column': '#gone'})
+    folder = make_library(columns={**DEFAULT_COLUMNS, '#built': COMPUTED_COLUMN})
+    report = diagnostics.diagnostics(Library(open_library(folder).new_api)).splitlines()
+    assert '  #dateread: datetime' in report
+    assert '  #built: composite, computed from other columns and cannot be written' in report
+    assert '  #gone: does not exist' in report
 
 
 def test_without_settings_and_without_a_log() -> None:

@@ -15,6 +15,8 @@ Book = Mapping[str, Any]
 # Lookup names with `#`, mapped to the datatype or to all arguments of create_custom_column except the label.
 Columns = Mapping[str, 'str | Mapping[str, Any]']
 
+# A column that Calibre builds from others, and that therefore cannot be written.
+COMPUTED_COLUMN: Mapping[str, Any] = {'datatype': 'composite', 'display': {'composite_template': '{title}'}}
 DEFAULT_COLUMNS: Columns = {'#dateread': 'datetime', '#completed': 'bool'}
 
 

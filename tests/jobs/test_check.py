@@ -36,6 +36,7 @@ from calibre_plugins.bookfusionbacksync.services.bookfusion_survey import (
     judge_page_sizes,
 )
 from calibre_plugins.bookfusionbacksync.transport.request import Limits
+from harness.libraries import COMPUTED_COLUMN
 from harness.secrets import (
     ALL,
     TEST_BOOKLORE_PASSWORD,
@@ -317,6 +318,7 @@ COLUMNS = {
     '#done': 'bool',
     '#words': 'text',
     '#stars': 'rating',
+    '#built': COMPUTED_COLUMN,
 }
 
 
@@ -326,6 +328,7 @@ def test_columns(server: BookFusionStandIn, make_library: Any) -> None:
         completed_column='#done',
         progress_column='#words',
         read_time_column='#gone',
+        status_column='#built',
         rating_column='#stars',
     )
     report = checked(make_library(columns=COLUMNS))
@@ -334,7 +337,7 @@ def test_columns(server: BookFusionStandIn, make_library: Any) -> None:
         'completed_column': 'usable',
         'progress_column': 'wrong type',
         'read_time_column': 'missing',
-        'status_column': 'not chosen',
+        'status_column': 'computed',
         'rating_column': 'usable',
     }
     assert [line for line in shown(report) if 'Column' in line] == [
@@ -342,6 +345,7 @@ def test_columns(server: BookFusionStandIn, make_library: Any) -> None:
         'Completed Column #done can be used.',
         'Progress Column #words has the wrong type.',
         'Reading Time Column #gone does not exist in this library.',
+        'Status Column #built is computed (built from other columns) and cannot be written.',
         'Rating Column #stars can be used.',
     ]
     assert report.works

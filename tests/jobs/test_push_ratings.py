@@ -23,6 +23,7 @@ from calibre_plugins.bookfusionbacksync.jobs.push_ratings import preview_outcome
 from calibre_plugins.bookfusionbacksync.rules.hardcover_records import Action, Candidate, RatingsOutcome
 from calibre_plugins.bookfusionbacksync.rules.rating_plan import MANY_FOR_A_FEED
 from harness.hardcover import MakeShelf, Shelf, small_catalogue
+from harness.libraries import COMPUTED_COLUMN
 from standins.faults import CloseWithoutAnswer, Html, Reset, Status
 from standins.hardcover import Catalogue, Printing, ShelfRow, Work, generate_catalogue, isbn13
 
@@ -85,9 +86,16 @@ def test_every_kind_of_rating_column(make_shelf: MakeShelf, column: str, stars: 
     assert ratings(shelf)[12] == stars
 
 
-@pytest.mark.parametrize(('column', 'words'), [('#gone', 'does not exist'), ('#dateread', 'does not hold ratings')])
+@pytest.mark.parametrize(
+    ('column', 'words'),
+    [
+        ('#gone', 'does not exist'),
+        ('#dateread', 'does not hold ratings'),
+        ('#built', r'is computed \(built from other columns\)'),
+    ],
+)
 def test_a_rating_column_that_cannot_be_used(make_shelf: MakeShelf, column: str, words: str) -> None:
-    shelf = make_shelf([book('Dune', 12, 4)], columns=STARS)
+    shelf = make_shelf([book('Dune', 12, 4)], columns={**STARS, '#built': COMPUTED_COLUMN})
     save({'rating_column': column})
     with pytest.raises(SettingsTrouble, match=words) as caught:
         shelf.plan()
