@@ -79,7 +79,9 @@ def stop() -> None:
     for handler in list(_root.handlers):
         if isinstance(handler, _PrivateRotatingHandler):
             _root.removeHandler(handler)
-            handler.close()
+            # On a full disk, closing fails to write what is still in the buffer.
+            with suppress(OSError):
+                handler.close()
 
 
 def last_lines(count: int) -> list[str]:

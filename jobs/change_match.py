@@ -6,7 +6,9 @@ Only identifiers that this plugin wrote are ever changed or removed. Knows no Qt
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import logging
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from ..base import errors
@@ -28,6 +30,8 @@ from .hardcover_account import connected
 from .search_ahead import OpenBook, Searches
 from .sync import OpenLibrary
 
+logger = logging.getLogger(__name__)
+
 SEARCHING = text('Searching on Hardcover...')
 CHANGING = text('You are changing its match.')
 CHOSEN = text('chosen')
@@ -36,7 +40,7 @@ OUR_KEYS = (ID_KEY, SLUG_KEY, EDITION_KEY)
 
 
 class Store:
-    """Writes matches into the library, in one short step, and remembers what it wrote."""
+    """Writes matches into the library, in one short step, and remembers what it writes, before it does."""
 
     def __init__(self, open_library: OpenLibrary, memory: Memory) -> None:
         self._open_library = open_library
@@ -55,10 +59,9 @@ class Store:
                     continue
                 changes[book.book_id] = to_store(replace(match, book=book))
                 results.append((match, None))
-            library.store_identifiers({book_id: added for book_id, added in changes.items() if added})
-        self._memory.note_written(
-            {book_id: {**self._memory.written(book_id), **added} for book_id, added in changes.items() if added}
-        )
+            changes = {book_id: added for book_id, added in changes.items() if added}
+            with self._memory.noting(with_earlier(self._memory, changes)):
+                library.store_identifiers(changes)
         return results
 
 
@@ -103,9 +106,10 @@ def change_match(open_library: OpenLibrary, book_id: int, candidate: Candidate) 
             CHOSEN,
         )
         added = to_store(match)
-        library.store_identifiers({book_id: added}, {book_id: ours})
-    memory.note_written({book_id: added})
-    memory.ask_again([book_id])
+        with memory.noting({book_id: added}):
+            library.store_identifiers({book_id: added}, {book_id: ours})
+    with logging_failures('it may be counted as skipped'):
+        memory.ask_again([book_id])
     return match
 
 
@@ -120,8 +124,23 @@ def unlink_match(open_library: OpenLibrary, book_id: int) -> dict[str, str]:
         ours = _replaceable(book, memory)
         memory.leave(book, UNLINKED)
         library.store_identifiers({}, {book_id: ours})
-    memory.note_written({book_id: {}})
+    with logging_failures('what was removed stays noted'):
+        memory.note_written({book_id: {}})
     return ours
+
+
+@contextmanager
+def logging_failures(what: str) -> Iterator[None]:
+    """A context for what is noted after the library was changed: failing is logged, for the change is made."""
+    try:
+        yield
+    except LibraryTrouble as error:
+        logger.warning('A match was changed, but %s: %s', what, error.sentence.values.get('reason'))
+
+
+def with_earlier(memory: Memory, changes: Mapping[int, Mapping[str, str]]) -> dict[int, dict[str, str]]:
+    """Identifiers to be written, by book, together with those that this plugin wrote before."""
+    return {book_id: {**memory.written(book_id), **added} for book_id, added in changes.items()}
 
 
 def _replaceable(book: CalibreBook, memory: Memory) -> dict[str, str]:
@@ -150,8 +169,8 @@ def relink(open_library: OpenLibrary, memory: Memory, moved: Mapping[int, Hardco
             match = Match(replace(book, identifiers=foreign), HardcoverBook(now.surviving_id, slug), MOVED)
             removals[book_id] = {key: ours[key] for key in (ID_KEY, SLUG_KEY) if key in ours}
             changes[book_id] = to_store(match)
-        library.store_identifiers(changes, removals)
-    memory.note_written({book_id: {**memory.written(book_id), **added} for book_id, added in changes.items()})
+        with memory.noting(with_earlier(memory, changes)):
+            library.store_identifiers(changes, removals)
     return set(changes)
 
 

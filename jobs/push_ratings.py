@@ -195,7 +195,7 @@ def push_ratings(
         if changes:
             memory.add_push(planned.account.user_id, changes)
             sender.run()
-            memory.keep_of_last_push(sender.changes(ON_HARDCOVER))
+            _keep_of_push(memory, sender.changes(ON_HARDCOVER), reporter)
         relinked = follow_moved(open_library, memory, sender.moved, reporter) if sender.moved else frozenset()
         return replace(sender.outcome(planned.plan, planned.units, planned.requests), book_ids=relinked)
 
@@ -257,5 +257,16 @@ def undo_push(
         # What is undone already, or never can be, must not stand in the way of the push before.
         undone = {change.book_id for change in (*sender.changes(SETTLED), *skipped)}
         still_there = {change.book_id for change in changes} - undone
-        memory.keep_of_last_push([change for change in push.changes if change.book_id in still_there])
+        _keep_of_push(memory, [change for change in push.changes if change.book_id in still_there], reporter)
         return outcome
+
+
+def _keep_of_push(memory: Memory, changes: Sequence[RatingChange], reporter: Reporter) -> None:
+    """Reduces the record of the last push. Ratings were sent by now, so that a failure is only noted."""
+    try:
+        memory.keep_of_last_push(changes)
+    except BackSyncError as error:
+        reason = error.sentence.values.get('reason')
+        reporter.log(
+            f'Note: the record for undoing the push could not be updated ({reason}); it lists every rating of the push.'
+        )

@@ -138,6 +138,21 @@ class Memory:
                 else:
                     data['written'].pop(str(book_id), None)
 
+    @contextmanager
+    def noting(self, written: Mapping[int, Mapping[str, str]]) -> Iterator[None]:
+        """As `note_written`, before identifiers are written inside this context; undone if that fails.
+
+        An identifier that is in the library is then never one that the plugin does not know as its own.
+        """
+        before = {book_id: self.written(book_id) for book_id in written}
+        self.note_written(written)
+        try:
+            yield
+        except Exception:
+            with suppress(LibraryTrouble):
+                self.note_written(before)
+            raise
+
     def add_push(self, user_id: int, changes: Sequence[RatingChange]) -> None:
         """Remember the old ratings of a push before it starts. The last PUSHES_KEPT pushes are kept."""
         push = {

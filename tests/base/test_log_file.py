@@ -141,3 +141,14 @@ def test_no_message_and_no_exception_forges_a_line(log_file: Path) -> None:
     assert [line for line in lines if line.startswith('2026-01-01')] == []
     assert lines[2] == 'Traceback (most recent call last):'
     assert lines[-1].startswith('    2026-01-01 00:00:00,000 INFO forged')
+
+
+def test_a_log_that_cannot_be_closed_is_no_trouble(log_file: Path) -> None:
+    """What a full disk did not take is still in the buffer, and closing tries to write it again."""
+    logs.start()
+    root = logging.getLogger(logs.__package__.rpartition('.')[0])
+    (handler,) = (one for one in root.handlers if isinstance(one, RotatingFileHandler))
+    handler.setStream(Path('/dev/full').open('a'))  # noqa: SIM115  (the handler closes it)
+    logger.info('x' * 100)
+    logs.stop()
+    assert not any(isinstance(one, RotatingFileHandler) for one in root.handlers)

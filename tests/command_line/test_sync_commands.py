@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from calibre.db.legacy import LibraryDatabase
+from calibre_plugins.bookfusionbacksync.base import log_file
 from calibre_plugins.bookfusionbacksync.command_line import sync_commands
 from harness.command_line import ALL_COLUMNS, BOOKS, READ, account, hashes, one_line, plugin_folder, rows, utc
 from harness.commands import calibre_environment, executable, settings_path, write_settings
@@ -466,6 +467,15 @@ class TestErrors:
         assert done.returncode == 1
         assert one_line(done.stderr).startswith('Error: The undo record could not be saved (')
         assert hashes(folder) == before
+
+    def test_a_log_that_the_disk_does_not_take_does_not_deny_the_sync(
+        self, make_library: Any, service: BookFusionStandIn, quick_cli: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        full = Path('/dev/full').open('a')  # noqa: SIM115  (the handler closes it)
+        monkeypatch.setattr(log_file._PrivateRotatingHandler, '_open', lambda handler: full)
+        done = quick_cli('sync', '--library', make_library(BOOKS), settings=account(service))
+        assert (done.returncode, done.stderr) == (0, '')
+        assert done.stdout.splitlines()[-1] == 'Done - 1 updated, 3 skipped.'
 
 
 # Sends Ctrl-C to itself in the middle of the write.

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
 from calibre_plugins.bookfusionbacksync.base.errors import (
+    LIBRARY_NOT_WRITTEN,
     SIGN_IN_REFUSED,
     Cancelled,
     LibraryTrouble,
@@ -697,3 +698,68 @@ def test_the_memory_is_private_and_belongs_to_one_library(make_shelf: MakeShelf)
     assert path.stat().st_mode & 0o777 == 0o600
     other = make_shelf([emma()])
     assert skipped_books(other.open) == frozenset()
+
+
+def full(*given: object) -> None:
+    raise OSError(28, 'No space left on device')
+
+
+WRITING = 'calibre_plugins.bookfusionbacksync.base.json_file.write_privately'
+
+
+def test_what_cannot_be_noted_is_not_stored(make_shelf: MakeShelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An identifier that the plugin does not know as its own could be neither changed nor unlinked."""
+    shelf = make_shelf([emma(isbn=isbn13(11))])
+    with monkeypatch.context() as patch:
+        patch.setattr(WRITING, full)
+        outcome = shelf.fetch()
+    assert (len(outcome.stored), shelf.hardcover()) == (0, {})
+    assert 'No space left' in str(outcome.stopped)
+    assert len(shelf.fetch().stored) == 1
+    assert unlink_match(shelf.open, 1) == EMMA
+
+
+def refuse(*given: object, **more: object) -> set[int]:
+    raise LibraryTrouble(LIBRARY_NOT_WRITTEN, reason='disk I/O error')
+
+
+def test_a_change_that_fails_leaves_the_match_and_what_is_known_of_it(
+    make_shelf: MakeShelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = make_shelf([emma(isbn=isbn13(11))])
+    shelf.fetch()
+    with monkeypatch.context() as patch:
+        patch.setattr(Library, 'store_identifiers', refuse)
+        with pytest.raises(LibraryTrouble, match='disk I/O error'):
+            change_match(shelf.open, 1, Candidate(12, 'dune', 'Dune'))
+    assert shelf.hardcover() == EMMA
+    assert unlink_match(shelf.open, 1) == EMMA
+
+
+def test_a_change_is_noted_before_it_is_made(make_shelf: MakeShelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf = make_shelf([emma(isbn=isbn13(11))])
+    shelf.fetch()
+    with monkeypatch.context() as patch:
+        patch.setattr(WRITING, full)
+        with pytest.raises(LibraryTrouble, match='so nothing was changed'):
+            change_match(shelf.open, 1, Candidate(12, 'dune', 'Dune'))
+    assert shelf.hardcover() == EMMA
+    change_match(shelf.open, 1, Candidate(12, 'dune', 'Dune'))
+    assert shelf.hardcover()['hardcover-id'] == '12'
+
+
+def test_an_unlinking_that_cannot_be_noted_in_the_end_is_done(
+    make_shelf: MakeShelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = make_shelf([emma(isbn=isbn13(11))])
+    shelf.fetch()
+    store = Library.store_identifiers
+
+    def then_full(*given: Any, **more: Any) -> set[int]:
+        monkeypatch.setattr(WRITING, full)
+        return store(*given, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Library, 'store_identifiers', then_full)
+        assert unlink_match(shelf.open, 1) == EMMA
+    assert shelf.hardcover() == {}

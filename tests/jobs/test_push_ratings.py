@@ -16,6 +16,7 @@ from calibre_plugins.bookfusionbacksync.base.errors import (
     ServerTrouble,
     SettingsTrouble,
 )
+from calibre_plugins.bookfusionbacksync.base.private_files import write_privately
 from calibre_plugins.bookfusionbacksync.base.settings import plugin_folder, save
 from calibre_plugins.bookfusionbacksync.gui.rating_preview import cost_words
 from calibre_plugins.bookfusionbacksync.jobs.change_match import change_match, unlink_match
@@ -510,6 +511,32 @@ def test_without_a_record_nothing_is_sent(make_shelf: MakeShelf, monkeypatch: py
     with pytest.raises(LibraryTrouble, match='No space left'):
         shelf.push()
     assert shelf.service.server.writes == []
+
+
+def test_a_record_that_cannot_be_updated_does_not_deny_what_was_sent(
+    make_shelf: MakeShelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full from the moment when the first rating is sent, in a push and in its undoing."""
+    shelf = make_shelf([book('Emma', 11, 2), book('Dune', 12, 4)])
+    before = ratings(shelf)
+
+    def full(path: object, data: bytes) -> None:
+        if shelf.service.server.writes:
+            raise OSError(28, 'No space left on device')
+        write_privately(path, data)  # type: ignore[arg-type]
+
+    monkeypatch.setattr('calibre_plugins.bookfusionbacksync.base.json_file.write_privately', full)
+    outcome = shelf.push()
+    assert (len(outcome.updated), outcome.stopped) == (2, None)
+    assert str(outcome.status) == 'Done - 2 updated, 0 added, 0 skipped, 0 failed.'
+    note = r'^Note: the record for undoing the push could not be updated \(No space left on device\)'
+    assert len(shelf.service.notes.matching(note)) == 1
+    assert shelf.service.notes.matching('nothing was changed') == []
+    undone = shelf.undo()
+    assert undone is not None
+    assert (len(undone.updated), undone.stopped) == (2, None)
+    assert ratings(shelf) == before
+    assert len(shelf.service.notes.matching(note)) == 2
 
 
 # Undo.
