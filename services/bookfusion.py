@@ -391,6 +391,7 @@ def _read_all(
         cancel,
         lambda: 1 if client.strained else MOST_IN_FLIGHT,
         reporter.progress,
+        SERVICE,
     )
     records = api.complete(_usable(found, reporter), cancel, reporter, need_percentage)
     return FetchedLibrary(tuple(records), api.id_spaces, api.interface, api.has_read_time, api.has_lists)

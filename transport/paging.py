@@ -8,15 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
+from ..base import errors
 from ..base.cancel import Cancel
+from ..base.errors import BadAnswer
+from ..base.text import text
 
-Item = TypeVar('Item')
+Item = TypeVar('Item', bound=Hashable)
 
 MOST_IN_FLIGHT = 4
+# No library has so many records. A list with more is taken for one that never ends.
+MOST_RECORDS = 500_000
 # The walk ends after so many pages in a row without a new item: a server may repeat one page, or its last one for ever.
 MOST_REPEATED_PAGES = 2
 
@@ -36,30 +41,57 @@ class Page(Generic[Item]):
 
 @dataclass
 class _Progress(Generic[Item]):
-    """The state of a walk: the items by key, and what is known about the list so far."""
+    """The state of a walk: the first item of each key, differing items with a known key, what is known of the list.
 
-    found: dict[Hashable, list[Item]]
-    count: int = 0
+    `service` is the service's name in messages, `came` the number of items so far, repeats included.
+    """
+
+    service: str
+    first: dict[Hashable, Item] = field(default_factory=dict)
+    # Dicts in place of sets, because they keep the order.
+    others: dict[Hashable, dict[Item, None]] = field(default_factory=dict)
+    came: int = 0
     full: bool = False
     repeated_pages: int = 0
     longest: int = 0
     total: int | None = None
 
-    def take(self, page: Page[Item]) -> bool:
-        """Add a page and return False at the end of the walk. A differing item with a known key is kept too."""
-        unseen = False
+    @property
+    def count(self) -> int:
+        """The number of keys so far."""
+        return len(self.first)
+
+    @property
+    def items(self) -> list[Item]:
+        """All items, in the order of their keys, those with one key together."""
+        return [item for key, first in self.first.items() for item in (first, *self.others.get(key, ()))]
+
+    def take(self, page: Page[Item], cancel: Cancel) -> bool:
+        """Add a page and return False at the end of the walk. A differing item with a known key is kept too.
+
+        Raises BadAnswer if more came than the list can have, Cancelled.
+        """
+        before = self.count
+        self.came += len(page.items)
+        self._check(self.came <= MOST_RECORDS, self.came)
         for key, item in page.items:
-            known = self.found.setdefault(key, [])
-            unseen = unseen or not known
-            if item not in known:
-                known.append(item)
-                self.count += len(known) == 1
+            cancel.check()
+            if self.first.setdefault(key, item) != item:
+                self.others.setdefault(key, {})[item] = None
         # A server may limit pages to fewer items than were asked for: then a page as long as the longest is full.
         self.full = page.full or 0 < self.longest <= len(page.items)
         self.longest = max(self.longest, len(page.items))
         self.total = page.total if page.total is not None else self.total
-        self.repeated_pages = 0 if unseen else self.repeated_pages + 1
+        # The total may be wrong, and the list may grow, but not that much.
+        self._check(self.total is None or self.count <= 2 * self.total + self.longest, self.count)
+        self.repeated_pages = 0 if self.count > before else self.repeated_pages + 1
         return bool(page.items) and self.repeated_pages < MOST_REPEATED_PAGES
+
+    def _check(self, can_be: bool, count: int) -> None:
+        """Raise BadAnswer if the list cannot have so many records. Returning a part of it would look complete."""
+        if not can_be:
+            reason = text('its list does not end: {count} records so far', count=count)
+            raise BadAnswer(errors.UNEXPECTED_ANSWER, service=self.service, reason=reason)
 
     def pages_ahead(self, limit: int) -> int:
         """How many pages to request at once: only one after a short page, because that is probably the last one."""
@@ -75,15 +107,18 @@ def walk(
     cancel: Cancel,
     in_flight: Callable[[], int] = lambda: MOST_IN_FLIGHT,
     report: Callable[[int, int | None], None] = lambda done, total: None,
+    service: str = 'The server',
 ) -> list[Item]:
     """Read the pages 1, 2, 3, ... and return all items in order, without repeats.
 
     `fetch(number, cancel)` returns a page; it runs on up to `in_flight()` threads, MOST_IN_FLIGHT at most.
-    `report(count, total)` is called after each page with the items so far and the total or None.
+    `report(count, total)` is called after each page with the items so far and the total or None. `service` is the
+    service's name in messages.
     The walk ends at an empty page, or after MOST_REPEATED_PAGES pages without a new item. An exception of `fetch` ends
-    it too, unless it concerns a page beyond the end. Raises Cancelled.
+    it too, unless it concerns a page beyond the end. Raises Cancelled, and BadAnswer for a list that does not end: more
+    than MOST_RECORDS items, or more than twice its own total and a page.
     """
-    progress: _Progress[Item] = _Progress({})
+    progress: _Progress[Item] = _Progress(service)
     arrived: SimpleQueue[None] = SimpleQueue()
     pending: dict[int, Future[Page[Item]]] = {}
     scope = cancel.child()
@@ -101,10 +136,11 @@ def walk(
                     arrived.get()
                     cancel.check()
                     while reading in pending and pending[reading].done():
-                        more = progress.take(pending.pop(reading).result())
+                        more = progress.take(pending.pop(reading).result(), cancel)
                         report(progress.count, progress.total)
                         if not more:
-                            return [item for items in progress.found.values() for item in items]
+                            return progress.items
+                        cancel.check()
                         reading += 1
         finally:
             # Cancel requests in flight, and drop those that were not sent yet.

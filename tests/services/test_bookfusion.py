@@ -198,7 +198,7 @@ def test_a_whole_library(server: BookFusionStandIn, way: str, count: int) -> Non
     ],
     ids=str,
 )
-@pytest.mark.parametrize('total', [True, False, 7, 1000])
+@pytest.mark.parametrize('total', [True, False, 12, 1000])
 def test_pages_that_do_not_behave(
     server: BookFusionStandIn, way: str, options: Mapping[str, Any], total: bool | int
 ) -> None:
@@ -209,6 +209,18 @@ def test_pages_that_do_not_behave(
     assert ids(reader.read(), id_space(way)) == [str(record.id) for record in wanted]
     pages = -(-25 // (min(options.get('cap', 10), 10) - options.get('shift_per_page', 0))) + 1
     assert server.count(reader.page_path) <= pages + 7
+
+
+@pytest.mark.parametrize('way', WAYS)
+def test_a_library_with_far_more_records_than_it_says_is_no_library(server: BookFusionStandIn, way: str) -> None:
+    """A server that never stops sending records must not be followed for ever, and a part is not the whole."""
+    server.records = generate_records(95)
+    server.set_options(total_count=5, private_total_count=5)
+    reader = Reader(server, way)
+    error = reader.error()
+    assert isinstance(error, BadAnswer)
+    assert 'BookFusion answered in a form that this plugin does not know (its list does not end' in str(error)
+    assert server.count(reader.page_path) <= 3 + 4
 
 
 @pytest.mark.parametrize('way', WAYS)

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
-from calibre_plugins.bookfusionbacksync.base.errors import Cancelled
+from calibre_plugins.bookfusionbacksync.base.errors import BadAnswer, Cancelled
+from calibre_plugins.bookfusionbacksync.transport import paging
 from calibre_plugins.bookfusionbacksync.transport.paging import MOST_IN_FLIGHT, Page, each, walk
 from harness.network import cancelling_once
 from harness.threads import LONGEST_WAIT, wait_until
@@ -92,13 +93,19 @@ def pages_of(count: int, size: int = 3) -> list[list[int]]:
     return [list(range(start, min(start + size, count))) for start in range(0, count, size)]
 
 
-def one_by_one(layout: Sequence[Sequence[int]]) -> tuple[list[int], int]:
-    """What a patient reader makes of the pages, one after another, and how many of them that takes."""
+def one_by_one(layout: Sequence[Sequence[int]], total: int | None = None) -> tuple[list[int] | None, int]:
+    """What a patient reader makes of the pages, one after another, and how many of them that takes.
+
+    None for a list that has more than twice its total and a page.
+    """
     found: list[int] = []
-    barren = 0
+    barren = longest = 0
     for number, page in enumerate([*layout, []], 1):
         unseen = [item for item in dict.fromkeys(page) if item not in found]
         found += unseen
+        longest = max(longest, len(page))
+        if total is not None and len(found) > 2 * total + longest:
+            return None, number
         barren = 0 if unseen else barren + 1
         if not page or barren == 2:
             return found, number
@@ -113,12 +120,81 @@ def test_every_item_once_and_in_order(count: int) -> None:
     assert max(pages.asked_for) <= -(-count // 3) + MOST_IN_FLIGHT
 
 
-@pytest.mark.parametrize('total', [None, 0, 5, 12, 13, 14, 1000])
+@pytest.mark.parametrize('total', [None, 5, 12, 13, 14, 1000])
 def test_a_total_is_no_more_than_a_hint(total: int | None) -> None:
     pages = Pages(pages_of(13), total=total)
     assert walk(pages, Cancel()) == list(range(13))
     if total == 13:
         assert sorted(pages.asked_for) == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize('total', [0, 1, 4])
+def test_more_than_twice_the_total_and_a_page_is_no_list(total: int) -> None:
+    with pytest.raises(BadAnswer, match='The books answered in a form .* does not end: .* records so far'):
+        walk(Pages(pages_of(13), total=total), Cancel(), service='The books')
+
+
+def test_a_list_that_grows_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every page has new items. A part of such a list must not pass for the whole."""
+    monkeypatch.setattr(paging, 'MOST_RECORDS', 300)
+    pages = Pages([], beyond=lambda number: range(3 * number, 3 * number + 3))
+    with pytest.raises(BadAnswer, match='does not end'):
+        walk(pages, Cancel())
+    assert 100 <= max(pages.asked_for) <= 101 + MOST_IN_FLIGHT
+    whole = Pages(pages_of(300))
+    assert walk(whole, Cancel()) == list(range(300))
+
+
+def test_a_list_that_hardly_grows_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each page repeats a million old items, so to speak, and has a single new one."""
+    monkeypatch.setattr(paging, 'MOST_RECORDS', 300)
+    pages = Pages([], beyond=lambda number: (*range(20), 100 + number))
+    with pytest.raises(BadAnswer, match='does not end'):
+        walk(pages, Cancel())
+    assert max(pages.asked_for) <= 15 + MOST_IN_FLIGHT
+
+
+class Compared:
+    """An item that counts how often it is compared."""
+
+    comparisons = 0
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __eq__(self, other: object) -> bool:
+        Compared.comparisons += 1
+        return isinstance(other, Compared) and other.number == self.number
+
+    def __hash__(self) -> int:
+        return hash(self.number)
+
+
+def test_many_items_with_one_key_do_not_cost_the_square_of_their_number() -> None:
+    Compared.comparisons = 0
+    items = [Compared(number) for number in range(20_000)]
+    layout = [[*items, *items[:50]], [], []]
+    found = walk(lambda number, cancel: Page(tuple(('one key', item) for item in layout[number - 1]), False), Cancel())
+    assert found == items
+    assert Compared.comparisons < 3 * len(items)
+
+
+def test_cancelled_in_the_middle_of_a_page() -> None:
+    cancel = Cancel()
+
+    class Stopping(Compared):
+        def __eq__(self, other: object) -> bool:
+            if self.number == 3 or (isinstance(other, Compared) and other.number == 3):
+                cancel.set()
+            return super().__eq__(other)
+
+        __hash__ = Compared.__hash__
+
+    Compared.comparisons = 0
+    page = Page(tuple(('one key', Stopping(number)) for number in range(5000)), False)
+    with pytest.raises(Cancelled):
+        walk(lambda number, scope: page, cancel)
+    assert Compared.comparisons < 20
 
 
 def test_items_keep_their_keys() -> None:
@@ -189,9 +265,14 @@ def test_records_that_shift_while_pages_are_read() -> None:
 def test_any_layout_gives_what_reading_one_by_one_gives(
     layout: list[list[int]], asked: int, total: int | None, in_flight: int
 ) -> None:
-    expected, needed = one_by_one(layout)
+    expected, needed = one_by_one(layout, total)
     pages = Pages(layout, asked, total)
     counts: list[int] = []
+    if expected is None:
+        with pytest.raises(BadAnswer, match='does not end'):
+            walk(pages, Cancel(), lambda: in_flight)
+        assert max(pages.asked_for) <= needed + MOST_IN_FLIGHT - 1
+        return
     found = walk(pages, Cancel(), lambda: in_flight, lambda done, total: counts.append(done))
     assert found == expected
     assert set(range(1, needed + 1)) <= set(pages.asked_for)
