@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 from urllib.parse import urlencode
 
@@ -34,7 +34,7 @@ from ..base.text import text
 from ..rules.records import PRIVATE_ID_SPACES, USER_ID_SPACES, FetchedLibrary, ReadingRecord
 from ..transport.client import HttpClient
 from ..transport.paging import MOST_IN_FLIGHT, Page, each, walk
-from ..transport.request import Request, Response
+from ..transport.request import Request, Response, body_limit
 from .bookfusion_answers import (
     NOT_A_RECORD,
     SERVICE,
@@ -105,6 +105,16 @@ def _refuse_sign_in(response: Response) -> None:
         raise PasswordRefused()
     if not response.ok:
         raise refusal(response)
+
+
+def cancellable(parse: Callable[[object], Result], cancel: Cancel) -> Callable[[object], Result]:
+    """`parse` for one record of a page that may be long: it raises Cancelled as soon as the flag is set."""
+
+    def parse_next(raw: object) -> Result:
+        cancel.check()
+        return parse(raw)
+
+    return parse_next
 
 
 class _SignedIn:
@@ -189,11 +199,13 @@ class PrivateApi:
         query = urlencode(
             {'device': self._account.device, 'token': token.reveal(), 'page': number, 'per_page': per_page}
         )
-        return self._client.send(Request('GET', f'{self._base}/v3/library/books.json?{query}', ACCEPT_JSON), cancel)
+        url = f'{self._base}/v3/library/books.json?{query}'
+        return self._client.send(Request('GET', url, ACCEPT_JSON, max_body=body_limit(per_page)), cancel)
 
     def page(self, number: int, per_page: int, cancel: Cancel) -> Page[tuple[ReadingRecord, bool]]:
         """One page of records, as `record_page` reads it. Raises the same as `page_response`."""
-        return record_page(self.page_response(number, per_page, cancel), parse_private_record, per_page)
+        response = self.page_response(number, per_page, cancel)
+        return record_page(response, cancellable(parse_private_record, cancel), per_page)
 
     def complete(
         self, records: list[tuple[ReadingRecord, bool]], cancel: Cancel, reporter: Reporter, need_percentage: bool
@@ -242,13 +254,14 @@ class UserApi:
             return {'Accept': USER_API_ACCEPT, 'Authorization': f'Bearer {self._account.token.reveal()}'}
         return {'Accept': USER_API_ACCEPT, 'X-Token': token.reveal(), 'X-Device': self._account.device}
 
-    def _send(self, method: str, path: str, payload: object, cancel: Cancel) -> Response:
+    def _send(self, method: str, path: str, payload: object, cancel: Cancel, records: int = 1) -> Response:
+        """Send a request for so many records. After a 401 it signs in again, once, if there is a password."""
         token = self._signed_in.token
-        url = self._base + path
-        response = self._client.send(Request(method, url, self._headers(token), payload), cancel)
+        request = Request(method, self._base + path, self._headers(token), payload, max_body=body_limit(records))
+        response = self._client.send(request, cancel)
         if response.status == 401 and not self._account.token:
             renewed = self._signed_in.renew(token, cancel)
-            response = self._client.send(Request(method, url, self._headers(renewed), payload), cancel)
+            response = self._client.send(replace(request, headers=self._headers(renewed)), cancel)
         return response
 
     def page_response(self, number: int, per_page: int, cancel: Cancel) -> Response:
@@ -256,13 +269,9 @@ class UserApi:
 
         Raises SignInRefused, ApiGone, ServerTrouble, Cancelled.
         """
-        payload = {
-            'page': number,
-            'per_page': min(per_page, USER_API_MOST_PER_PAGE),
-            'sort': 'added_at-asc',
-            'list': 'all',
-        }
-        response = self._send('POST', '/api/user/books/search', payload, cancel)
+        asked = min(per_page, USER_API_MOST_PER_PAGE)
+        payload = {'page': number, 'per_page': asked, 'sort': 'added_at-asc', 'list': 'all'}
+        response = self._send('POST', '/api/user/books/search', payload, cancel, asked)
         if not response.ok:
             raise refusal(response, first=number == 1)
         return response
@@ -270,7 +279,8 @@ class UserApi:
     def page(self, number: int, per_page: int, cancel: Cancel) -> Page[tuple[ReadingRecord, bool]]:
         """One page of records, as `record_page` reads it. Raises the same as `page_response`."""
         asked = min(per_page, USER_API_MOST_PER_PAGE)
-        return record_page(self.page_response(number, per_page, cancel), parse_user_record, asked)
+        response = self.page_response(number, per_page, cancel)
+        return record_page(response, cancellable(parse_user_record, cancel), asked)
 
     def position(self, book_id: str, cancel: Cancel) -> Mapping[str, object]:
         """The reading position of one book, {} if it has none. Raises SignInRefused, ServerTrouble, Cancelled.

@@ -29,7 +29,7 @@ from ..rules.booklore_matching import BookLoreBook
 from ..rules.hardcover_records import SourceMatch
 from ..rules.isbn import asin, isbns_in, make_codes
 from ..transport.client import HttpClient
-from ..transport.request import Limits, Request, Response
+from ..transport.request import LARGEST_BODY, Limits, Request, Response, body_limit
 from .hardcover_answers import parse_slug
 
 SERVICE = 'BookLore'
@@ -75,11 +75,15 @@ def parse_book(raw: object) -> BookLoreBook | None:
     )
 
 
-def parse_books(raw: object) -> list[BookLoreBook]:
-    """The books of a list. Raises BadAnswer where it is none."""
+def parse_books(raw: object, cancel: Cancel) -> list[BookLoreBook]:
+    """The books of a list. Raises BadAnswer where it is none, Cancelled."""
     if not isinstance(raw, list):
         raise _odd_answer(text('a list was expected'))
-    return [book for book in map(parse_book, raw) if book is not None]
+    books = []
+    for row in raw:
+        cancel.check()
+        books.append(parse_book(row))
+    return [book for book in books if book is not None]
 
 
 def _odd_answer(reason: Text) -> BadAnswer:
@@ -155,28 +159,29 @@ class Server:
                 raise
             raise ServerTrouble(errors.BOOKLORE_MOVED, address=error.origin) from None
 
-    def _get(self, path: str, cancel: Cancel, hand_back: frozenset[int] = frozenset()) -> Response:
+    def _get(self, path: str, cancel: Cancel, max_body: int, hand_back: frozenset[int] = frozenset()) -> Response:
         headers = {'Authorization': f'Bearer {self._token.reveal()}'}
-        return self._http.send(Request('GET', self.address + path, headers, hand_back=hand_back), cancel)
+        request = Request('GET', self.address + path, headers, hand_back=hand_back, max_body=max_body)
+        return self._http.send(request, cancel)
 
     def books(self, cancel: Cancel) -> list[BookLoreBook]:
         """The whole library. On some servers the list leaves out what the books are on Hardcover."""
-        response = self._get(f'{BOOKS}?withDescription=true', cancel)
+        response = self._get(f'{BOOKS}?withDescription=true', cancel, LARGEST_BODY)
         _check(response)
-        return parse_books(response.data)
+        return parse_books(response.data, cancel)
 
     def batch(self, ids: Sequence[int], cancel: Cancel) -> list[BookLoreBook] | None:
         """These books in full, BATCH_SIZE at most; None from a server that does not know the call."""
         query = urlencode([('ids', book_id) for book_id in ids])
-        response = self._get(f'{BOOKS}/batch?{query}', cancel, NO_BATCH)
+        response = self._get(f'{BOOKS}/batch?{query}', cancel, body_limit(len(ids)), NO_BATCH)
         if response.status in NO_BATCH:
             return None
         _check(response)
-        return parse_books(response.data)
+        return parse_books(response.data, cancel)
 
     def book(self, book_id: int, cancel: Cancel) -> BookLoreBook | None:
         """One book in full; None where it is gone by now."""
-        response = self._get(f'{BOOKS}/{book_id}', cancel)
+        response = self._get(f'{BOOKS}/{book_id}', cancel, body_limit(1))
         if response.status in NOT_THERE:
             return None
         _check(response)

@@ -6,7 +6,6 @@ Every error that it can answer gets a sentence that says what to do. Knows nothi
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import threading
@@ -41,8 +40,9 @@ from ..rules.hardcover_records import (
     WriteResult,
 )
 from ..rules.isbn import Codes
+from ..transport.body import parse_json
 from ..transport.client import HttpClient
-from ..transport.request import Limits, Request, Response
+from ..transport.request import BYTES_A_VALUE, Limits, Request, Response, body_limit
 from . import hardcover_operations as operations
 from .hardcover_answers import (
     error_messages,
@@ -102,6 +102,14 @@ def bad_answer(reason: Text) -> BadAnswer:
     return BadAnswer(errors.UNEXPECTED_ANSWER, service=SERVICE, reason=reason)
 
 
+def rows_asked(operation: Operation, variables: Mapping[str, object]) -> int:
+    """The most rows that the answer to an operation should have."""
+    for name in ('limit', 'per_page'):
+        if isinstance(most := variables.get(name), int):
+            return most
+    return max([operation.units, *(len(value) for value in variables.values() if isinstance(value, list))])
+
+
 def in_batches(items: Sequence[Item], size: int = BATCH) -> Iterable[Sequence[Item]]:
     """The items, as many at a time as one request takes."""
     return (items[start : start + size] for start in range(0, len(items), size))
@@ -138,6 +146,7 @@ class Hardcover:
             {'query': operation.document, 'variables': dict(variables)},
             repeatable=operation.kind is not Kind.MUTATION or operation.name in ('Rate', 'DateRead'),
             hand_back=HANDED_BACK,
+            max_body=body_limit(rows_asked(operation, variables)),
         )
         for attempt in range(TRIES):
             self.pace.take(operation.units, cancel)
@@ -184,19 +193,26 @@ class Hardcover:
         all_answered: Callable[[Iterable[Row]], bool],
         cancel: Cancel,
     ) -> list[Row]:
-        """All rows, each once. A short page may have been capped, so it is the last one only when all is answered."""
+        """All rows, each once. A short page may have been capped, so it is the last one only when all is answered.
+
+        Raises BadAnswer where MOST_PAGES pages are not all.
+        """
         found: dict[Hashable, Row] = {}
         offset = longest = 0
         for number in range(MOST_PAGES):
             rows = self._rows(operation, {**variables, 'limit': limit, 'offset': offset}, cancel)
             known = len(found)
-            found.update(parsed for parsed in map(parse, rows) if parsed is not None)
+            for row in rows:
+                cancel.check()
+                if (parsed := parse(row)) is not None:
+                    found[parsed[0]] = parsed[1]
             offset += len(rows)
             cut = len(rows) >= limit or (number > 0 and len(rows) >= longest)
             longest = max(longest, len(rows))
             if not rows or len(found) == known or (not cut and all_answered(found.values())):
-                break
-        return list(found.values())
+                return list(found.values())
+        # What is missing in a part of the shelf would be added to it.
+        raise bad_answer(text('its list does not end: {count} records so far', count=len(found)))
 
     def _halved(self, items: Sequence[Item], ask: Callable[[Sequence[Item]], list[Row]]) -> list[Row]:
         """What `ask` answers; after a time-out it is asked once more, in two smaller parts where that is possible."""
@@ -274,7 +290,7 @@ class Hardcover:
         results = answer.get('results')
         if isinstance(results, str):
             try:
-                results = json.loads(results)
+                results = parse_json(results, body_limit(most) // BYTES_A_VALUE)
             except (ValueError, RecursionError):
                 results = None
         hits = mapping(results).get('hits')

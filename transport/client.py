@@ -6,7 +6,6 @@ Queries of URLs, headers and bodies never appear in logs or errors: they may con
 
 from __future__ import annotations
 
-import json
 import random
 import ssl
 import string
@@ -22,6 +21,7 @@ from ..base.cancel import Cancel
 from ..base.durations import duration
 from ..base.errors import BadAnswer, RedirectedAway, ServerTrouble
 from ..base.text import Text, text
+from .body import TooManyValues, parse_json
 from .connection import POLL_INTERVAL, Connection
 from .failures import RAISED, Attempt, ProxyRefused, TryFailed, error_for
 from .request import LONGEST_RETRY_AFTER, Limits, RawResponse, Request, Response, parse_retry_after
@@ -171,13 +171,19 @@ class HttpClient:
             raise self._server_says_later(raw)
         if request.raw:
             return Response(raw.status, raw.headers, raw.body)
+        too_much = False
         try:
-            return Response(raw.status, raw.headers, json.loads(raw.body))
+            return Response(raw.status, raw.headers, parse_json(raw.body, request.max_values))
+        except TooManyValues:
+            too_much = True
         except (ValueError, RecursionError):
-            response = Response(raw.status, raw.headers, None)
-        if response.ok:
-            raise TryFailed(BadAnswer(errors.NOT_JSON, service=self.service), sent=True)
-        return response
+            pass
+        response = Response(raw.status, raw.headers, None)
+        if not response.ok:
+            return response
+        if too_much:
+            raise BadAnswer(errors.UNEXPECTED_ANSWER, service=self.service, reason=text('far too many values'))
+        raise TryFailed(BadAnswer(errors.NOT_JSON, service=self.service), sent=True)
 
     def _server_says_later(self, response: RawResponse) -> TryFailed:
         status = response.status
@@ -208,7 +214,7 @@ class HttpClient:
         except RAISED as error:
             connection.close()
             cancel.check()
-            attempt = Attempt(self.service, connection.host, connection.stage, self._limits.max_body)
+            attempt = Attempt(self.service, connection.host, connection.stage, connection.max_body)
             raise error_for(error, attempt) from None
         except BaseException:
             connection.close()

@@ -22,8 +22,7 @@ import ssl
 import threading
 import time
 import urllib.request
-import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -32,10 +31,10 @@ from ..base.address import checked_address, is_loopback, origin_of, shown_addres
 from ..base.cancel import Cancel
 from ..base.errors import SettingsTrouble
 from ..base.text import text
-from .failures import BodyTooLarge, ProxyRefused, Stage
+from .body import read_body
+from .failures import ProxyRefused, Stage
 from .request import Limits, RawResponse, Request
 
-CHUNK = 64 * 1024
 # Seconds between two checks of the cancel flag in a wait that the flag cannot interrupt.
 POLL_INTERVAL = 0.1
 
@@ -43,8 +42,8 @@ POLL_INTERVAL = 0.1
 class Connection:
     """A connection to one origin, directly or through a proxy, that a Cancel can shut down at any moment.
 
-    `stage` is how far the current request has got, `sent` is True once it was sent completely, and `last_used` is
-    the time of the last use on the monotonic clock.
+    `stage` is how far the current request has got, `sent` is True once it was sent completely, `max_body` is the
+    limit of its response in bytes, and `last_used` is the time of the last use on the monotonic clock.
     """
 
     def __init__(self, address: SplitResult, limits: Limits, tls: Callable[[], ssl.SSLContext]) -> None:
@@ -53,6 +52,7 @@ class Connection:
         self.last_used = time.monotonic()
         self.stage = Stage.CONNECTING
         self.sent = False
+        self.max_body = limits.max_body
         self._limits = limits
         self._tls = tls
         self._cancel = Cancel()
@@ -99,6 +99,7 @@ class Connection:
         """
         self._cancel = cancel
         self.sent = False
+        self.max_body = min(self._limits.max_body, request.max_body)
         self._deadline = time.monotonic() + self._limits.total_timeout
         with cancel.interrupting(self.shut_down):
             if not self.is_open:
@@ -111,7 +112,8 @@ class Connection:
             response = self._http.getresponse()
             self.stage = Stage.READING
             headers = {name.lower(): value for name, value in response.getheaders()}
-            body = self._read(response, headers)
+            gzipped = headers.get('content-encoding', '').strip().lower() == 'gzip'
+            body = read_body(response, gzipped, self.max_body)
         response.close()
         if response.will_close:
             self.close()
@@ -128,35 +130,6 @@ class Connection:
             body = json.dumps(request.payload).encode()
             headers.setdefault('Content-Type', 'application/json')
         self._http.request(request.method, target, body=body, headers=headers)
-
-    def _read(self, response: http.client.HTTPResponse, headers: Mapping[str, str]) -> bytes:
-        """The body, inflated. Raises BodyTooLarge, and IncompleteRead for a body that is cut short.
-
-        http.client's own read() does not report every short body, so the bytes are counted here.
-        """
-        expected = None if response.chunked else response.length
-        if expected is not None and expected > self._limits.max_body:
-            raise BodyTooLarge
-        inflate = (
-            zlib.decompressobj(16 + zlib.MAX_WBITS)
-            if headers.get('content-encoding', '').strip().lower() == 'gzip'
-            else None
-        )
-        body = bytearray()
-        received = 0
-        while expected is None or received < expected:
-            chunk = response.read1(CHUNK if expected is None else min(CHUNK, expected - received))
-            if not chunk:
-                break
-            received += len(chunk)
-            body += inflate.decompress(chunk, self._limits.max_body + 1 - len(body)) if inflate else chunk
-            if len(body) > self._limits.max_body:
-                raise BodyTooLarge
-        if expected is not None and received < expected:
-            raise http.client.IncompleteRead(b'', expected - received)
-        if inflate is not None and received and not inflate.eof:
-            raise http.client.IncompleteRead(b'')
-        return bytes(body)
 
     def shut_down(self) -> None:
         """Shut down the socket, also while another thread reads from it."""

@@ -263,6 +263,22 @@ def test_a_server_in_trouble_is_asked_once(
     assert server.count(path) == 1
 
 
+@pytest.mark.parametrize('path', [LOGIN, BOOKS, BATCH])
+def test_more_than_any_library_holds_is_refused_unparsed(
+    server: BookLoreStandIn, source: BookLoreSource, notes: Notes, path: str
+) -> None:
+    ours, server.books = pairs(5, half)
+    server.grimmory = path == BATCH
+    server.fail(faults.ManyLists(60), path, times=None)
+    if path == BATCH:
+        assert source(ours, Cancel()) == {}
+        assert sum('could not be asked for everything' in line for line in notes.lines) == 1
+    else:
+        with pytest.raises(BadAnswer):
+            source(ours, Cancel())
+    assert server.count(path) == 1
+
+
 @pytest.mark.parametrize(
     'fault', [faults.Hang(), faults.Reset(), faults.Html(), faults.Status(503), faults.Status(403)]
 )

@@ -23,6 +23,7 @@ from calibre_plugins.bookfusionbacksync.base.errors import (
 from calibre_plugins.bookfusionbacksync.base.redaction import Secret
 from calibre_plugins.bookfusionbacksync.base.settings import Settings
 from calibre_plugins.bookfusionbacksync.rules.records import FetchedLibrary
+from calibre_plugins.bookfusionbacksync.services import bookfusion
 from calibre_plugins.bookfusionbacksync.services.bookfusion import (
     SWITCHED_NOTE,
     Account,
@@ -221,6 +222,57 @@ def test_a_library_with_far_more_records_than_it_says_is_no_library(server: Book
     assert isinstance(error, BadAnswer)
     assert 'BookFusion answered in a form that this plugin does not know (its list does not end' in str(error)
     assert server.count(reader.page_path) <= 3 + 4
+
+
+@pytest.mark.parametrize('page_size', [10, 5000])
+@pytest.mark.parametrize(
+    ('way', 'where'),
+    [
+        ('private', 'sign-in'),
+        ('private', 'page'),
+        ('user', 'sign-in'),
+        ('user', 'page'),
+        ('user', 'position'),
+        ('browser', 'page'),
+        ('browser', 'position'),
+    ],
+)
+def test_more_than_anybody_could_have_asked_for_is_refused_unparsed(
+    server: BookFusionStandIn, way: str, where: str, page_size: int
+) -> None:
+    server.records = [LibraryRecord(1, lists=['completed'])]
+    server.inline_positions = False
+    reader = Reader(server, way, page_size, limits=replace(QUICK, read_timeout=10, total_timeout=20))
+    path = {'sign-in': reader.sign_in_path, 'page': reader.page_path, 'position': POSITIONS + '1'}[where]
+    server.fail(faults.ManyLists(60), path, times=None)
+    assert isinstance(reader.error(), BadAnswer)
+    assert server.count(path) == 1
+
+
+@pytest.mark.parametrize('way', WAYS)
+def test_stopped_in_the_middle_of_a_long_page(
+    server: BookFusionStandIn, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that ignores the size of a page may send a great many records in it."""
+    parsed = []
+    cancel = RecordingCancel()
+
+    def stopping(parse: Any) -> Any:
+        def parse_one(raw: object) -> Any:
+            parsed.append(raw)
+            if len(parsed) == 3:
+                cancel.set()
+            return parse(raw)
+
+        return parse_one
+
+    for name in ('parse_private_record', 'parse_user_record'):
+        monkeypatch.setattr(bookfusion, name, stopping(getattr(bookfusion, name)))
+    reader = Reader(server, way)
+    server.fail(faults.WrongShape([{'id': number} for number in range(500)]), reader.page_path, times=None)
+    with pytest.raises(Cancelled):
+        reader.read(cancel)
+    assert len(parsed) == 3
 
 
 @pytest.mark.parametrize('way', WAYS)

@@ -40,6 +40,8 @@ from standins.faults import (
     Empty,
     Hang,
     Html,
+    ManyLists,
+    RawBody,
     Redirect,
     Status,
     Truncated,
@@ -471,6 +473,30 @@ def test_a_server_that_always_sends_the_first_page_ends_the_walk(service: Servic
     with service.client() as hardcover:
         assert len(hardcover.shelf(ACCOUNT, [11, 12], service.cancel)) == 1
         assert hardcover.units == 2
+
+
+def test_a_shelf_that_does_not_end_is_no_shelf(service: Service) -> None:
+    """A part of it would pass for the whole, and what is missing in it would be added to it."""
+    service.server.catalogue = generate_catalogue(100)
+    service.server.set_options(cap=1)
+    wanted = range(100_001, 100_101)
+    error = failure(service, lambda hardcover, cancel: hardcover.shelf(ACCOUNT, wanted, cancel))
+    assert isinstance(error, BadAnswer)
+    assert 'its list does not end: 50 records so far' in str(error)
+
+
+@every_ask
+def test_more_than_anybody_could_have_asked_for_is_refused_unparsed(service: Service, ask: Ask, scope: str) -> None:
+    service.server.fail(ManyLists(38, b'{"data": {"me": [', b']}}'))
+    assert isinstance(failure(service, ask), BadAnswer)
+    assert service.server.count() == 1
+
+
+def test_results_within_results_are_refused_unparsed(service: Service) -> None:
+    """Their brackets may be written in a way that only a parser sees."""
+    results = r'"{\"hits\": \u005b' + r'\u005b\u005d\u002c' * 200_000 + r'\u005b\u005d\u005d}"'
+    service.server.fail(RawBody(b'{"data": {"search": {"results": %s, "error": null}}}' % results.encode()))
+    assert isinstance(failure(service, search), BackSyncError)
 
 
 def test_only_the_own_shelf_is_read(service: Service) -> None:

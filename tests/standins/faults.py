@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gzip
 import itertools
 import socket
 import struct
@@ -226,6 +227,52 @@ class GzipBomb(Action):
 
     def perform(self, exchange: Exchange) -> None:
         exchange.send(Response(200, {**JSON_HEADERS, 'Content-Encoding': 'gzip'}, gzip_bomb(self.megabytes)))
+
+
+@dataclass(frozen=True)
+class ManyLists(Action):
+    """A gzip body of a thousandth of the size that unpacks to `megabytes` of `[[],[],...]`, millions of JSON values."""
+
+    megabytes: int = 60
+    opening: bytes = b'['
+    closing: bytes = b']'
+
+    def perform(self, exchange: Exchange) -> None:
+        body = many_lists(self.megabytes, self.opening, self.closing)
+        exchange.send(Answer(200, {**JSON_HEADERS, 'Content-Encoding': 'gzip'}, body))
+
+
+@dataclass(frozen=True)
+class GzipAndMore(Action):
+    """A good gzip body and `megabytes` of something else behind it, in chunks without a length."""
+
+    body: bytes = b'[]'
+    megabytes: int = 8
+
+    def perform(self, exchange: Exchange) -> None:
+        pieces = [gzip.compress(self.body), *itertools.repeat(bytes(PIECE), self.megabytes * 1_000_000 // PIECE)]
+        exchange.stream(200, {**JSON_HEADERS, 'Content-Encoding': 'gzip'}, pieces, None)
+
+
+@dataclass(frozen=True)
+class GzipOfNothing(Action):
+    """`megabytes` of a gzip body that has not unpacked to a single byte by then."""
+
+    megabytes: int = 8
+
+    def perform(self, exchange: Exchange) -> None:
+        # An empty stored block, again and again.
+        empty = b'\x00\x00\x00\xff\xff' * (PIECE // 5)
+        pieces = [
+            b'\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff',
+            *itertools.repeat(empty, self.megabytes * 1_000_000 // len(empty)),
+        ]
+        exchange.stream(200, {**JSON_HEADERS, 'Content-Encoding': 'gzip'}, pieces, None)
+
+
+@functools.lru_cache(maxsize=4)
+def many_lists(megabytes: int, opening: bytes, closing: bytes) -> bytes:
+    return gzip.compress(opening + b'[],' * (megabytes * 1_000_000 // 3) + b'[]' + closing, 5)
 
 
 @functools.lru_cache(maxsize=2)

@@ -19,7 +19,7 @@ from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
 from calibre_plugins.bookfusionbacksync.base.errors import BadAnswer, Cancelled
 from calibre_plugins.bookfusionbacksync.transport import connection as connections
 from calibre_plugins.bookfusionbacksync.transport.client import HttpClient
-from calibre_plugins.bookfusionbacksync.transport.request import MEGABYTE, Limits, Request
+from calibre_plugins.bookfusionbacksync.transport.request import LARGEST_BODY, MEGABYTE, Limits, Request
 from harness.network import (
     ENDLESS,
     QUICK,
@@ -102,7 +102,7 @@ def test_compressed_answers(server: Echo, client: HttpClient, compressed: bool) 
 def test_too_much_is_refused(server: Echo, content_length: bool) -> None:
     server.fail(faults.Huge(200, content_length=content_length))
     with make_client(Limits(retry_delays=(0,))) as client:
-        error = failure(client, get(server))
+        error = failure(client, get(server, max_body=LARGEST_BODY))
     assert isinstance(error, BadAnswer)
     assert str(error).startswith('The service sent more than 64 MB in one answer, which was refused. Choose a smaller')
     assert server.count() == 1

@@ -130,7 +130,7 @@ def test_a_total_is_no_more_than_a_hint(total: int | None) -> None:
 
 @pytest.mark.parametrize('total', [0, 1, 4])
 def test_more_than_twice_the_total_and_a_page_is_no_list(total: int) -> None:
-    with pytest.raises(BadAnswer, match='The books answered in a form .* does not end: .* records so far'):
+    with pytest.raises(BadAnswer, match=r'The books answered in a form .* does not end: .* records so far'):
         walk(Pages(pages_of(13), total=total), Cancel(), service='The books')
 
 
