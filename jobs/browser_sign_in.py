@@ -25,7 +25,7 @@ from ..base.text import Text, counted, text
 from ..services.bookfusion import GONE, SIGN_IN_REFUSED, USER_API_ACCEPT, Account, UserApi
 from ..services.bookfusion_answers import SERVICE
 from ..transport.client import HttpClient
-from ..transport.request import LONGEST_RETRY_AFTER, Limits, Request, Response, parse_retry_after
+from ..transport.request import LONGEST_RETRY_AFTER, Limits, Request, Response, retry_after
 
 CLIENT_ID = 'koreader'
 GRANT_TYPE = 'urn:ietf:params:oauth:grant-type:device_code'
@@ -137,9 +137,7 @@ def _parse_poll(response: Response) -> _Poll:
         return _Poll(slower=SLOW_DOWN_STEP)
     if response.status in ASKED_TO_WAIT:
         trouble = errors.SERVER_TROUBLE.with_values(service=SERVICE, status=response.status)
-        return _Poll(
-            trouble=trouble, failed=True, retry_after=parse_retry_after(response.headers.get('retry-after', '')) or 0.0
-        )
+        return _Poll(trouble=trouble, failed=True, retry_after=retry_after(response.headers) or 0.0)
     if not response.ok:
         return _Poll(trouble=errors.REFUSED_REQUEST.with_values(service=SERVICE, status=response.status))
     token = parse_token(data.get('access_token'))

@@ -17,7 +17,7 @@ from ..base.cancel import Cancel
 from ..base.errors import QuotaSpent
 from ..base.redaction import Secret
 from ..base.text import counted
-from ..transport.request import LONGEST_RETRY_AFTER, parse_retry_after
+from ..transport.request import LONGEST_RETRY_AFTER, parse_http_date, retry_after
 
 # Until an answer says otherwise: the smallest quota that Hardcover gives to a key, and to one of the old kind.
 BURST, LEGACY_BURST = 10.0, 5.0
@@ -146,7 +146,7 @@ class Pace:
                     self._learn_rule(rule)
             for name, values in state.items():
                 if 'r' in values:
-                    self._learn_rest(_is_daily(name, policy.get(name, {})), values)
+                    self._learn_rest(_is_daily(name, policy.get(name, {})), values, headers.get('date', ''))
             legacy = headers.get('x-ratelimit-remaining', '').strip()
             if not state and re.fullmatch(r'\d{1,9}', legacy, re.ASCII):
                 self._units = min(self._units, float(legacy))
@@ -159,24 +159,24 @@ class Pace:
         self._units = max(0.0, min(burst, self._units + burst - self._burst))
         self._burst = burst
 
-    def _learn_rest(self, daily: bool, values: Mapping[str, int]) -> None:
+    def _learn_rest(self, daily: bool, values: Mapping[str, int], date: str) -> None:
         if daily:
             self._left_today = values['r']
-            seconds = values.get('t', self._until_midnight())
+            seconds = values.get('t', self._until_midnight(date))
             self._next_day = self.clock.local_time() + timedelta(seconds=min(seconds, LONGEST_WINDOW))
         else:
             self._units = min(self._units, float(values['r']))
 
-    def _until_midnight(self) -> float:
-        """Seconds until the day's quota is renewed, at midnight UTC."""
-        now = self.clock.local_time().astimezone(timezone.utc)
+    def _until_midnight(self, date: str) -> float:
+        """Seconds until the day's quota is renewed, at midnight UTC by the server's `Date` where it sent one."""
+        now = (parse_http_date(date) or self.clock.local_time()).astimezone(timezone.utc)
         tomorrow = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
         return (tomorrow - now).total_seconds()
 
     def turned_away(self, headers: Mapping[str, str], attempt: int) -> None:
         """Takes over a 429: nothing is sent before it allows. Raises QuotaSpent where that is not soon."""
         self.learn(headers)
-        seconds = parse_retry_after(headers.get('retry-after', ''))
+        seconds = retry_after(headers)
         # "At once" (0, or a date that has passed) was tried just now.
         if not seconds:
             seconds = WAITS_WITHOUT_ADVICE[min(attempt, len(WAITS_WITHOUT_ADVICE) - 1)]

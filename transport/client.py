@@ -24,7 +24,7 @@ from ..base.text import Text, text
 from .body import TooManyValues, parse_json
 from .connection import POLL_INTERVAL, Connection
 from .failures import RAISED, Attempt, ProxyRefused, TryFailed, error_for
-from .request import LONGEST_RETRY_AFTER, Limits, RawResponse, Request, Response, parse_retry_after
+from .request import LONGEST_RETRY_AFTER, Limits, RawResponse, Request, Response, retry_after
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # Statuses after which a request is retried. 520 to 524 are those of Cloudflare's gateways (documented).
@@ -191,9 +191,9 @@ class HttpClient:
             # The limit changes before this request frees its place, so that no other request takes it.
             self.strained = True
             self._in_flight.tighten()
-        retry_after = parse_retry_after(response.headers.get('retry-after', ''))
+        pause = retry_after(response.headers)
         if status == 429:
-            wait = duration(retry_after) if retry_after else text('a few minutes')
+            wait = duration(pause) if pause else text('a few minutes')
             error = ServerTrouble(errors.TOO_MANY_REQUESTS, service=self.service, wait=wait)
         elif status == 408:
             error = ServerTrouble(errors.TOO_SLOW, service=self.service)
@@ -201,7 +201,7 @@ class HttpClient:
             error = ServerTrouble(errors.SERVER_TROUBLE, service=self.service, status=status)
         # A server that responds with 429 or 503 has not executed the request (assumed).
         carried_out = status not in (429, 503)
-        return TryFailed(error, sent=carried_out, retry_after=retry_after)
+        return TryFailed(error, sent=carried_out, retry_after=pause)
 
     def _exchange(self, request: Request, url: str, cancel: Cancel) -> RawResponse:
         """Send the request once. Raises what `transport/failures` makes of an error."""

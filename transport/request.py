@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -99,17 +98,28 @@ class RawResponse:
     body: bytes = field(repr=False)
 
 
-def parse_retry_after(value: str) -> float | None:
-    """Seconds to wait, from a number of seconds or an HTTP date; None for anything else."""
-    value = value.strip()
-    if re.fullmatch(r'\d{1,9}(\.\d+)?', value, re.ASCII):
-        return float(value)
+def parse_http_date(value: str) -> datetime | None:
+    """An HTTP date as an aware datetime; None for anything else. The default zone is UTC."""
     try:
         moment = parsedate_to_datetime(value)
     except (TypeError, ValueError, IndexError, OverflowError):
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone.utc)
-    with suppress(OverflowError):
-        return max(0.0, (moment - datetime.now(timezone.utc)).total_seconds())
-    return None
+    if not 1900 < moment.year < 9000:
+        # Near the limits of datetime a conversion to another time zone would raise.
+        return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=timezone.utc)
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """The seconds that `Retry-After` asks to wait, as a number or as an HTTP date; None for anything else.
+
+    A date is measured against the response's own `Date`: the clock of this computer may be wrong.
+    """
+    value = headers.get('retry-after', '').strip()
+    if re.fullmatch(r'\d{1,9}(\.\d+)?', value, re.ASCII):
+        return float(value)
+    moment = parse_http_date(value)
+    if moment is None:
+        return None
+    now = parse_http_date(headers.get('date', '')) or datetime.now(timezone.utc)
+    return max(0.0, (moment - now).total_seconds())

@@ -368,6 +368,15 @@ def test_retry_after_is_honoured(server: BookFusionStandIn, retry_after: str, wa
     assert time.waits == [5, wait]
 
 
+def test_a_date_to_come_back_at_is_measured_against_the_server_clock(server: BookFusionStandIn) -> None:
+    server.set_options(device_answers=['success'])
+    headers = {'Retry-After': 'Wed, 21 Oct 2015 12:00:20 GMT', 'Date': 'Wed, 21 Oct 2015 12:00:00 GMT'}
+    server.fail(faults.Status(429, headers), DEVICE_TOKEN)
+    time = Time()
+    waited(server, time)
+    assert time.waits == [5, 20]
+
+
 def test_a_network_that_goes_away_is_waited_for(server: BookFusionStandIn) -> None:
     """Refused connections, then a network again; the last poll comes at the deadline."""
     time = Time()

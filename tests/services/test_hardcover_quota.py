@@ -72,6 +72,14 @@ def test_who_is_told_to_come_back_at_once_still_waits_a_little(service: Service,
     assert service.clock.waits == [2.0, 3.0, 5.0]
 
 
+def test_a_date_to_come_back_at_is_measured_against_the_server_clock(service: Service) -> None:
+    headers = {'Retry-After': 'Wed, 21 Oct 2015 12:00:17 GMT', 'Date': 'Wed, 21 Oct 2015 12:00:00 GMT'}
+    service.server.fail(Status(429, headers))
+    with service.client() as hardcover:
+        hardcover.who_am_i(service.cancel)
+    assert service.clock.waits == [pytest.approx(17)]
+
+
 def test_the_days_quota_is_not_overdrawn(service: Service) -> None:
     service.server.set_options(daily=3)
     with service.client() as hardcover:
@@ -154,7 +162,7 @@ def test_quota_headers(header: str, limits: dict[str, dict[str, int]]) -> None:
 
 
 headers = st.dictionaries(
-    st.sampled_from(['ratelimit', 'ratelimit-policy', 'x-ratelimit-remaining', 'retry-after']),
+    st.sampled_from(['ratelimit', 'ratelimit-policy', 'x-ratelimit-remaining', 'retry-after', 'date']),
     st.text(max_size=60)
     | st.builds(
         '"{}";r={};t={}, "daily";r={};t={}'.format,
@@ -218,4 +226,9 @@ def test_when_to_go_on_names_the_day_only_when_it_is_another() -> None:
     assert f'{tomorrow} 10:31;' in str(pace.spent())
     # Where no time is given, it is midnight UTC.
     pace.learn({'ratelimit': '"daily";r=0'})
+    assert f'{tomorrow} 00:01;' in str(pace.spent())
+    # By the server's clock it is two hours later than by ours, which says 09:30.
+    pace.learn({'ratelimit': '"daily";r=0', 'date': 'Sun, 15 Jun 2025 11:30:00 GMT'})
+    assert '22:01;' in str(pace.spent())
+    pace.learn({'ratelimit': '"daily";r=0', 'date': 'Fri, 31 Dec 9999 23:59:59 -1200'})
     assert f'{tomorrow} 00:01;' in str(pace.spent())

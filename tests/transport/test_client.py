@@ -170,6 +170,17 @@ def test_a_longer_retry_after_ends_it(
     assert (cancel.waits, server.count()) == ([], 1)
 
 
+@pytest.mark.parametrize('clock', [-86_400, -30, 30, 86_400])
+def test_a_clock_that_is_wrong_does_not_change_the_wait(server: Echo, clock: float) -> None:
+    """The server's clock is ahead of this computer's by so many seconds, or behind it."""
+    cancel = RecordingCancel()
+    server.fail(faults.Status(503, {'Retry-After': http_date(clock + 20), 'Date': http_date(clock)}))
+    with make_client(Limits()) as client:
+        assert client.send(get(server), cancel).status == 200
+    (wait,) = cancel.waits
+    assert 19 <= wait <= 21
+
+
 def test_the_wait_is_told(server: Echo) -> None:
     sentences: list[str] = []
     server.fail(faults.Status(429, {'Retry-After': '1'}))
