@@ -239,7 +239,7 @@ class ManyLists(Action):
 
     def perform(self, exchange: Exchange) -> None:
         body = many_lists(self.megabytes, self.opening, self.closing)
-        exchange.send(Answer(200, {**JSON_HEADERS, 'Content-Encoding': 'gzip'}, body))
+        exchange.send(Response(200, {**JSON_HEADERS, 'Content-Encoding': 'gzip'}, body))
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
-import time
 from dataclasses import replace
 
 import pytest
@@ -21,7 +19,7 @@ from calibre_plugins.bookfusionbacksync.transport.request import (
     Request,
     body_limit,
 )
-from harness.network import QUICK, SOON, Echo, make_client
+from harness.network import QUICK, Echo, make_client
 from harness.transport import failure, get, told
 from standins import faults
 from standins.common import Action
@@ -47,38 +45,17 @@ def test_a_request_that_says_nothing_expects_little() -> None:
 @pytest.mark.parametrize(
     ('records', 'megabytes'), [(1, 20), (10, 60), (5000, 30)], ids=['a record', 'a page', 'a large page']
 )
-def test_many_values_in_few_bytes_are_refused_unparsed(server: Echo, records: int, megabytes: int) -> None:
+def test_many_values_in_few_bytes_are_refused_unparsed(
+    server: Echo, records: int, megabytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server.fail(faults.ManyLists(megabytes))
-    started = time.monotonic()
+    # Parsing holds Python's lock, so that meanwhile nobody hears a stop.
+    monkeypatch.setattr(json, 'loads', lambda body, **options: pytest.fail('it was parsed'))
     with make_client(PATIENT) as client:
         error = failure(client, get(server, max_body=body_limit(records)))
     assert isinstance(error, BadAnswer)
     assert told(error, errors.UNEXPECTED_ANSWER if records == 5000 else errors.TOO_LARGE)
-    assert time.monotonic() - started < 10
     assert server.count() == 1, 'another try would not mend it'
-
-
-def test_a_stop_is_heard_beside_a_large_body(server: Echo) -> None:
-    """Parsing holds Python's lock: as long as that, nobody hears anything."""
-    longest = [0.0]
-    ended = threading.Event()
-
-    def listen() -> None:
-        while not ended.is_set():
-            before = time.monotonic()
-            time.sleep(0.002)
-            longest[0] = max(longest[0], time.monotonic() - before)
-
-    listener = threading.Thread(target=listen)
-    listener.start()
-    try:
-        server.fail(faults.ManyLists(60))
-        with make_client(PATIENT) as client:
-            failure(client, get(server, max_body=LARGEST_BODY))
-    finally:
-        ended.set()
-        listener.join()
-    assert longest[0] < SOON
 
 
 def test_many_values_in_an_error_are_an_error_without_json(server: Echo, client: HttpClient) -> None:
@@ -141,9 +118,7 @@ def test_integers(sign: str, digits: int) -> None:
 
 def test_an_integer_without_end_does_not_take_the_square_of_its_length() -> None:
     """Python 3.10 would work on this one for a quarter of an hour; later ones refuse the whole answer."""
-    started = time.monotonic()
     assert parse_json(b'[1, ' + b'9' * 3_000_000 + b']', 9) == [1, float('inf')]
-    assert time.monotonic() - started < SOON
 
 
 @pytest.mark.parametrize('body', [b'', b'<html>', b'[1', b'[' * 100_000, b'\xff\xfe\xfd', b'"\xff"', '\ud800', 'nope'])

@@ -18,6 +18,7 @@ from calibre_plugins.bookfusionbacksync.base import errors
 from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
 from calibre_plugins.bookfusionbacksync.base.errors import BadAnswer, Cancelled
 from calibre_plugins.bookfusionbacksync.transport import connection as connections
+from calibre_plugins.bookfusionbacksync.transport.body import read_body
 from calibre_plugins.bookfusionbacksync.transport.client import HttpClient
 from calibre_plugins.bookfusionbacksync.transport.request import LARGEST_BODY, MEGABYTE, Limits, Request
 from harness.network import (
@@ -193,7 +194,7 @@ class Stalled(Action):
 
 
 # What the server does, and where the client waits then.
-HEAD, BODY = http.client.HTTPConnection.getresponse, connections.Connection._read
+HEAD, BODY = http.client.HTTPConnection.getresponse, read_body
 WAITING_FOR_AN_ANSWER: dict[str, tuple[Action, object]] = {
     'no answer': (faults.Hang(), HEAD),
     'slow head': (faults.SlowBody(20, head=True), HEAD),
