@@ -30,7 +30,7 @@ def reason_names() -> dict[str, str]:
         NOT_ON_BOOKFUSION: _('not in the BookFusion library'),
         NOTHING_READ: _('nothing to write from BookFusion'),
         UNREADABLE_DATE: _('unreadable date'),
-        TITLES_CONTRADICT: _('claimed by two records whose titles contradict it'),
+        TITLES_CONTRADICT: _('another title on BookFusion has its number'),
     }
 
 

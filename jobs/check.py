@@ -8,8 +8,8 @@ Writes nothing. No Qt.
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from calibre.constants import numeric_version
 
@@ -21,7 +21,7 @@ from ..base.settings import Settings, ensure_device, load
 from ..base.text import Text, text
 from ..library.calibre_library import Library
 from ..rules.records import IDENTIFIER, FetchedLibrary
-from ..rules.sync_plan import SyncRules
+from ..rules.sync_plan import Snapshot, SyncRules, count_matches
 from ..services.bookfusion import Account, read_from_either
 from ..services.bookfusion_answers import SERVICE
 from ..services.bookfusion_sample import Sample, take_sample
@@ -66,13 +66,15 @@ class _Context:
         self.reporter.status(CHECKING.with_values(service=what))
 
 
+NO_BOOKS = Snapshot({}, {}, {})
+
+
 @dataclass(frozen=True)
 class _CalibreSide:
     """The settings, and what a sync would read from the library. `rules` is None if a sync cannot write."""
 
     settings: Settings
-    identifiers: Mapping[int, str] = field(default_factory=dict)
-    titles: Mapping[int, str] = field(default_factory=dict)
+    books: Snapshot = NO_BOOKS
     rules: SyncRules | None = None
 
 
@@ -115,7 +117,9 @@ def _check_library(
             identifiers = library.identifiers(IDENTIFIER)
             books = LibraryFound(len(library.api.all_book_ids()), len(identifiers))
             columns, rules = _check_columns(library, settings)
-            calibre = _CalibreSide(settings, identifiers, library.titles(list(identifiers)), rules)
+            ids = list(identifiers)
+            snapshot = Snapshot(library.titles(ids), identifiers, {}, library.series(ids))
+            calibre = _CalibreSide(settings, snapshot, rules)
             return calibre, (notes, books, columns, *_check_restriction(library, settings))
     except LibraryTrouble as error:
         settings, notes = _settings(None, given)
@@ -210,11 +214,12 @@ def _unfilled_columns(sample: Sample, rules: SyncRules | None) -> Sequence[str]:
 
 def _compare(sample: Sample, calibre: _CalibreSide) -> IdSpacesFound:
     """Match Calibre's identifiers with every id space of the sample."""
-    records, id_spaces = sample.records, sample.api.id_spaces
+    records, id_spaces, books = sample.records, sample.api.id_spaces, calibre.books
     return IdSpacesFound(
-        identifiers=len(calibre.identifiers),
-        spaces=compare_ids(records, id_spaces, calibre.identifiers, calibre.titles),
-        several=matched_by_several(records, id_spaces, calibre.identifiers),
+        identifiers=len(books.identifiers),
+        spaces=compare_ids(records, id_spaces, books),
+        several=matched_by_several(records, id_spaces, books.identifiers),
+        matched=count_matches(records, id_spaces, books),
     )
 
 

@@ -307,12 +307,14 @@ class BookFusionFound(Finding):
 class IdSpacesFound(Finding):
     """How many of Calibre's identifiers match records of the sample, for each id space.
 
-    `identifiers` is the number of all, `several` the number of those that match more than one record.
+    `identifiers` is the number of all, `several` the number of those that are ids of more than one record, `matched`
+    the number of those for which a sync finds a record: a library number that belongs to another title is no match.
     """
 
     identifiers: int
     spaces: Sequence[IdSpace]
     several: int
+    matched: int
 
     def lines(self) -> Sequence[Text]:
         lines = [
@@ -457,7 +459,7 @@ class CheckReport:
             return NOTHING_THERE
         if not ids.identifiers:
             return NO_IDENTIFIERS
-        if any(space.matched for space in ids.spaces):
+        if ids.matched:
             return WILL_WORK
         return NO_MATCH if sample.whole else NO_MATCH_YET
 

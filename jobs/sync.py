@@ -341,6 +341,7 @@ def take_snapshot(library: Library, rules: SyncRules, only: Collection[int] | No
         titles=library.titles(ids),
         identifiers=identifiers,
         values={column.name: library.values(column.name, ids) for column in rules.columns},
+        series=library.series(ids),
     )
 
 

@@ -201,9 +201,14 @@ class Library:
             titles = self.api.all_field_for('title', wanted)
             authors = self.api.all_field_for('authors', wanted)
             identifiers = self.api.all_field_for('identifiers', wanted)
+            series = self.api.all_field_for('series', wanted)
             return {
                 book_id: CalibreBook(
-                    book_id, titles[book_id] or '', tuple(authors[book_id] or ()), dict(identifiers[book_id] or {})
+                    book_id,
+                    titles[book_id] or '',
+                    tuple(authors[book_id] or ()),
+                    dict(identifiers[book_id] or {}),
+                    series.get(book_id) or '',
                 )
                 for book_id in wanted
                 if book_id in titles and book_id in authors and book_id in identifiers
@@ -233,6 +238,11 @@ class Library:
         """The titles by book id, '' for ids that do not exist. Raises LibraryTrouble."""
         with _reading():
             return {book_id: title or '' for book_id, title in self.api.all_field_for('title', ids).items()}
+
+    def series(self, ids: Collection[int]) -> dict[int, str]:
+        """The series of those of the books that are in one."""
+        with _reading():
+            return {book_id: series for book_id, series in self.api.all_field_for('series', ids).items() if series}
 
     def values(self, column: str, ids: Collection[int]) -> dict[int, Value]:
         """A column's values by book id; None for empty cells and missing books, dates aware and without microseconds.

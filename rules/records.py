@@ -19,7 +19,9 @@ IDENTIFIER = 'bookfusion'
 
 # The id spaces of BookFusion's two APIs, in the order in which an identifier is looked up in them.
 PRIVATE_ID_SPACES = ('book_id', 'id')
-USER_ID_SPACES = ('id', 'source.book_id', 'number')
+USER_ID_SPACES = ('read_url', 'source.book_id', 'number', 'id')
+# The number of a record in one library, or what may be one: these ranges overlap with that of the global ids.
+WEAK_ID_SPACES = frozenset({'id', 'number'})
 
 LAST_READ_AT = 'last_read_at'
 POSITION_UPDATED_AT = 'reading_position.updated_at'
@@ -103,6 +105,7 @@ class CalibreBook:
     title: str
     authors: tuple[str, ...] = ()
     identifiers: Mapping[str, str] = field(default_factory=dict)
+    series: str = ''
 
 
 def parse_id(value: object) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import NamedTuple
 
@@ -19,12 +19,14 @@ from .records import (
     COMPLETED_LIST,
     PLANNED_LIST,
     READING_LIST,
+    USER_ID_SPACES,
+    WEAK_ID_SPACES,
     FetchedLibrary,
     ReadingRecord,
     Unreadable,
     parse_id,
 )
-from .titles import nothing_in_common
+from .titles import Likeness, Title, compare, has_title
 
 # What a cell of a column can hold.
 Value = datetime | bool | float | int | str | None
@@ -32,9 +34,11 @@ Value = datetime | bool | float | int | str | None
 NOT_ON_BOOKFUSION = 'not in the BookFusion library'
 NOTHING_READ = 'nothing to write from BookFusion'
 UNREADABLE_DATE = 'unreadable date'
-TITLES_CONTRADICT = 'claimed by two records whose titles contradict it'
+TITLES_CONTRADICT = 'another title on BookFusion has its number'
 
 MOST_NAMED_IN_A_NOTE = 10
+# Of a number that more records than this claim, only the first are compared with the book's title.
+MOST_CLAIMS_COMPARED = 100
 # Books between two ticks: a millisecond or so, so that a cancel is seen and a window can paint.
 TICK = 100
 # What a title in a log line cannot show; half of a surrogate pair has no picture.
@@ -65,11 +69,17 @@ class SyncRules:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Calibre's side: titles and `bookfusion` identifiers by book id, and the columns' values, None where empty."""
+    """Calibre's side by book id: titles, series, `bookfusion` identifiers, the columns' values (None where empty)."""
 
     titles: Mapping[int, str]
     identifiers: Mapping[int, str]
     values: Mapping[str, Mapping[int, Value]]
+    series: Mapping[int, str] = field(default_factory=dict)
+
+    def title(self, book_id: int) -> Title:
+        """The title of a book as titles are compared."""
+        series = self.series.get(book_id, '')
+        return Title(self.titles.get(book_id, ''), (series,) if series else ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +169,70 @@ class RecordIndex:
         return self._settled[identifier]
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which of the records that claim a book it gets: `match`, None where their titles leave none.
+
+    `first` is the claim that would count without titles; `why` says in the log's words why another was taken.
+    """
+
+    first: Match
+    match: Match | None
+    why: str = ''
+
+
+def is_sure(claims: Sequence[Match]) -> bool:
+    """Whether titles have no say: a single claim through a global id, which is the user's own link."""
+    return len(claims) == 1 and claims[0].space not in WEAK_ID_SPACES
+
+
+def choose(claims: Sequence[Match], title: Title, id_spaces: Sequence[str]) -> Choice:
+    """The claim that counts for a book of this title; `claims` is not empty and in the order of RecordIndex.claims.
+
+    A weak number, or one of several claims, counts only where the titles do not contradict; the same title goes first.
+    """
+    first = claims[0]
+    if is_sure(claims):
+        return Choice(first, first)
+    numbers_need_titles = tuple(id_spaces) == USER_ID_SPACES
+    rivals = [
+        match
+        for match in claims[:MOST_CLAIMS_COMPARED]
+        if not (numbers_need_titles and match.space in WEAK_ID_SPACES and _says_nothing(title, match))
+    ]
+    verdicts = [Likeness.DOUBTFUL if _says_nothing(title, match) else _likeness(title, match) for match in rivals]
+    left = [
+        match
+        for match, verdict in zip(rivals, verdicts, strict=True)
+        if verdict is not Likeness.DIFFERENT or is_sure(rivals)
+    ]
+    if not left:
+        return Choice(first, None)
+    same = [match for match, verdict in zip(rivals, verdicts, strict=True) if verdict is Likeness.SAME]
+    chosen = same[0] if same else left[0]
+    if chosen is first:
+        return Choice(first, chosen)
+    return Choice(first, chosen, 'the same title wins' if same else 'the other titles contradict')
+
+
+def _says_nothing(title: Title, match: Match) -> bool:
+    """Whether a book or a record has no title, so that the two cannot be compared."""
+    return not (has_title(title.text) and has_title(match.record.title))
+
+
+def _likeness(title: Title, match: Match) -> Likeness:
+    return compare(title, Title(match.record.title))
+
+
+def count_matches(records: Iterable[ReadingRecord], id_spaces: Sequence[str], books: Snapshot) -> int:
+    """How many of the books a sync finds among these records."""
+    index = RecordIndex(records, id_spaces)
+    claimed = ((book_id, index.claims(parse_id(value))) for book_id, value in books.identifiers.items())
+    return sum(
+        choose(claims, books.title(book_id), id_spaces).match is not None for book_id, claims in claimed if claims
+    )
+
+
 def _age(record: ReadingRecord) -> tuple[bool, float]:
     """Sorts the newest date first, records without a date last."""
     return (True, 0.0) if record.known_date is None else (False, -record.known_date.timestamp())
@@ -181,7 +255,7 @@ def make_plan(
     for number, (book_id, identifier) in enumerate(snapshot.identifiers.items()):
         if number % TICK == 0:
             tick(number, total)
-        plan.add(book_id, parse_id(identifier), index.claims(parse_id(identifier)))
+        plan.add(book_id, parse_id(identifier), index.claims(parse_id(identifier)), fetched.id_spaces)
     tick(total, total)
     return plan.finished()
 
@@ -204,40 +278,42 @@ class _Planner:
         self._odd_identifiers: list[int] = []
         self._lacking: Counter[tuple[str, str]] = Counter()
 
-    def add(self, book_id: int, identifier: str, claims: Sequence[Match]) -> None:
+    def add(self, book_id: int, identifier: str, claims: Sequence[Match], id_spaces: Sequence[str]) -> None:
         if not claims:
             self._skipped[book_id] = NOT_ON_BOOKFUSION
             if not (identifier.isascii() and identifier.isdecimal()):
                 self._odd_identifiers.append(book_id)
             return
-        if len(claims) > 1 and not self._settle(book_id, identifier, claims):
+        choice = choose(claims, self._snapshot.title(book_id), id_spaces)
+        if choice.match is None:
+            self._refuse(book_id, choice.first)
             return
+        if len(claims) > 1:
+            self._note_collision(book_id, identifier, claims, choice)
         self._books_of.setdefault(identifier, []).append(book_id)
-        self._take(book_id, claims[0])
+        self._take(book_id, choice.match)
 
     def _title(self, book_id: int) -> str:
         return plain(self._snapshot.titles.get(book_id, ''))
 
-    def _settle(self, book_id: int, identifier: str, claims: Sequence[Match]) -> bool:
-        """Says which of several records is taken, or that none is because the title contradicts it."""
-        title, chosen = self._title(book_id), claims[0]
-        if nothing_in_common(self._snapshot.titles.get(book_id, ''), chosen.record.title):
-            theirs = ', '.join(repr(plain(match.record.title)) for match in claims[:3])
-            detail = f'two BookFusion records claim it ({theirs}) and the titles contradict it (match={chosen.space})'
-            self._skip(book_id, Skip(book_id, title, TITLES_CONTRADICT, detail), chosen.record)
-            self._skipped[book_id] = TITLES_CONTRADICT
-            return False
-        rivals = {match.space for match in claims[1:]}
-        how = (
-            'the newest date wins'
-            if chosen.space in rivals
-            else f'{chosen.space} goes before {" and ".join(sorted(rivals))}'
+    def _refuse(self, book_id: int, claim: Match) -> None:
+        """Skips a book whose number leads to other titles only."""
+        detail = f'{plain(claim.record.title)!r} has the same number (match={claim.space})'
+        self._skip(book_id, Skip(book_id, self._title(book_id), TITLES_CONTRADICT, detail), claim.record)
+        self._skipped[book_id] = TITLES_CONTRADICT
+
+    def _note_collision(self, book_id: int, identifier: str, claims: Sequence[Match], choice: Choice) -> None:
+        """Says which of several records is taken, and why."""
+        assert choice.match is not None
+        space = choice.match.space
+        rivals = {match.space for match in claims if match is not choice.match}
+        why = choice.why or (
+            'the newest date wins' if space in rivals else f'{space} goes before {" and ".join(sorted(rivals))}'
         )
         self._notes.append(
-            f'Note: {title}: {len(claims)} BookFusion records claim identifier {plain(identifier)}; {how} '
-            f'(match={chosen.space})'
+            f'Note: {self._title(book_id)}: {len(claims)} BookFusion records claim identifier {plain(identifier)}; '
+            f'{why} (match={space})'
         )
-        return True
 
     def _take(self, book_id: int, match: Match) -> None:
         record, title = match.record, self._title(book_id)

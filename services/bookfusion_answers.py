@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 
 from ..base import errors
 from ..base.errors import BadAnswer
-from ..base.parsers import mapping, parse_moment, parse_number, parse_text, parse_texts
+from ..base.parsers import LONGEST_TEXT, mapping, parse_moment, parse_number, parse_text, parse_texts
 from ..base.text import text
 from ..rules.records import (
     COMPLETED_LIST,
@@ -32,6 +32,9 @@ SERVICE = 'BookFusion'
 # time zones within datetime's range.
 EARLIEST, LATEST = datetime(1971, 1, 1, tzinfo=timezone.utc), datetime(9000, 1, 1, tzinfo=timezone.utc)
 LONGEST_SHOWN = 60
+_READ_URL = re.compile(
+    r'\s*(?i:https://reader\.bookfusion\.com)(?::443)?/books/(\d{1,20})(?:-[^/?#\s]*)?/?(?:[?#]\S*)?\s*', re.ASCII
+)
 NOT_A_RECORD = ReadingRecord(odd=('not an object',))
 
 
@@ -67,6 +70,17 @@ def _ids(*pairs: tuple[str, object]) -> tuple[tuple[str, str], ...]:
     return tuple((space, value) for space, value in found if value)
 
 
+def book_id_of(read_url: object) -> str:
+    """The global book id in the address of BookFusion's reader, '' where there is none.
+
+    Seen: `https://reader.bookfusion.com/books/8902995-the-name-of-the-wind?type=epub`.
+    """
+    if not isinstance(read_url, str) or len(read_url) > LONGEST_TEXT:
+        return ''
+    found = _READ_URL.fullmatch(read_url)
+    return parse_id(found[1]) if found else ''
+
+
 def parse_private_record(raw: object) -> ReadingRecord | None:
     """A record of the private API (`v3/library/books.json`); None if it is not an object."""
     if not isinstance(raw, dict):
@@ -92,7 +106,12 @@ def parse_user_record(raw: object) -> ReadingRecord | None:
     read_time = parse_number(raw.get('read_time'))
     source = mapping(raw.get('source'))
     return ReadingRecord(
-        ids=_ids(('id', raw.get('id')), ('source.book_id', source.get('book_id')), ('number', raw.get('number'))),
+        ids=_ids(
+            ('read_url', book_id_of(raw.get('read_url'))),
+            ('source.book_id', source.get('book_id')),
+            ('number', raw.get('number')),
+            ('id', raw.get('id')),
+        ),
         title=parse_text(raw.get('title')),
         last_read_at=parse_read_date(raw.get(LAST_READ_AT)),
         position_updated_at=parse_read_date(position.get('updated_at')),

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 from ..base.parsers import parse_moment
 from ..rules.records import ReadingRecord, Unreadable, parse_id
-from ..rules.titles import nothing_in_common, words
+from ..rules.sync_plan import Snapshot
+from ..rules.titles import Likeness, Title, compare, has_title
 
 # The nested objects and lists whose fields are counted too.
 CONTAINERS = frozenset({'reading_position', 'source', 'authors', 'series', 'bookshelves'})
@@ -142,8 +143,8 @@ def unreadable_dates(records: Iterable[ReadingRecord]) -> int:
 class IdSpace:
     """How many of Calibre's identifiers are ids in this id space, and how many titles agree.
 
-    Of the `matched` ones, `agree` have a title with a word in common and `contradict` have not; the others lack one of
-    the titles.
+    Of the `matched` ones, `agree` have a title that may be the book's and `contradict` have another; the others lack
+    one of the titles.
     """
 
     name: str
@@ -152,33 +153,26 @@ class IdSpace:
     contradict: int
 
 
-def compare_ids(
-    records: Sequence[ReadingRecord],
-    id_spaces: Sequence[str],
-    identifiers: Mapping[int, str],
-    titles: Mapping[int, str],
-) -> tuple[IdSpace, ...]:
-    """Compare Calibre's `bookfusion` identifiers, by book id, with each id space of the records."""
-    return tuple(_compare(space, records, identifiers, titles) for space in id_spaces)
+def compare_ids(records: Sequence[ReadingRecord], id_spaces: Sequence[str], books: Snapshot) -> tuple[IdSpace, ...]:
+    """Compare Calibre's `bookfusion` identifiers with each id space of the records."""
+    return tuple(_compare(space, records, books) for space in id_spaces)
 
 
-def _compare(
-    space: str, records: Sequence[ReadingRecord], identifiers: Mapping[int, str], titles: Mapping[int, str]
-) -> IdSpace:
+def _compare(space: str, records: Sequence[ReadingRecord], books: Snapshot) -> IdSpace:
     by_value: dict[str, list[str]] = {}
     for record in records:
         for name, value in record.ids:
             if name == space:
                 by_value.setdefault(value, []).append(record.title)
     matched = agree = contradict = 0
-    for book_id, identifier in identifiers.items():
+    for book_id, identifier in books.identifiers.items():
         theirs = by_value.get(parse_id(identifier))
         if theirs is None:
             continue
         matched += 1
-        title = titles.get(book_id, '')
-        comparable = [other for other in theirs if words(title) and words(other)]
-        agrees = any(not nothing_in_common(title, other) for other in comparable)
+        title = books.title(book_id)
+        comparable = [other for other in theirs if has_title(title.text) and has_title(other)]
+        agrees = any(compare(title, Title(other)) is not Likeness.DIFFERENT for other in comparable)
         agree += agrees
         contradict += bool(comparable) and not agrees
     return IdSpace(space, matched, agree, contradict)

@@ -287,7 +287,10 @@ class TestUndo:
         folder = make_library(BOOKS)
         settings = account(service, completed_column='#completed')
         quick_cli('sync', '--library', folder, settings=settings)
-        service.records = [LibraryRecord(11, 8902995, last_read_at=utc(5)), LibraryRecord(13, last_read_at=utc(6))]
+        service.records = [
+            LibraryRecord(11, 8902995, last_read_at=utc(5)),
+            LibraryRecord(13, title='Walden', last_read_at=utc(6)),
+        ]
         quick_cli('sync', '--library', folder)
         database = open_library(folder)
         database.new_api.set_field('#dateread', {3: READ})

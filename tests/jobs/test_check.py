@@ -155,12 +155,25 @@ def test_user_interface(server: BookFusionStandIn, make_library: Any) -> None:
     )
     unread = sum(record.percentage is None for record in server.records[:100])
     assert found['reading_position'] == {'inline': 100 - unread, 'null': unread, 'absent': 0, 'single': None}
+    identifiers = {record.book_id for record in server.records[:30]}
+
+    def coincidences(key: str) -> dict[str, int]:
+        """The weak numbers that are an identifier: of another book but for a record whose own it happens to be."""
+        found = [record for record in server.records[:100] if getattr(record, key) in identifiers]
+        own = sum(getattr(record, key) == record.book_id for record in found)
+        assert len(found) > own
+        return {'matched': len(found), 'agree': own, 'contradict': len(found) - own}
+
     assert report.data['id_spaces'] == {
-        'id': {'matched': 30, 'agree': 30, 'contradict': 0},
+        'read_url': {'matched': 30, 'agree': 30, 'contradict': 0},
         'source.book_id': {'matched': 30, 'agree': 30, 'contradict': 0},
-        'number': {'matched': 0, 'agree': 0, 'contradict': 0},
+        'number': coincidences('user_number'),
+        'id': coincidences('identifier'),
     }
     assert 'BookFusion: 250 records, as Total-Count says.' in shown(report)
+    assert (
+        '30 of 30 bookfusion identifiers are the read_url of one of these records; 30 titles agree, 0 contradict.'
+    ) in shown(report)
     assert [request.path for request in server.requests] == [SEARCH, SEARCH]
     assert [request.json()['per_page'] for request in server.requests] == [10, 100]
 
@@ -248,16 +261,69 @@ def test_positions_that_are_nowhere(server: BookFusionStandIn, make_library: Any
 
 
 @pytest.mark.parametrize(
-    ('browser', 'key', 'space'), [(False, 'id', 'id'), (True, 'id', 'number'), (False, 'book_id', 'book_id')]
+    ('browser', 'key', 'lacking', 'spaces'),
+    [
+        (False, 'book_id', (), ['book_id']),
+        (False, 'id', (), ['id']),
+        (True, 'book_id', (), ['read_url', 'source.book_id']),
+        (True, 'book_id', ('read_url',), ['source.book_id']),
+        (True, 'book_id', ('source',), ['read_url']),
+        (True, 'user_number', ('read_url', 'source'), ['number']),
+        (True, 'identifier', ('read_url', 'source'), ['id']),
+        # What is one record's number is another's id: the titles tell which of the two it is.
+        (True, 'user_number', (), ['number']),
+        (True, 'identifier', (), ['id']),
+    ],
 )
 def test_the_id_space_that_matches(
-    server: BookFusionStandIn, make_library: Any, browser: bool, key: str, space: str
+    server: BookFusionStandIn,
+    make_library: Any,
+    browser: bool,
+    key: str,
+    lacking: Sequence[str],
+    spaces: Sequence[str],
 ) -> None:
+    absent = dict.fromkeys(lacking, ABSENT)
+    server.records = [replace(record, **absent) for record in server.records]
     configure(server, browser)
-    report = checked(make_library(books(server.records[:5], key)))
-    spaces: Any = report.data['id_spaces']
-    assert {name: counts['matched'] for name, counts in spaces.items() if counts['matched']} == {space: 5}
+    report = checked(make_library(books(server.records[10:15], key)))
+    counts: Any = report.data['id_spaces']
+    assert {name: count['agree'] for name, count in counts.items() if count['agree']} == dict.fromkeys(spaces, 5)
+    assert all(counts[name]['matched'] == 5 for name in spaces)
     assert report.verdict.template == 'A sync will work.'
+
+
+@pytest.mark.parametrize(
+    ('space', 'record', 'matched', 'contradict', 'works'),
+    [
+        ('number', LibraryRecord(1, 100, 'Dune', number=5, user_id=6), 1, 1, False),
+        ('id', LibraryRecord(1, 100, 'Dune', number=6, user_id=5), 1, 1, False),
+        ('number', LibraryRecord(1, 100, 'Emma: A Novel', number=5, user_id=6), 1, 0, True),
+        ('number', LibraryRecord(1, 100, ABSENT, number=5, user_id=6), 1, 0, False),
+        ('read_url', LibraryRecord(1, 5, 'Dune', source=ABSENT, number=7, user_id=6), 1, 1, True),
+        ('read_url', LibraryRecord(1, 5, ABSENT, source=ABSENT, number=7, user_id=6), 1, 0, True),
+    ],
+)
+def test_a_number_that_belongs_to_another_title_will_not_match(
+    server: BookFusionStandIn,
+    make_library: Any,
+    space: str,
+    record: LibraryRecord,
+    matched: int,
+    contradict: int,
+    works: bool,
+) -> None:
+    server.records = [record]
+    configure(server, browser=True)
+    report = checked(make_library([{'title': 'Emma', 'identifiers': {'bookfusion': 5}}]))
+    counts: Any = report.data['id_spaces']
+    agree = 1 if space == 'number' and works else 0
+    assert counts[space] == {'matched': matched, 'agree': agree, 'contradict': contradict}
+    assert str(report.verdict) == (
+        'A sync will work.'
+        if works
+        else 'A sync will work, but no bookfusion identifier of this library is in the BookFusion library.'
+    )
 
 
 def test_titles_that_contradict_and_records_that_compete(server: BookFusionStandIn, make_library: Any) -> None:

@@ -46,7 +46,7 @@ def record(number: int) -> LibraryRecord:
 
 # Pages of ten: the fault in mid-walk meets the third of five.
 RECORDS = [record(number) for number in range(45)]
-POSITION_OF_18 = '/api/user/books/5018/reading_position'
+POSITION_OF_18 = f'/api/user/books/{RECORDS[18].identifier}/reading_position'
 BOOKS: list[Book] = [
     *({'title': f'Book {number}', 'identifiers': {'bookfusion': 5000 + number}} for number in range(0, 45, 9)),
     {'title': 'Book 1', 'identifiers': {'bookfusion': 5001}},

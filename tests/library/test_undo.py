@@ -712,7 +712,10 @@ class TestKilled:
     def scene(self, make_library: Any, bookfusion: BookFusionStandIn) -> Path:
         """Two books, a first sync that has written one date, and a second that has three cells to write."""
         bookfusion.password = TEST_PASSWORD
-        bookfusion.records = [LibraryRecord(11, last_read_at='2024-11-01T22:30:15Z'), LibraryRecord(12)]
+        bookfusion.records = [
+            LibraryRecord(11, title='A', last_read_at='2024-11-01T22:30:15Z'),
+            LibraryRecord(12, title='B'),
+        ]
         account = {
             'email': bookfusion.email,
             'password': TEST_PASSWORD,
@@ -724,8 +727,8 @@ class TestKilled:
         folder = Path(make_library(books))
         assert program.main(['sync', '--library', str(folder)]) == 0
         bookfusion.records = [
-            LibraryRecord(11, last_read_at='2024-11-02T22:30:15Z', percentage=100),
-            LibraryRecord(12, last_read_at='2024-11-03T22:30:15Z'),
+            LibraryRecord(11, title='A', last_read_at='2024-11-02T22:30:15Z', percentage=100),
+            LibraryRecord(12, title='B', last_read_at='2024-11-03T22:30:15Z'),
         ]
         return folder
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
@@ -37,7 +38,6 @@ from calibre_plugins.bookfusionbacksync.rules.sync_plan import (
     plain,
     summary_lines,
 )
-from calibre_plugins.bookfusionbacksync.rules.titles import nothing_in_common
 from calibre_plugins.bookfusionbacksync.services.bookfusion_answers import parse_private_record, parse_user_record
 from harness.work import lines_run
 from hypothesis import given, settings
@@ -124,21 +124,19 @@ class TestMatching:
         assert cells(plan) == {(1, '#dateread'): at('2020-01-01'), (2, '#dateread'): at('2021-01-01')}
         assert len(plan.notes) == 2
 
-    def test_user_interface_has_three_spaces_in_order(self) -> None:
-        def user(last: str, **ids: str) -> ReadingRecord:
-            return ReadingRecord(
-                ids=tuple((space.replace('_', '.', 1), value) for space, value in ids.items()), last_read_at=at(last)
-            )
+    def test_user_interface_has_four_spaces_in_order(self) -> None:
+        """A record's own numbers come last: they are of other ranges, which overlap with that of the global ids."""
 
-        by_id, by_number = user('2020-01-01', id='1'), user('2021-01-01', id='8', number='1')
-        by_source = ReadingRecord(ids=(('id', '9'), ('source.book_id', '1')), last_read_at=at('2022-01-01'))
-        books = {1: ('1', 'A')}
-        for records, expected in (
-            ([by_number, by_source, by_id], 'id'),
-            ([by_number, by_source], 'source.book_id'),
-            ([by_number], 'number'),
-        ):
-            plan = plan_for(records, books, spaces=USER_ID_SPACES)
+        def user(last: str, **ids: str) -> ReadingRecord:
+            pairs = tuple((space.replace('source_', 'source.'), value) for space, value in ids.items())
+            return ReadingRecord(ids=pairs, title='Dune', last_read_at=at(last))
+
+        by_url = user('2019-01-01', read_url='1', id='7')
+        by_source = user('2022-01-01', source_book_id='1', id='9')
+        by_number, by_id = user('2021-01-01', number='1', id='8'), user('2023-01-01', id='1', number='6')
+        everyone = [by_id, by_number, by_source, by_url]
+        for dropped, expected in enumerate(['read_url', 'source.book_id', 'number', 'id']):
+            plan = plan_for(everyone[: 4 - dropped], {1: ('1', 'Dune')}, spaces=USER_ID_SPACES)
             assert [change.space for change in plan.changes] == [expected]
 
     @pytest.mark.parametrize('space', ['book_id', 'id'])
@@ -240,30 +238,112 @@ class TestMatching:
 
 
 class TestTitles:
-    """A match is questioned only where two records claim the book."""
+    """Titles decide between several records, and whether a weak number counts at all."""
 
-    def test_one_record_is_never_questioned(self) -> None:
+    def test_one_record_under_a_global_id_is_never_questioned(self) -> None:
         plan = plan_for([record(5, 6, 'Moby-Dick', last_read_at='2020-01-01')], {1: ('5', 'Emma')})
         assert len(plan.changes) == 1
         assert plan.notes == ()
 
+    def test_several_records_none_of_which_has_the_title(self) -> None:
+        for second in (record(5, 2, 'Walden', last_read_at='2019-01-01'), record(7, 5, 'Walden')):
+            first = record(5, 1, 'Moby-Dick', last_read_at='2020-01-01')
+            plan = plan_for([first, second], {1: ('5', 'Emma')}, FLAGS)
+            assert plan.changes == ()
+            assert plan.skipped == {1: TITLES_CONTRADICT}
+            assert lines(plan) == ["SKIP Emma -> 'Moby-Dick' has the same number (match=book_id)"]
+
+    def test_the_same_title_wins_before_spaces_dates_and_percentages(self) -> None:
+        records = [
+            record(5, 1, 'Emma and the Others', last_read_at='2024-01-01', percentage=100.0),
+            record(7, 5, 'Emma', last_read_at='2020-01-01'),
+        ]
+        plan = plan_for(records, {1: ('5', 'Emma')})
+        assert lines(plan) == ['OK Emma -> 2020-01-01 (from last_read_at, match=id)']
+        assert plan.notes == ('Note: Emma: 2 BookFusion records claim identifier 5; the same title wins (match=id)',)
+
+    def test_the_claim_that_does_not_contradict_is_taken(self) -> None:
+        records = [
+            record(5, 1, 'Moby-Dick', last_read_at='2024-01-01'),
+            record(7, 5, 'Emma and the Others', last_read_at='2020-01-01'),
+        ]
+        plan = plan_for(records, {1: ('5', 'Emma')})
+        assert lines(plan) == ['OK Emma -> 2020-01-01 (from last_read_at, match=id)']
+        assert plan.notes[0].endswith('; the other titles contradict (match=id)')
+
     @pytest.mark.parametrize(
-        ('first', 'second'),
+        ('spaces', 'space', 'theirs', 'counts'),
         [
-            (record(5, 1, 'Moby-Dick', last_read_at='2020-01-01'), record(5, 2, 'Walden', last_read_at='2019-01-01')),
-            (record(5, 1, 'Moby-Dick', last_read_at='2020-01-01'), record(7, 5, 'Emma', last_read_at='2021-01-01')),
+            (PRIVATE_ID_SPACES, 'book_id', 'Moby-Dick', True),
+            (PRIVATE_ID_SPACES, 'id', 'Moby-Dick', False),
+            (PRIVATE_ID_SPACES, 'id', 'Dune Messiah', True),
+            (PRIVATE_ID_SPACES, 'id', '', True),
+            (USER_ID_SPACES, 'read_url', 'Moby-Dick', True),
+            (USER_ID_SPACES, 'source.book_id', 'Moby-Dick', True),
+            (USER_ID_SPACES, 'number', 'Moby-Dick', False),
+            (USER_ID_SPACES, 'number', 'Dune Messiah', True),
+            (USER_ID_SPACES, 'number', '', False),
+            (USER_ID_SPACES, 'id', 'Dune, Vol. 2', True),
+            (USER_ID_SPACES, 'id', 'Moby-Dick', False),
+            (USER_ID_SPACES, 'id', '  ', False),
         ],
-        ids=['same key', 'two id spaces'],
     )
-    def test_contradicting_title_of_the_chosen_record(self, first: ReadingRecord, second: ReadingRecord) -> None:
-        plan = plan_for([first, second], {1: ('5', 'Emma')}, FLAGS)
-        assert plan.changes == ()
-        assert plan.skipped == {1: TITLES_CONTRADICT}
-        (line,) = lines(plan)
-        assert line == (
-            f"SKIP Emma -> two BookFusion records claim it ('Moby-Dick', '{second.title}') "
-            'and the titles contradict it (match=book_id)'
-        )
+    def test_a_number_is_only_as_good_as_its_space(
+        self, spaces: tuple[str, ...], space: str, theirs: str, counts: bool
+    ) -> None:
+        """Another volume, another book: the number of a record in somebody's library says little by itself."""
+        one = ReadingRecord(ids=((space, '5'),), title=theirs, last_read_at=at('2020-01-01'))
+        plan = plan_for([one], {1: ('5', 'Dune')}, spaces=spaces)
+        assert bool(plan.changes) is counts
+        if not counts:
+            shown = theirs.strip() or '(no title)'
+            assert lines(plan) == [f"SKIP Dune -> '{shown}' has the same number (match={space})"]
+
+    def test_another_volume_is_another_book(self) -> None:
+        one = ReadingRecord(ids=(('number', '5'),), title='Overlord, Vol. 1', last_read_at=at('2020-01-01'))
+        assert plan_for([one], {1: ('5', 'Overlord, Vol. 9')}, spaces=USER_ID_SPACES).changes == ()
+
+    def test_a_weak_number_without_a_title_is_no_rival(self) -> None:
+        records = [
+            ReadingRecord(ids=(('read_url', '5'),), title='Moby-Dick', last_read_at=at('2020-01-01')),
+            ReadingRecord(ids=(('number', '5'),), last_read_at=at('2024-01-01')),
+        ]
+        plan = plan_for(records, {1: ('5', 'Emma')}, spaces=USER_ID_SPACES)
+        assert [change.space for change in plan.changes] == ['read_url']
+
+    def test_the_series_in_calibre_is_no_title(self) -> None:
+        records = [
+            ReadingRecord(ids=(('number', '5'),), title='Star Wars: Thrawn', last_read_at=at('2020-01-01')),
+            ReadingRecord(ids=(('read_url', '5'),), title='Star Wars', last_read_at=at('2024-01-01')),
+        ]
+        snapshot = snapshot_of({1: ('5', 'Star Wars: Thrawn')}, DATES_ONLY)
+        snapshot = replace(snapshot, series={1: 'Star Wars'})
+        plan = make_plan(FetchedLibrary(tuple(records), USER_ID_SPACES, 'test'), snapshot, DATES_ONLY)
+        assert [change.space for change in plan.changes] == ['number']
+
+    def test_overlapping_ranges_give_no_book_to_another(self) -> None:
+        """As user libraries are: every book's own numbers are global ids of other books in it."""
+        count = 200
+        records = [
+            ReadingRecord(
+                ids=(
+                    ('read_url', str(8_000_000 + place)),
+                    ('source.book_id', str(8_000_000 + place)),
+                    ('number', str(8_000_000 + (place * 7 + 3) % count)),
+                    ('id', str(8_000_000 + (place * 11 + 5) % count)),
+                ),
+                title=f'The Book Number {place}',
+                last_read_at=at('2020-01-01') + timedelta(days=place),
+            )
+            for place in range(count)
+        ]
+        books = {place + 1: (str(8_000_000 + place), f'Book Number {place}') for place in range(count)}
+        for lacking in (set(), {'read_url'}, {'read_url', 'source.book_id'}):
+            kept = [replace(one, ids=tuple(pair for pair in one.ids if pair[0] not in lacking)) for one in records]
+            plan = plan_for(kept, books, spaces=USER_ID_SPACES)
+            right = {(place + 1, '#dateread'): at('2020-01-01') + timedelta(days=place) for place in range(count)}
+            assert cells(plan).items() <= right.items()
+            assert len(plan.changes) == (0 if 'source.book_id' in lacking else count)
 
     @pytest.mark.parametrize('theirs', ['', 'EMMA', 'Emma: A Novel', 'émma', '...', 'the'])
     def test_absent_and_agreeing_titles_do_not_contradict(self, theirs: str) -> None:
@@ -280,28 +360,6 @@ class TestTitles:
         records = [record(5, 1, 'Walden', last_read_at='2020-01-01'), record(9, 5, 'Moby-Dick')]
         plan = plan_for(records, {1: ('5', '')})
         assert lines(plan) == ['OK (no title) -> 2020-01-01 (from last_read_at, match=book_id)']
-
-    @pytest.mark.parametrize(
-        ('here', 'there', 'contradict'),
-        [
-            ('The Name of the Wind', 'Name of the wind, the', False),
-            ('The Name of the Wind', 'The Wise Man', True),
-            ('Les Misérables', 'LES MISERABLES (1862)', False),
-            ("Don't Panic", 'Don’t Panic', False),
-            ('Война и мир', 'ВОЙНА И МИР', False),
-            ('Война и мир', 'Преступление и наказание', True),
-            ('紅樓夢', '紅樓夢 (上)', False),
-            ('紅樓夢', '水滸傳', True),
-            ('ألف ليلة وليلة', 'ألف ليلة', False),
-            ('Straße', 'STRASSE', False),
-            ('🦊', 'Reineke Fuchs', False),
-            ('', 'Emma', False),
-            ('1984', 'Nineteen Eighty-Four', True),
-        ],
-    )
-    def test_nothing_in_common(self, here: str, there: str, contradict: bool) -> None:
-        assert nothing_in_common(here, there) is contradict
-        assert nothing_in_common(there, here) is contradict
 
 
 class TestDates:
@@ -719,21 +777,43 @@ def worlds(draw: st.DrawFn) -> tuple[FetchedLibrary, Snapshot, SyncRules]:
     return FetchedLibrary(tuple(records), spaces, 'test'), snapshot_of(books, rules, values), rules
 
 
-def expected_records(identifier: str, fetched: FetchedLibrary) -> tuple[list[ReadingRecord], bool]:
-    """The records that may be taken for an identifier (several where dates tie), and whether others claim it too."""
+REFUSED = 'refused'
+
+
+def verdict(here: str, there: str) -> str:
+    """What two of the FAMILIES are to each other: 'same', 'doubtful', 'different', or '' where one says nothing."""
+    if not here or not there:
+        return ''
+    if FAMILIES[here] != FAMILIES[there]:
+        return 'different'
+    return 'doubtful' if (here == 'Dune (1)') != (there == 'Dune (1)') else 'same'
+
+
+def expected_records(identifier: str, title: str, fetched: FetchedLibrary) -> list[ReadingRecord] | str:
+    """The records that may be taken for a book (several where dates tie), REFUSED where titles leave none, or []."""
     plain_value = {' 03 ': '3'}.get(identifier, identifier)
-    claiming = {
-        space: [one for one in fetched.records if (space, plain_value) in one.ids] for space in fetched.id_spaces
-    }
-    everyone = {id(one): one for ones in claiming.values() for one in ones}.values()
-    for space in fetched.id_spaces:
-        if claiming[space]:
-            newest = max((date_of(one) or datetime.min.replace(tzinfo=timezone.utc)) for one in claiming[space])
-            best = [
-                one for one in claiming[space] if (date_of(one) or datetime.min.replace(tzinfo=timezone.utc)) == newest
-            ]
-            return best, len({repr(one) for one in everyone}) > 1
-    return [], False
+    claims: dict[str, tuple[int, ReadingRecord]] = {}
+    for place, space in enumerate(fetched.id_spaces):
+        for one in fetched.records:
+            if (space, plain_value) in one.ids:
+                claims.setdefault(repr(one), (place, one))
+    user = fetched.id_spaces == USER_ID_SPACES
+    weak = {place for place, space in enumerate(fetched.id_spaces) if space in ('id', 'number')}
+    counted = [
+        (place, one) for place, one in claims.values() if not (user and place in weak and not verdict(title, one.title))
+    ]
+    left = [
+        (place, one)
+        for place, one in counted
+        if verdict(title, one.title) != 'different' or (len(counted) == 1 and place not in weak)
+    ]
+    if not left:
+        return REFUSED if claims else []
+    same = [(place, one) for place, one in left if verdict(title, one.title) == 'same'] or left
+    first = min(place for place, _one in same)
+    long_ago = datetime.min.replace(tzinfo=timezone.utc)
+    newest = max(date_of(one) or long_ago for place, one in same if place == first)
+    return [one for place, one in same if place == first and (date_of(one) or long_ago) == newest]
 
 
 def date_of(one: ReadingRecord) -> datetime | None:
@@ -777,14 +857,9 @@ def held_by(snapshot: Snapshot, book_id: int) -> dict[str, Value]:
     return {column: values[book_id] for column, values in snapshot.values.items()}
 
 
-def agrees(
-    plan: SyncPlan, book_id: int, one: ReadingRecord, contested: bool, snapshot: Snapshot, rules: SyncRules
-) -> bool:
+def agrees(plan: SyncPlan, book_id: int, one: ReadingRecord, snapshot: Snapshot, rules: SyncRules) -> bool:
     """Whether what the plan says of a book is exactly what taking this record leads to."""
     changed = {change.column: change.new for change in plan.changes if change.book_id == book_id}
-    here, there = FAMILIES[snapshot.titles[book_id]], FAMILIES[one.title]
-    if contested and here and there and here != there:
-        return not changed and plan.skipped.get(book_id) == TITLES_CONTRADICT
     held = held_by(snapshot, book_id)
     anything = justified(one, rules, {})
     wanted = {
@@ -811,11 +886,12 @@ def test_every_change_is_justified_by_its_record_and_none_is_missing(
     assert plan.updated | plan.unchanged | set(plan.skipped) == set(snapshot.identifiers)
     assert len(plan.updated) + len(plan.unchanged) + len(plan.skipped) == len(snapshot.identifiers)
     for book_id, identifier in snapshot.identifiers.items():
-        allowed, contested = expected_records(identifier, fetched)
-        if not allowed:
-            assert plan.skipped[book_id] == NOT_ON_BOOKFUSION
+        allowed = expected_records(identifier, snapshot.titles[book_id], fetched)
+        if allowed == REFUSED or not allowed:
+            assert plan.skipped[book_id] == (TITLES_CONTRADICT if allowed else NOT_ON_BOOKFUSION)
+            assert not any(change.book_id == book_id for change in plan.changes)
         else:
-            assert any(agrees(plan, book_id, one, contested, snapshot, rules) for one in allowed)
+            assert any(agrees(plan, book_id, one, snapshot, rules) for one in allowed if isinstance(one, ReadingRecord))
     for change in plan.changes:
         assert change.old == snapshot.values[change.column][change.book_id] != change.new
         assert change.new is not None

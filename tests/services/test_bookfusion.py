@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -138,9 +138,9 @@ def pages_asked(reader: Reader) -> Counter[int]:
     return Counter(int(request.query.get('page') or request.json()['page']) for request in requests)
 
 
-def id_space(way: str) -> str:
-    """The space that holds the stand-in's `LibraryRecord.id`."""
-    return 'id' if way == 'private' else 'number'
+def own_ids(records: Iterable[LibraryRecord], way: str) -> list[str]:
+    """The ids by which an interface calls these records."""
+    return [str(record.id if way == 'private' else record.identifier) for record in records]
 
 
 @pytest.mark.parametrize('way', WAYS)
@@ -164,7 +164,7 @@ def test_a_whole_library(server: BookFusionStandIn, way: str, count: int) -> Non
     server.records = generate_records(count)
     reader = Reader(server, way)
     library = reader.read()
-    assert ids(library, id_space(way)) == [str(record.id) for record in server.records]
+    assert ids(library) == own_ids(server.records, way)
     for record, original in zip(library.records, server.records, strict=True):
         assert record.title == original.title
         assert record.percentage == original.percentage
@@ -207,7 +207,7 @@ def test_pages_that_do_not_behave(
     server.set_options(total_count=total, private_total_count=total, **options)
     reader = Reader(server, way)
     wanted = server.records[:10] if 'ignore_page' in options else server.records
-    assert ids(reader.read(), id_space(way)) == [str(record.id) for record in wanted]
+    assert ids(reader.read()) == own_ids(wanted, way)
     pages = -(-25 // (min(options.get('cap', 10), 10) - options.get('shift_per_page', 0))) + 1
     assert server.count(reader.page_path) <= pages + 7
 
@@ -291,10 +291,10 @@ def test_a_book_added_while_pages_are_read(server: BookFusionStandIn, way: str) 
     server.records = generate_records(25)
     server.before_page = add_one
     library = Reader(server, way).read()
-    twice = server.records[10]
-    found = ids(library, id_space(way))
-    assert set(found) == {str(record.id) for record in server.records[1:]}
-    both = [record.percentage for record, number in zip(library.records, found, strict=True) if number == str(twice.id)]
+    (twice,) = own_ids(server.records[10:11], way)
+    found = ids(library)
+    assert set(found) == set(own_ids(server.records[1:], way))
+    both = [record.percentage for record, number in zip(library.records, found, strict=True) if number == twice]
     assert both == [generate_records(25)[9].percentage, 77]
 
 
@@ -348,7 +348,7 @@ def test_where_the_private_interface_is_gone_the_user_interface_is_used(
     server.set_options(private_gone=status, private_gone_at=where)
     reader = Reader(server)
     library = reader.read()
-    assert ids(library, 'number') == [str(record.id) for record in server.records]
+    assert ids(library) == own_ids(server.records, 'user')
     assert library.interface == UserApi.interface
     assert library.id_spaces == UserApi.id_spaces
     assert reader.told.lines == [SWITCHED_NOTE]
@@ -429,7 +429,7 @@ def test_a_token_that_lapses_in_mid_walk_is_renewed_once(
     server.records = generate_records(95)
     server.set_options(token_expires_after=uses, latency=0.002, same_token=same_token)
     reader = Reader(server, way)
-    assert ids(reader.read(), id_space(way)) == [str(record.id) for record in server.records]
+    assert ids(reader.read()) == own_ids(server.records, way)
     refused = [request for request in server.requests if request.status == 401]
     assert server.count(reader.sign_in_path) == 2
     assert 1 <= len(refused) <= 4

@@ -12,6 +12,7 @@ from calibre_plugins.bookfusionbacksync.rules.records import ReadingRecord, Unre
 from calibre_plugins.bookfusionbacksync.services.bookfusion_answers import (
     EARLIEST,
     LATEST,
+    book_id_of,
     own_id,
     parse_percentage,
     parse_private_record,
@@ -220,7 +221,9 @@ def test_the_records_of_the_documentation() -> None:
         percentage=42.1875,
     )
     user = json.loads(
-        '{"id": 8902995, "number": 1234567, "title": "The Name of the Wind", "authors": [{"name": "Patrick Rothfuss"}],'
+        '{"id": 10798945, "number": 1234567,'
+        ' "read_url": "https://reader.bookfusion.com/books/8902995-the-name-of-the-wind?type=epub",'
+        ' "title": "The Name of the Wind", "authors": [{"name": "Patrick Rothfuss"}],'
         ' "lists": ["currently_reading"], "last_read_at": "2026-07-09T14:51:09.000Z", "read_time": 18240,'
         ' "format": "epub", "type": "book", "source": {"book_id": 8902995, "type": "user"},'
         ' "reading_position": {"chapter_index": 12, "percentage": 53.86, "page_position_in_book": 0.4123,'
@@ -228,7 +231,7 @@ def test_the_records_of_the_documentation() -> None:
     )
     moment = datetime(2026, 7, 9, 14, 51, 9, tzinfo=timezone.utc)
     assert parse_user_record(user) == ReadingRecord(
-        ids=(('id', '8902995'), ('source.book_id', '8902995'), ('number', '1234567')),
+        ids=(('read_url', '8902995'), ('source.book_id', '8902995'), ('number', '1234567'), ('id', '10798945')),
         title='The Name of the Wind',
         last_read_at=moment,
         position_updated_at=moment,
@@ -236,6 +239,99 @@ def test_the_records_of_the_documentation() -> None:
         read_time=18240,
         lists=('currently_reading',),
     )
+
+
+@pytest.mark.parametrize(
+    ('read_url', 'book_id'),
+    [
+        ('https://reader.bookfusion.com/books/8902995-the-name-of-the-wind?type=epub', '8902995'),
+        ('https://reader.bookfusion.com/books/8902995', '8902995'),
+        ('https://reader.bookfusion.com/books/8902995/', '8902995'),
+        ('https://reader.bookfusion.com/books/8902995?type=epub_reflowable#5|37', '8902995'),
+        ('https://reader.bookfusion.com/books/8902995#5', '8902995'),
+        ('https://reader.bookfusion.com/books/8902995-1984-12?type=pdf', '8902995'),
+        ('https://reader.bookfusion.com/books/8902995-紅樓夢?type=epub', '8902995'),
+        ('https://reader.bookfusion.com/books/8902995-?type=epub', '8902995'),
+        (' HTTPS://Reader.BookFusion.com:443/books/08902995-x\n', '8902995'),
+        ('http://reader.bookfusion.com/books/8902995-x', ''),
+        ('//reader.bookfusion.com/books/8902995-x', ''),
+        ('/books/8902995-x', ''),
+        ('8902995', ''),
+        ('https://bookfusion.com/books/8902995-x', ''),
+        ('https://reader.bookfusion.com.example.org/books/8902995-x', ''),
+        ('https://example.org/books/8902995-x', ''),
+        ('https://reader.bookfusion.com@example.org/books/8902995-x', ''),
+        ('https://me:secret@reader.bookfusion.com/books/8902995-x', ''),
+        ('https://reader.bookfusion.com:8080/books/8902995-x', ''),
+        ('https://reader.bookfusion.com:port/books/8902995-x', ''),
+        ('https://[reader.bookfusion.com]/books/8902995-x', ''),
+        ('https://[::1/books/8902995-x', ''),
+        ('https://reader.bookfusion.com/book/8902995-x', ''),
+        ('https://reader.bookfusion.com/books/8902995/highlights', ''),
+        ('https://reader.bookfusion.com/en/books/8902995', ''),
+        ('https://reader.bookfusion.com/books/8902995x', ''),
+        ('https://reader.bookfusion.com/books/x-8902995', ''),
+        ('https://reader.bookfusion.com/books/', ''),
+        ('https://reader.bookfusion.com/books/-8902995', ''),
+        ('https://reader.bookfusion.com/books/890\n2995-x', ''),
+        ('https://reader.bookfusion.com/books/٨٩٠٢٩٩٥-x', ''),
+        ('https://reader.bookfusion.com/books/0', '0'),
+        ('https://reader.bookfusion.com/books/' + '9' * 21, ''),
+        ('https://reader.bookfusion.com/books/8902995-' + 'x' * 100_000, ''),
+        ('', ''),
+        (None, ''),
+        (8902995, ''),
+        (['https://reader.bookfusion.com/books/8902995'], ''),
+    ],
+    ids=lambda value: repr(value)[:80],
+)
+def test_the_book_id_in_the_address_of_the_reader(read_url: object, book_id: str) -> None:
+    assert book_id_of(read_url) == book_id
+
+
+ADDRESS = st.builds(
+    '{}{}{}{}{}'.format,
+    st.sampled_from(['https://', 'http://', 'HTTPS://', '//', 'javascript:', '', '\x00https://', 'https:/']),
+    st.sampled_from(['', 'me@', 'me:secret@', '[', '@', 'reader.bookfusion.com@']),
+    st.sampled_from(
+        ['reader.bookfusion.com', 'example.org', '[::1]', '[::1', ']', '[v1.x]', '127.0.0.1', 'reader\u2024bookfusion']
+    ),
+    st.sampled_from(['', ':443', ':8080', ':', ':99999999', ':x', '\ud800']),
+    st.text()
+    | st.sampled_from(['/books/7', '/books/7-emma?type=epub', '/books/7/8', '/books/\u0667', '/books//7', '?', '#']),
+)
+
+
+@given(st.text() | ADDRESS)
+def test_an_address_may_be_anything(read_url: str) -> None:
+    """Any text gives an id in the form of `parse_id` or none, and one only where it is an address of the reader."""
+    book_id = book_id_of(read_url)
+    assert book_id == parse_id(book_id)
+    if book_id:
+        address = read_url.strip().lower().replace(':443/', '/', 1)
+        assert address.startswith('https://reader.bookfusion.com/books/')
+        assert book_id in address
+
+
+@pytest.mark.parametrize('lacking', ['read_url', 'source', 'source.book_id', 'number', 'id', 'title'])
+def test_a_record_may_lack_any_field(lacking: str) -> None:
+    raw: dict[str, object] = {
+        'id': 4,
+        'number': 3,
+        'read_url': 'https://reader.bookfusion.com/books/1-emma?type=epub',
+        'title': 'Emma',
+        'source': {'book_id': 2, 'type': 'user'},
+    }
+    whole = parse_user_record(raw)
+    assert whole is not None
+    nothings: list[object] = [None, '', [], {}]
+    for nothing in nothings:
+        changed = {**raw, 'source': {'book_id': nothing}} if lacking == 'source.book_id' else {**raw, lacking: nothing}
+        record = parse_user_record(changed)
+        assert record is not None
+        gone = 'source.book_id' if lacking == 'source' else lacking
+        assert record.ids == tuple((space, number) for space, number in whole.ids if space != gone)
+        assert record.title == ('' if lacking == 'title' else 'Emma')
 
 
 JSON = st.recursive(
@@ -255,6 +351,7 @@ PLAUSIBLE = JSON | st.sampled_from(
         ['completed', 5],
         '\ud800',
         '\x00',
+        'https://reader.bookfusion.com/books/7-emma?type=epub',
         101,
         '5',
     ]
@@ -263,7 +360,9 @@ POSITION = JSON | st.fixed_dictionaries({}, optional={'percentage': PLAUSIBLE, '
 RECORD = JSON | st.fixed_dictionaries(
     {},
     optional={
-        **dict.fromkeys(('id', 'book_id', 'number', 'title', 'last_read_at', 'read_time', 'lists'), PLAUSIBLE),
+        **dict.fromkeys(
+            ('id', 'book_id', 'number', 'read_url', 'title', 'last_read_at', 'read_time', 'lists'), PLAUSIBLE
+        ),
         'source': JSON | st.fixed_dictionaries({}, optional={'book_id': PLAUSIBLE}),
         'reading_position': POSITION,
     },

@@ -42,6 +42,10 @@ POSITION = re.compile(r'/api/user/books/([^/]+)/reading_position')
 GRANT_TYPE = 'urn:ietf:params:oauth:grant-type:device_code'
 LARGEST_USER_PAGE = 100
 SORTS = ('added_at', 'last_read_at', 'title', 'author', 'reading_progress')
+# By how much the user API's ids and numbers are above the private ids: generated records then have both among the
+# global book ids, and each record's number is the id of the next.
+USER_IDS_BEGIN = 7_000_000
+USER_NUMBERS_BEGIN = USER_IDS_BEGIN + 1
 LISTS = ('all', 'favorites', 'currently_reading', 'planned_to_read', 'completed')
 
 
@@ -51,8 +55,9 @@ class LibraryRecord:
 
     Every field may have any JSON value, for invalid data, or ABSENT.
 
-    `id`, `book_id`      of the private API; by default the user API's `number` and `id` are the same two values
-    `number`, `user_id`  other values for the user API's `number` and `id`
+    `id`, `book_id`      of the private API; `book_id` is also in the user API's `read_url` and `source`
+    `number`, `user_id`  the user API's `number` and `id`; by default numbers in other, overlapping ranges
+    `read_url`, `source` other values for the user API's fields
     `percentage`         0-100; makes the reading position with `position_updated_at`; it is null if both are None
     `reading_position`   the whole reading position instead
     `read_time`          in seconds
@@ -73,6 +78,7 @@ class LibraryRecord:
     lists: Any = ()
     number: Any = DERIVED
     user_id: Any = DERIVED
+    read_url: Any = DERIVED
     source: Any = DERIVED
     private_title: Any = DERIVED
     added_at: Any = '2024-01-01T00:00:00.000Z'
@@ -98,9 +104,22 @@ class LibraryRecord:
     @property
     def identifier(self) -> Any:
         """The user API's `id`."""
-        if self.user_id is not DERIVED:
-            return self.user_id
-        return self.id if self.book_id in (None, ABSENT) else self.book_id
+        return moved(self.id, USER_IDS_BEGIN) if self.user_id is DERIVED else self.user_id
+
+    @property
+    def user_number(self) -> Any:
+        """The user API's `number`."""
+        return moved(self.id, USER_NUMBERS_BEGIN) if self.number is DERIVED else self.number
+
+    @property
+    def reader_address(self) -> Any:
+        """The user API's `read_url`."""
+        if self.read_url is not DERIVED:
+            return self.read_url
+        if self.book_id in (None, ABSENT):
+            return ABSENT
+        slug = re.sub(r'[^a-z0-9]+', '-', self.title.lower()).strip('-') if isinstance(self.title, str) else ''
+        return f'https://reader.bookfusion.com/books/{self.book_id}-{slug}?type=epub'
 
     @functools.cached_property
     def private_json(self) -> bytes:
@@ -135,7 +154,8 @@ class LibraryRecord:
             authors = [{'name': author} if isinstance(author, str) else author for author in authors]
         record = {
             'id': self.identifier,
-            'number': self.id if self.number is DERIVED else self.number,
+            'number': self.user_number,
+            'read_url': self.reader_address,
             'title': self.title,
             'authors': authors,
             'lists': self.lists,
@@ -148,11 +168,16 @@ class LibraryRecord:
             'bookshelves': [],
             'series': [],
             'tags': [],
-            'source': {'book_id': self.book_id, 'type': 'user'} if self.source is DERIVED else self.source,
+            'source': present({'book_id': self.book_id, 'type': 'user'}) if self.source is DERIVED else self.source,
             **position,
             **self.extra,
         }
         return dump_json(present(record))
+
+
+def moved(private_id: Any, by: int) -> Any:
+    """A number of another range for a private id; what is no whole number stays what it is."""
+    return private_id + by if isinstance(private_id, int) and not isinstance(private_id, bool) else private_id
 
 
 def present(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -535,8 +560,9 @@ FAMILY_NAMES = 'Ashdown Brontë Calloway Dvořák Eliot Fontaine Grey Hardy Ibse
 def generate_records(count: int, seed: int = 1, padding: int = 0) -> list[LibraryRecord]:
     """Make `count` plausible records, the same ones for the same seed. `padding` adds a key with so many bytes.
 
-    No value is both an `id` and a `book_id`. About 60 % have been read, half of these to the end. All of these have a
-    reading position, about 30 % also a `last_read_at`.
+    No value is both an `id` and a `book_id` of the private API. The user API's ids and numbers are in the range of the
+    `book_id`s, so that some of them are another record's `book_id`. About 60 % have been read, half of these to the
+    end. All of these have a reading position, about 30 % also a `last_read_at`.
     """
     chance = random.Random(seed)
     book_ids = chance.sample(range(8_000_000, 8_000_000 + 20 * count + 1), count)

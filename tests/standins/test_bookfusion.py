@@ -33,6 +33,7 @@ from standins.bookfusion import (
     LIBRARY,
     SEARCH,
     SIGN_IN,
+    USER_IDS_BEGIN,
     USER_SIGN_IN,
     BookFusionStandIn,
     LibraryRecord,
@@ -185,9 +186,10 @@ def test_private_record_and_odd_records(server: BookFusionStandIn, client: Clien
 
 
 def test_user_record(server: BookFusionStandIn, client: Client) -> None:
-    server.records = [LibraryRecord(1, 2, title='Emma', authors=['Jane Austen'], percentage=50, lists=['completed'])]
+    server.records = [LibraryRecord(1, 2, title='Emma!', authors=['Jane Austen'], percentage=50, lists=['completed'])]
     record = client.search().json()[0]
-    assert (record['id'], record['number'], record['title']) == (2, 1, 'Emma')
+    assert (record['id'], record['number'], record['title']) == (7_000_001, 7_000_002, 'Emma!')
+    assert record['read_url'] == 'https://reader.bookfusion.com/books/2-emma?type=epub'
     assert record['authors'] == [{'name': 'Jane Austen'}]
     assert record['lists'] == ['completed']
     assert record['source'] == {'book_id': 2, 'type': 'user'}
@@ -221,7 +223,7 @@ def test_records_that_change_in_mid_walk(server: BookFusionStandIn, client: Clie
     server.records = [LibraryRecord(number) for number in range(4)]
     server.before_page = add_one
     assert [client.ids(page, 2) for page in (1, 2, 3)] == [[0, 1], [1, 2], [3]]
-    assert [record['number'] for record in client.search(per_page=9).json()] == [99, 0, 1, 2, 3]
+    assert [record['id'] - USER_IDS_BEGIN for record in client.search(per_page=9).json()] == [99, 0, 1, 2, 3]
 
 
 @pytest.mark.parametrize(('total', 'header'), [(True, '25'), (False, None), (7, '7')])
@@ -238,13 +240,13 @@ def test_search_order_lists_and_limits(server: BookFusionStandIn, client: Client
         LibraryRecord(3, title='A', percentage=70, lists=['favorites'], added_at='2024-02-01T00:00:00Z'),
     ]
 
-    def numbers(**search: Any) -> list[int]:
-        return [record['number'] for record in client.search(**search).json()]
+    def order(**search: Any) -> list[int]:
+        return [record['id'] - USER_IDS_BEGIN for record in client.search(**search).json()]
 
-    assert numbers() == [2, 3, 1]
-    assert numbers(sort='title-desc') == [2, 1, 3]
-    assert numbers(sort='reading_progress-asc') == [2, 1, 3]
-    assert numbers(list='favorites') == [3, 1]
+    assert order() == [2, 3, 1]
+    assert order(sort='title-desc') == [2, 1, 3]
+    assert order(sort='reading_progress-asc') == [2, 1, 3]
+    assert order(list='favorites') == [3, 1]
     assert client.search(list='favorites').headers['Total-Count'] == '2'
     assert server.violations == []
     assert client.search(sort='newest').status == 422
@@ -294,9 +296,9 @@ def test_browser_sign_in(server: BookFusionStandIn) -> None:
 
 def test_positions_one_by_one(server: BookFusionStandIn, client: Client) -> None:
     server.records = [
-        LibraryRecord(1, 11, percentage=50, position_updated_at='2024-01-01T00:00:00Z'),
-        LibraryRecord(2, 12),
-        LibraryRecord(3, 13, percentage=20, position_inline=True),
+        LibraryRecord(1, 21, user_id=11, percentage=50, position_updated_at='2024-01-01T00:00:00Z'),
+        LibraryRecord(2, 22, user_id=12),
+        LibraryRecord(3, 23, user_id=13, percentage=20, position_inline=True),
     ]
     server.inline_positions = False
     assert ['reading_position' in record for record in client.search().json()] == [False, False, True]
@@ -304,6 +306,8 @@ def test_positions_one_by_one(server: BookFusionStandIn, client: Client) -> None
     found = client.call('GET', '/api/user/books/11/reading_position', **headers)
     assert (found.json()['percentage'], found.json()['updated_at']) == (50, '2024-01-01T00:00:00Z')
     assert client.call('GET', '/api/user/books/12/reading_position', **headers).status == 404
+    # Not by the global book id, which is what Calibre's identifiers hold.
+    assert client.call('GET', '/api/user/books/21/reading_position', **headers).status == 404
     assert client.call('GET', '/api/user/books/99/reading_position', **headers).status == 404
     assert server.position_writes == []
     client.call('POST', '/api/user/books/11/reading_position', {'percentage': 1}, **headers)
