@@ -24,9 +24,9 @@ from ..rules.hardcover_matching import (
     Clue,
     Look,
     clues,
+    likeness,
     number_id,
     search_query,
-    titles_agree,
     verify_editions,
 )
 from ..rules.hardcover_records import (
@@ -42,6 +42,7 @@ from ..rules.hardcover_records import (
 )
 from ..rules.isbn import codes_of
 from ..rules.records import CalibreBook
+from ..rules.titles import Likeness
 from ..services.covers import Covers
 from ..services.hardcover_client import Hardcover, in_batches
 from ..services.hardcover_quota import Pace
@@ -218,7 +219,7 @@ class _IdsJob:
                 hit = hits.get(clue.value)
                 if hit is None:
                     continue
-                if titles_agree(entry.book.title, hit.title, strictly=clue.unsure):
+                if likeness(entry.book, hit.title) is Likeness.SAME:
                     matches.append(Match(entry.book, hit, BY_KEY.with_values(key=clue.key)))
                     entry.clues.clear()
                 else:

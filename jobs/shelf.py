@@ -13,8 +13,8 @@ from typing import TypeVar
 from ..base.cancel import Cancel
 from ..base.reporter import Reporter
 from ..base.text import text
-from ..rules.hardcover_matching import titles_agree
 from ..rules.hardcover_records import Account, HardcoverBook, RatingChange, ShelfEntry
+from ..rules.titles import Likeness, Title, compare
 from ..services.hardcover_client import BATCH, Hardcover, in_batches
 
 Key = TypeVar('Key', int, str)
@@ -78,5 +78,6 @@ def find_successors(hardcover: Hardcover, changes: Sequence[RatingChange], cance
 
 
 def leads_elsewhere(change: RatingChange, hit: HardcoverBook) -> bool:
-    """Whether a hit is another book than the retired one and does not contradict its title."""
-    return hit.surviving_id != change.hardcover_id and titles_agree(change.title, hit.title)
+    """Whether a hit is another book than the retired one and has the same title: the slug may be another volume's."""
+    same = compare(Title(change.title), Title(hit.title)) is Likeness.SAME
+    return hit.surviving_id != change.hardcover_id and same

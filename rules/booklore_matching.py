@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which books of a BookLore server are Calibre's: by ISBN, by ASIN, or by exact title and authors.
+"""Which books of a BookLore server are Calibre's: by ISBN, by ASIN, or by the same title and exactly its authors.
 
 Pure: no network, no Calibre, no clock.
 """
@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from .hardcover_matching import likeness, title_of
 from .hardcover_records import SourceMatch
 from .isbn import Codes, codes_of
 from .records import CalibreBook
-from .titles import nothing_in_common, words
+from .titles import Likeness, Title, author_names, title_keys
 
-# What Calibre and others write where they know no author.
-NO_AUTHOR = frozenset({frozenset(), frozenset({'unknown'})})
 RANKS = ('isbn13', 'isbn10', 'asin', 'names')
 
 
@@ -40,29 +39,31 @@ class Index:
     def __init__(self, books: Iterable[BookLoreBook]) -> None:
         self._by_key: dict[tuple[str, object], list[BookLoreBook]] = {}
         for book in books:
-            for key in _keys(book.codes, book.title, book.authors):
+            for key in _keys(book.codes, Title(book.title), book.authors):
                 self._by_key.setdefault(key, []).append(book)
 
     def hits(self, book: CalibreBook) -> list[list[BookLoreBook]]:
         """The books recognised by ISBN-13, by ISBN-10, by ASIN, and by title and authors, in this order.
 
-        People reuse ISBNs: a book whose title has nothing in common with Calibre's is no hit.
+        People reuse ISBNs: a book whose title is that of another book is no hit.
         """
         ranks: dict[str, dict[int, BookLoreBook]] = {}
-        for key in _keys(codes_of(book), book.title, book.authors):
+        for key in _keys(codes_of(book), title_of(book), book.authors):
             for found in self._by_key.get(key, ()):
-                if not nothing_in_common(found.title, book.title):
+                # An ISBN says something by itself; title and authors do so only where the title is the same.
+                least = Likeness.SAME if key[0] == 'names' else Likeness.DOUBTFUL
+                if likeness(book, found.title) >= least:
                     ranks.setdefault(key[0], {})[found.book_id] = found
         return [list(ranks[rank].values()) for rank in RANKS if rank in ranks]
 
 
-def _keys(codes: Codes, title: str, authors: Sequence[str]) -> Iterator[tuple[str, object]]:
+def _keys(codes: Codes, title: Title, authors: Sequence[str]) -> Iterator[tuple[str, object]]:
     yield from (('isbn13', code) for code in codes.isbn13)
     yield from (('isbn10', code) for code in codes.isbn10)
     yield from (('asin', code) for code in codes.asin)
-    names = frozenset(frozenset(words(author)) for author in authors) - NO_AUTHOR
-    if words(title) and names:
-        yield 'names', (words(title), names)
+    names = frozenset(frozenset(author_names(author)) for author in authors) - {frozenset()}
+    if names:
+        yield from (('names', (key, names)) for key in title_keys(title))
 
 
 def match_books(books: Iterable[CalibreBook], server_books: Iterable[BookLoreBook]) -> dict[int, SourceMatch]:

@@ -16,7 +16,7 @@ from ..base.text import Text, counted, text
 from .hardcover_records import Candidate, Edition, HardcoverBook, Match
 from .isbn import Codes
 from .records import CalibreBook
-from .titles import nothing_in_common, same_title, without_subtitle, words
+from .titles import Likeness, Title, author_names, authors_agree, best_likeness, title_words
 
 ID_KEY, SLUG_KEY, EDITION_KEY = 'hardcover-id', 'hardcover-slug', 'hardcover-edition'
 # Written by other plugins; read, never written.
@@ -102,14 +102,14 @@ def clues(identifiers: Mapping[str, str]) -> list[Clue]:
     return found
 
 
-def titles_agree(title: str, other: str, strictly: bool = False) -> bool:
-    """Whether a hit's title may be that of the book; strictly: whether it is the same, but for a subtitle of one."""
-    if not strictly:
-        return not nothing_in_common(title, other)
-    if same_title(title, other):
-        return True
-    one_is_plain = any(words(each) == words(main_title(each)) for each in (title, other))
-    return one_is_plain and same_title(main_title(title), main_title(other))
+def likeness(book: CalibreBook, *titles: str) -> Likeness:
+    """What the titles that Hardcover has for a book say of it; the best one decides."""
+    return best_likeness([title_of(book)], map(Title, titles))
+
+
+def title_of(book: CalibreBook) -> Title:
+    """The title of a book in Calibre, with its series."""
+    return Title(book.title, (book.series,) if book.series else ())
 
 
 def main_title(title: str) -> str:
@@ -117,8 +117,15 @@ def main_title(title: str) -> str:
     plain = re.sub(r'^\s*[(\[][^()\[\]]*[)\]]\s*(?=\S)', '', title)
     before = None
     while plain != before:
-        before, plain = plain, without_subtitle(plain)
+        before, plain = plain, _without_subtitle(plain)
     return re.sub(r'(?i)^(.+), (the|a|an|der|die|das|le|la|les|el|los|las)$', r'\2 \1', plain)
+
+
+def _without_subtitle(title: str) -> str:
+    """The title up to a colon with a blank after it, without what stands in brackets at its end (mostly a series)."""
+    plain = re.sub(r'\s*[(\[][^()\[\]]*[)\]]\s*$', '', title).strip()
+    main = re.split(r':\s', plain, maxsplit=1)[0].strip()
+    return main or plain or title.strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,19 +137,17 @@ class Verified:
 
 
 def verify_editions(book: CalibreBook, codes: Codes, editions: Iterable[Edition]) -> Verified:
-    """Which of the editions that share a code with the book to take.
+    """Which of the editions that share a code with the book to take: one with the same title, its own or its book's.
 
-    None where their titles contradict the book's, and where they belong to several books none of which is better.
+    People reuse ISBNs, and a volume may have that of another: without such an edition all of them are in doubt.
     """
     hits = [edition for edition in editions if edition.codes & codes.all]
-    pool = [edition for edition in hits if titles_agree(book.title, edition.book.title)]
-    same = [edition for edition in pool if titles_agree(book.title, edition.book.title, strictly=True)]
+    verdicts = [(likeness(book, edition.title, edition.book.title), edition) for edition in hits]
+    same = [edition for verdict, edition in verdicts if verdict is Likeness.SAME]
     if same:
         return Verified(best_edition(same))
-    if pool and len({edition.book.surviving_id for edition in pool}) == 1:
-        return Verified(best_edition(pool))
-    doubtful = {edition.book.book_id: edition.book for edition in sorted(pool or hits, key=edition_order)}
-    return Verified(doubtful=tuple(doubtful.values()))
+    in_order = sorted(verdicts, key=lambda pair: (-pair[0], *edition_order(pair[1])))
+    return Verified(doubtful=tuple({edition.book.book_id: edition.book for _verdict, edition in in_order}.values()))
 
 
 def best_edition(editions: Iterable[Edition]) -> Edition:
@@ -175,7 +180,7 @@ def plain_author(name: str) -> str:
 def search_query(book: CalibreBook, unknown_authors: Collection[str] = ()) -> str:
     """What to search for: main title and first author; '' where there is nothing to go by."""
     title = main_title(book.title)
-    if not words(title):
+    if not title_words(title):
         return ''
     known = [name for name in book.authors if name.strip() and name not in unknown_authors]
     author = plain_author(known[0]) if known else ''
@@ -209,7 +214,7 @@ def _weigh(book: CalibreBook, candidate: Candidate, codes: Codes) -> Iterable[tu
     shared = sorted(codes.all.intersection(candidate.isbns))
     if shared:
         yield 8.0, HAS_CODE.with_values(code=shared[-1])
-    yield _weigh_title(book.title, candidate)
+    yield _weigh_title(book, candidate)
     author = _weigh_author(book.authors, candidate.authors)
     if author is not None:
         yield author
@@ -225,22 +230,20 @@ def _weigh_name(named: bool) -> Iterable[tuple[float, Text]]:
         yield 3.0, NAMED_BY
 
 
-def _weigh_title(title: str, candidate: Candidate) -> tuple[float, Text]:
+def _weigh_title(book: CalibreBook, candidate: Candidate) -> tuple[float, Text]:
     whole = f'{candidate.title}: {candidate.subtitle}' if candidate.subtitle else candidate.title
-    if same_title(title, whole) or same_title(title, candidate.title):
-        return 6.0, SAME_TITLE
-    if titles_agree(title, candidate.title, strictly=True):
-        return 5.0, SAME_MAIN_TITLE
-    ours, theirs = set(words(main_title(title))), set(words(main_title(candidate.title)))
+    if likeness(book, whole, candidate.title) is Likeness.SAME:
+        has_it_all = title_words(book.title) in (title_words(whole), title_words(candidate.title))
+        return (6.0, SAME_TITLE) if has_it_all else (5.0, SAME_MAIN_TITLE)
+    ours, theirs = title_words(main_title(book.title)), title_words(main_title(candidate.title))
     share = len(ours & theirs) / max(1, len(ours | theirs))
     return (4.0 * share, SIMILAR_TITLE) if share else (0.0, OTHER_TITLE)
 
 
 def _weigh_author(ours: Sequence[str], theirs: Sequence[str]) -> tuple[float, Text] | None:
-    our_names = [frozenset(words(plain_author(name))) for name in ours]
-    their_names = [frozenset(words(name)) for name in theirs]
-    if set(our_names) & set(their_names):
+    if authors_agree(ours, theirs):
         return 4.0, SAME_AUTHOR
-    if any(one & other for one in our_names for other in their_names):
-        return 2.0, SIMILAR_AUTHOR
-    return None
+    our_names, their_names = (
+        {name for author in authors for name in author_names(author)} for authors in (ours, theirs)
+    )
+    return (2.0, SIMILAR_AUTHOR) if any(len(name) > 1 for name in our_names & their_names) else None

@@ -52,6 +52,7 @@ class HardcoverBook:
 class Edition:
     """An edition and its work. Codes have no hyphens.
 
+    `title` is the edition's own: that of a translation is not the work's.
     `reading_format` is Hardcover's `reading_format_id`: 1 print, 2 audio, 3 both, 4 ebook (documented), 0 if unknown.
     `canonical_id` is the surviving edition after a merge, otherwise 0.
     """
@@ -62,6 +63,7 @@ class Edition:
     reading_format: int = 0
     users_count: int = 0
     canonical_id: int = 0
+    title: str = ''
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,7 @@ def parse_edition(raw: object) -> Edition | None:
         parse_count(row.get('reading_format_id')),
         parse_count(row.get('users_count')),
         parse_number_id(row.get('canonical_id')),
+        parse_text(row.get('title')),
     )
 
 

@@ -48,7 +48,7 @@ def _operation(name: str, kind: Kind, scope: str, document: str, *fields: str) -
 
 
 BOOK = 'id slug title canonical_id'
-EDITION = f'id isbn_13 isbn_10 asin book_id reading_format_id users_count canonical_id book {{ {BOOK} }}'
+EDITION = f'id title isbn_13 isbn_10 asin book_id reading_format_id users_count canonical_id book {{ {BOOK} }}'
 
 WHO_AM_I = _operation(
     'WhoAmI', Kind.QUERY, READ_ACCOUNT, 'query WhoAmI { me { id username account_privacy_setting_id } }', 'me'

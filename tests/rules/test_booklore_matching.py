@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from calibre_plugins.bookfusionbacksync.rules.booklore_matching import BookLoreBook, match_books, worth_asking
 from calibre_plugins.bookfusionbacksync.rules.hardcover_records import SourceMatch
 from calibre_plugins.bookfusionbacksync.rules.isbn import codes_of, isbns_in, make_codes
 from calibre_plugins.bookfusionbacksync.rules.records import CalibreBook
-from calibre_plugins.bookfusionbacksync.rules.titles import nothing_in_common
+from calibre_plugins.bookfusionbacksync.rules.titles import Likeness, Title, best_likeness
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from standins.hardcover import isbn10, isbn13
@@ -74,16 +75,29 @@ def test_several_hits(hits: list[tuple[int, str]], found: SourceMatch | None) ->
         ('The Left Hand of Darkness', ('Ursula Le Guin',), False),
         ('The Left Hand of Darkness', (), False),
         ('The Left Hand of Darkness', ('Unknown',), False),
-        ('The Left Hand of Darkness: Annotated', ('Ursula K. Le Guin',), False),
+        ('Left Hand of Darkness, The: Annotated', ('Ursula K. Le Guin',), True),
+        ('The Left Hand of Darkness (Hainish Cycle #4)', ('Ursula K. Le Guin',), True),
+        ('The Left Hand of Darkness 2', ('Ursula K. Le Guin',), False),
+        ('The Left Hand of Darkness: The Graphic Novel', ('Ursula K. Le Guin',), False),
+        ('The Left Hand of Darkness Annotated', ('Ursula K. Le Guin',), False),
         ('The Left Hand of Darkness', ('Ursula K. Le Guin', 'David Mitchell'), False),
         ('', ('Ursula K. Le Guin',), False),
     ],
 )
-def test_names_match_exactly_or_not_at_all(title: str, authors: tuple[str, ...], matches: bool) -> None:
+def test_names_match_where_the_title_is_the_same_and_the_authors_are_exactly_the_same(
+    title: str, authors: tuple[str, ...], matches: bool
+) -> None:
     server_book = BookLoreBook(
         1, 'The Left Hand of Darkness', ('Ursula K. Le Guin',), hardcover=SourceMatch(5, 'left-hand')
     )
     assert (1 in match_books([CalibreBook(1, title, authors)], [server_book])) is matches
+
+
+def test_the_series_in_calibre_is_no_part_of_a_title() -> None:
+    server_book = BookLoreBook(1, 'Magician', ('Raymond E. Feist',), hardcover=SourceMatch(5))
+    magician = CalibreBook(1, 'Riftwar 01: Magician', ('Raymond E. Feist',), series='Riftwar')
+    assert 1 in match_books([magician], [server_book])
+    assert match_books([replace(magician, series='')], [server_book]) == {}
 
 
 def test_no_author_is_nobody_in_particular() -> None:
@@ -141,7 +155,9 @@ def test_a_match_is_one_that_nobody_contradicts(
     by_code = [
         other.hardcover
         for other in server_books
-        if other.is_known and other.codes.all & codes_of(book).all and not nothing_in_common(other.title, book.title)
+        if other.is_known
+        and other.codes.all & codes_of(book).all
+        and best_likeness([Title(other.title)], [Title(book.title)]) is not Likeness.DIFFERENT
     ]
     if by_code:
         assert {hit.book_id for hit in by_code} <= {0, found.book_id}

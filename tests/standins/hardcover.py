@@ -85,7 +85,7 @@ class Work:
 
 @dataclass
 class Printing:
-    """An edition. `reading_format_id` is 1 for physical, 2 for audio, 4 for ebook."""
+    """An edition. `reading_format_id` is 1 for physical, 2 for audio, 4 for ebook; `title` is a translation's own."""
 
     id: int
     book_id: int
@@ -95,6 +95,7 @@ class Printing:
     reading_format_id: int = 4
     users_count: int = 5
     canonical_id: int | None = None
+    title: str | None = None
 
 
 @dataclass
