@@ -13,7 +13,14 @@ from .base.reporter import Reporter
 from .base.settings import load
 from .jobs import fetch_ids as ids_job
 from .jobs.ask_booklore import source_from
-from .jobs.change_match import ask_again, change_match, find_candidates, skipped_books, unlink_match
+from .jobs.change_match import (
+    ask_again,
+    change_match,
+    find_candidates,
+    question_about,
+    skipped_books,
+    unlink_match,
+)
 from .jobs.push_ratings import plan_ratings, preview_outcome, push_ratings, push_to_undo, undo_push
 from .jobs.sync import OpenLibrary
 from .rules.hardcover_records import Choose, IdsOutcome
@@ -27,6 +34,7 @@ __all__ = (
     'preview_outcome',
     'push_ratings',
     'push_to_undo',
+    'question_about',
     'skipped_books',
     'undo_push',
     'unlink_match',

@@ -19,6 +19,7 @@ line, given where they differ from the class above:
     |-- SettingsTrouble (2)     a setting is missing or cannot be used
     |   |-- PasswordMissing     an email address without a password
     |   `-- NoKeyFile           the key file does not exist or is empty
+    |-- NotOnHardcover          Hardcover has no book with this id or at this address
     |-- WrongUsage (2)          unknown or missing arguments on the command line
     |-- LibraryTrouble          the library could not be read or written, or was replaced by another one
     |   |-- LibraryLocked       another program is writing to it
@@ -186,6 +187,12 @@ HARDCOVER_WRITE_FAILED = text(
     'Hardcover did not take it ({reason}). Look at the book on hardcover.app, or try again later.'
 )
 HARDCOVER_SEARCH_FAILED = text('The search on Hardcover failed ({reason}). Try again later.')
+NOT_ON_HARDCOVER = text(
+    'Hardcover has no book at {address}. Check the id or the address, or search for the title on hardcover.app.'
+)
+NOT_A_BOOKS_ADDRESS = text(
+    'This is not the address of a book on Hardcover. Copy the address of its page, which looks like {example}.'
+)
 HARDCOVER_ID_NOT_OURS = text(
     'The Hardcover id of this book was not stored by this plugin, so it stays. '
     'Remove hardcover-id from the Ids of the book under Edit metadata, then fetch its id again.'
@@ -295,6 +302,10 @@ class QuotaSpent(ServerTrouble):
     def after(self, sent: Text) -> QuotaSpent:
         """A copy whose message says what had been sent until then."""
         return QuotaSpent(self.seconds, self.when, sent)
+
+
+class NotOnHardcover(BackSyncError):
+    """What was entered is the address of no book on Hardcover, or no book there has the id."""
 
 
 class PasswordRefused(SignInRefused):

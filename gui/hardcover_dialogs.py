@@ -18,11 +18,21 @@ from ..base.cancel import Cancel
 from ..base.errors import BackSyncError, Cancelled, LibraryTrouble
 from ..base.reporter import Reporter
 from ..base.text import Text, text
-from ..hardcover import change_match, fetch_ids, find_candidates, plan_ratings, push_ratings, undo_push, unlink_match
+from ..hardcover import (
+    change_match,
+    fetch_ids,
+    find_candidates,
+    plan_ratings,
+    push_ratings,
+    question_about,
+    undo_push,
+    unlink_match,
+)
 from ..jobs.sync import OpenLibrary
 from ..library.calibre_library import Library
 from ..rules.hardcover_records import (
     Action,
+    Answer,
     Candidate,
     IdsOutcome,
     PlannedPush,
@@ -30,6 +40,7 @@ from ..rules.hardcover_records import (
     RatingChange,
     RatingsOutcome,
     Reason,
+    SearchFor,
     Verdict,
 )
 from ..rules.records import CalibreBook
@@ -54,11 +65,11 @@ class Chooser(QObject):
 
     def __init__(self) -> None:
         super().__init__()
-        self._answers: SimpleQueue[Candidate | Verdict | None] | None = None
+        self._answers: SimpleQueue[Answer | None] | None = None
 
-    def ask(self, question: Question, cancel: Cancel) -> Candidate | Verdict:
+    def ask(self, question: Question, cancel: Cancel) -> Answer:
         """Waits for the answer, on the job's thread. Raises Cancelled as soon as the job is stopped without one."""
-        answers: SimpleQueue[Candidate | Verdict | None] = SimpleQueue()
+        answers: SimpleQueue[Answer | None] = SimpleQueue()
         self._answers = answers
         with cancel.interrupting(lambda: answers.put(None)):
             self.asked.emit(question)
@@ -67,7 +78,7 @@ class Chooser(QObject):
             cancel.check()
         return answer or Verdict.STOP
 
-    def answer(self, answer: Candidate | Verdict) -> bool:
+    def answer(self, answer: Answer) -> bool:
         """Hands over the answer; False where no question waits for one."""
         answers, self._answers = self._answers, None
         if answers is None:
@@ -99,6 +110,7 @@ class FetchDialog(JobDialog):
         library = self.jobs.library()
         self.picker = Picker(self.pages, lambda book_id: cover_of(library, book_id))
         self.picker.chosen.connect(self._answered)
+        self.picker.searched.connect(lambda words: self._chooser.answer(SearchFor(words)))
         self.pages.addWidget(self.picker)
 
     def start(self) -> None:
@@ -207,6 +219,7 @@ class ChangeDialog(JobDialog):
         self.picker = Picker(self.pages, lambda book_id: cover_of(library, book_id))
         self.picker.change_a_match(self._book)
         self.picker.chosen.connect(self._chosen)
+        self.picker.searched.connect(self._search)
         self.picker.unlinked.connect(self._unlink)
         self.pages.addWidget(self.picker)
 
@@ -218,12 +231,35 @@ class ChangeDialog(JobDialog):
         self.show_page(self.picker)
         self.picker.show_question(question)
 
+    def _search(self, words: str) -> None:
+        """Searches for the user's own words, while the picker and its candidates stay."""
+        if self.jobs.busy:
+            self._not_found(ANOTHER_JOB)
+            return
+        opener, book_id = self.open_library, self._book.book_id
+        self.run(
+            lambda reporter, cancel: find_candidates(opener, reporter, cancel, book_id, words=words),
+            self._found,
+            self.picker,
+        )
+
+    def _not_found(self, why: Text) -> None:
+        self._found(question_about(self._book, why))
+
     def _failed(self, error: BackSyncError) -> None:
         """Without candidates there is still the match to unlink."""
         if not self._writing and not isinstance(error, Cancelled | LibraryTrouble):
-            self._found(Question(self._book, (), error.sentence))
+            self._not_found(error.sentence)
         else:
             super()._failed(error)
+
+    def reject(self) -> None:
+        """Closes the window at once where only a search runs, for nothing was done that it could show."""
+        if self.pages.currentWidget() is self.picker and self.job_view.state is JobState.RUNNING:
+            self.job_view.stop()
+            self.job_view.when_idle(super().reject)
+        else:
+            super().reject()
 
     def _write(self, change: Job) -> None:
         self._writing = True

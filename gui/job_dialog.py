@@ -203,15 +203,16 @@ class JobDialog(Dialog):
     def _state_changed(self) -> None:
         self.cancel.setEnabled(self.job_view.state is not JobState.STOPPING)
 
-    def run(self, job: Job, succeeded: Callable[[Any], None]) -> None:
+    def run(self, job: Job, succeeded: Callable[[Any], None], page: QWidget | None = None) -> None:
         """Run a job and call `succeeded` with its result. Errors are shown on the result page.
 
-        That includes LibraryTrouble if another library is open than when the window was created.
+        That includes LibraryTrouble if another library is open than when the window was created. While the job runs,
+        `page` is shown, by default the progress page.
         """
         if not self.jobs.has_open(self._library_id):
             self._failed(LibraryTrouble(errors.LIBRARY_SWITCHED))
         elif self.job_view.run(Worker(job), succeeded, self._failed):
-            self.show_page(self.progress_page)
+            self.show_page(page or self.progress_page)
         else:
             self.show_result(ANOTHER_JOB.translated(_, ngettext), 'dialog_warning.png')
 

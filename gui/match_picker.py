@@ -53,7 +53,8 @@ from ..rules.hardcover_matching import stored_id
 from ..rules.hardcover_records import Candidate, Question, Verdict
 from ..rules.isbn import codes_of
 from ..rules.records import CalibreBook
-from .widgets import push_button
+from .search_line import RETURN_KEYS, SearchLine, WhatToDo
+from .widgets import Notice, push_button
 
 if TYPE_CHECKING:
     from calibre_builtins import _, load_translations, ngettext
@@ -279,18 +280,33 @@ class BookPanel(QScrollArea):
         self.codes.setText('\n'.join(lines))
 
 
-class Picker(QWidget):
-    """One question at a time. `chosen` carries a Candidate or a Verdict; then it waits for the next question.
+def heading_of(question: Question, found_nothing: bool) -> str:
+    """How far the questions are, why this one is asked, and what to choose."""
+    place = _('Book {number} of {total}.').format(number=question.number, total=question.total)
+    ask = _('Which of these is it?')
+    if found_nothing:
+        ask = '' if question.trouble is not None else _('Nothing like it was found on Hardcover.')
+    why = question.why.translated(_, ngettext)
+    return ' '.join(filter(None, (place if question.total > 1 else '', why, ask)))
 
-    `unlinked` comes where a match is changed. `cover_of(book id)` gives the cover of a book of Calibre.
+
+class Picker(QWidget):
+    """One question at a time. `cover_of(book id)` gives the cover of a book of Calibre.
+
+    Signals:
+        chosen(Candidate | Verdict): the answer; then it waits for the next question.
+        searched(str): search for these words instead. The candidates stay until the same question comes again.
+        unlinked(): remove the match; only where a match is changed.
     """
 
     chosen = pyqtSignal(object)
+    searched = pyqtSignal(str)
     unlinked = pyqtSignal()
 
     def __init__(self, parent: QWidget, cover_of: Callable[[int], bytes | None]) -> None:
         super().__init__(parent)
         self._present_id = 0
+        self._asking = self._searching = False
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         self.heading = QLabel(self)
@@ -299,20 +315,31 @@ class Picker(QWidget):
         self.heading.setWordWrap(True)
         layout.addWidget(self.heading)
         self.book = BookPanel(self, cover_of)
+        self.search = SearchLine(self)
+        self.trouble = Notice('trouble', self)
         self.candidates = self._candidate_list()
+        self.what_to_do = WhatToDo(self.search, self)
+        layout.addLayout(self._book_beside_candidates(), 1)
+        layout.addLayout(self._buttons())
+        self.search.wanted.connect(self._search)
+        self.search.field.left_down.connect(self.candidates.setFocus)
+        self.search.field.focused.connect(lambda _here: self._show_what_return_presses())
+        self.wait_for_question()
+
+    def _book_beside_candidates(self) -> QGridLayout:
         beside = QGridLayout()
         beside.setHorizontalSpacing(2 * MARGIN)
         beside.addWidget(QLabel(_('In Calibre:'), self), 0, 0)
         label = QLabel(_('On &Hardcover:'), self)
         label.setBuddy(self.candidates)
         beside.addWidget(label, 0, 1)
-        beside.addWidget(self.book, 1, 0)
-        beside.addWidget(self.candidates, 1, 1)
+        on_the_right = (self.search, self.trouble, self.candidates, self.what_to_do)
+        beside.addWidget(self.book, 1, 0, len(on_the_right), 1)
+        for row, widget in enumerate(on_the_right, 1):
+            beside.addWidget(widget, row, 1)
         beside.setColumnStretch(1, 1)
-        beside.setRowStretch(1, 1)
-        layout.addLayout(beside, 1)
-        layout.addLayout(self._buttons())
-        self.wait_for_question()
+        beside.setRowStretch(1 + on_the_right.index(self.candidates), 1)
+        return beside
 
     def _candidate_list(self) -> QListWidget:
         view = QListWidget(self)
@@ -393,20 +420,41 @@ class Picker(QWidget):
         return item.data(CANDIDATE) if item is not None and item.isSelected() else None
 
     def show_question(self, question: Question) -> None:
-        """Puts a question; the first candidate is selected, so that Enter takes it."""
-        self._asking = True
-        why = question.why.translated(_, ngettext)
-        place = _('Book {number} of {total}.').format(number=question.number, total=question.total)
-        ask = _('Which of these is it?') if question.candidates else _('Nothing like it was found on Hardcover.')
-        self.heading.setText(' '.join(filter(None, (place if question.total > 1 else '', why, ask))))
-        self.book.show_book(question.book)
+        """Put a question, with the first candidate selected, so that Return takes it.
+
+        The same question again is the result of a search: the field and the focus stay as they are, and after a search
+        that failed the candidates too.
+        """
+        again = self._searching
+        self._asking, self._searching = True, False
+        found_nothing = not question.candidates
+        if again and question.trouble is not None:
+            found_nothing = self.candidates.count() == 0
+        else:
+            self._show_candidates(question)
+        self.heading.setText(heading_of(question, found_nothing))
+        self.trouble.say(question.trouble.translated(_, ngettext) if question.trouble is not None else '')
+        self.what_to_do.show_if(found_nothing)
+        if not again:
+            self.book.show_book(question.book)
+            self.search.begin_with(question.words)
+            self.search.setEnabled(True)
+            if found_nothing:
+                self.search.take_over()
+            else:
+                self.candidates.setFocus()
+        self._show_what_return_presses()
+        self._update_buttons()
+
+    def _show_what_return_presses(self) -> None:
+        (self.search.button if self.search.field.hasFocus() else self.match).setDefault(True)
+
+    def _show_candidates(self, question: Question) -> None:
         self.candidates.clear()
         for candidate in question.candidates:
             self._add(candidate, question.covers.get(candidate.book_id))
         self.candidates.setCurrentRow(0)
         self.candidates.scrollToTop()
-        self.candidates.setFocus()
-        self._update_buttons()
 
     def _add(self, candidate: Candidate, cover: bytes | None) -> None:
         lines = candidate_lines(candidate, self.candidates.count() == 0)
@@ -421,16 +469,30 @@ class Picker(QWidget):
 
     def wait_for_question(self) -> None:
         """Between two questions: only Stop can be pressed."""
-        self._asking = False
+        self._asking = self._searching = False
         self.heading.setText(_('Looking for the next book that needs a choice…'))
         self.book.clear()
         self.candidates.clear()
+        self.trouble.say('')
+        self.what_to_do.show_if(False)
+        self.search.begin_with('')
+        self.search.setEnabled(False)
         self._update_buttons()
 
     def _update_buttons(self) -> None:
         self.skip.setEnabled(self._asking)
         self.match.setEnabled(self._asking and self.selected is not None)
-        self.open_page.setEnabled(self._asking and self.selected is not None)
+        self.open_page.setEnabled((self._asking or self._searching) and self.selected is not None)
+        self.unlink.setEnabled(not self._searching)
+        self.search.set_ready(self._asking)
+
+    def _search(self, words: str) -> None:
+        """While it searches, the candidates can be looked at, but none can be chosen."""
+        self._asking, self._searching = False, True
+        self.heading.setText(_('Searching on Hardcover…'))
+        self.trouble.say('')
+        self._update_buttons()
+        self.searched.emit(words)
 
     def _match(self) -> None:
         if self.selected is not None:
@@ -448,7 +510,7 @@ class Picker(QWidget):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Return that is held down answers one question, not all that follow unread."""
-        if not (event.isAutoRepeat() and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)):
+        if not (event.isAutoRepeat() and event.key() in RETURN_KEYS):
             super().keyPressEvent(event)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:

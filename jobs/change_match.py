@@ -27,7 +27,7 @@ from ..rules.records import CalibreBook
 from ..services.covers import Covers
 from ..services.hardcover_quota import Pace
 from .hardcover_account import connected
-from .search_ahead import OpenBook, Searches
+from .search_ahead import OpenBook, Searches, first_words
 from .sync import OpenLibrary
 
 logger = logging.getLogger(__name__)
@@ -65,22 +65,38 @@ class Store:
         return results
 
 
+def question_about(book: CalibreBook, trouble: Text | None = None) -> Question:
+    """The question to change a book's match, without candidates: nothing is searched for yet, or `trouble` says why."""
+    return Question(book, (), CHANGING, words=first_words(book), trouble=trouble)
+
+
 def find_candidates(
-    open_library: OpenLibrary, reporter: Reporter, cancel: Cancel, book_id: int, pace: Pace | None = None
+    open_library: OpenLibrary,
+    reporter: Reporter,
+    cancel: Cancel,
+    book_id: int,
+    pace: Pace | None = None,
+    words: str = '',
 ) -> Question:
-    """The candidates for one book, to change its match; there may be none. Raises BackSyncError."""
+    """The candidates for one book, to change its match; there may be none. Raises BackSyncError.
+
+    `words` are searched for instead of title and author; they may be the address or id of a book on Hardcover. If that
+    search fails, the question says why, and has no candidates.
+    """
     with open_library() as library:
         settings = load(library.api).settings
         book = _book(library, book_id)
     reporter.status(SEARCHING)
-    entry = OpenBook(book, codes_of(book))
+    question = question_about(book)
     with (
         connected(settings, reporter, pace) as hardcover,
         Covers(USER_AGENT, settings.hardcover_api_url) as covers,
         Searches(hardcover, covers, cancel) as searches,
     ):
-        found = searches.search(entry)
-    return Question(book, found.candidates, CHANGING, covers=found.covers)
+        if words:
+            return searches.again(question, words)
+        found = searches.search(OpenBook(book, codes_of(book)))
+    return replace(question, candidates=found.candidates, covers=found.covers)
 
 
 def _book(library: Library, book_id: int) -> CalibreBook:

@@ -30,6 +30,8 @@ from ..rules.hardcover_matching import (
     verify_editions,
 )
 from ..rules.hardcover_records import (
+    MOST_MERGES,
+    Answer,
     Candidate,
     Choose,
     FirstSource,
@@ -38,6 +40,7 @@ from ..rules.hardcover_records import (
     Match,
     Question,
     Reason,
+    SearchFor,
     Verdict,
 )
 from ..rules.isbn import codes_of
@@ -49,11 +52,8 @@ from ..services.hardcover_quota import Pace
 from .change_match import CHOSEN, Store
 from .hardcover_account import connected
 from .restriction import allowed_books
-from .search_ahead import OpenBook, Searches, unknown_authors
+from .search_ahead import OpenBook, Searches, first_words, unknown_authors
 from .sync import OpenLibrary
-
-# Merges of merges are followed this far.
-MOST_MERGES = 5
 
 READING = text('Reading the Calibre library...')
 ASKING_FIRST_SOURCE = text('Asking BookLore...')
@@ -308,16 +308,26 @@ class _IdsJob:
             for number, (entry, search) in enumerate(searches.run(entries), 1):
                 with self._failing([entry]):
                     found = search.result()
-                    if not found.candidates:
-                        self._memory.leave(entry.book, NOT_FOUND)
-                        self._skip(entry.book, NOTHING_FOUND)
-                        continue
                     question = Question(
-                        entry.book, found.candidates, why_ask(entry), number, len(entries), found.covers
+                        entry.book,
+                        found.candidates,
+                        why_ask(entry),
+                        number,
+                        len(entries),
+                        found.covers,
+                        first_words(entry.book),
                     )
-                    if not self._take_answer(entry, choose(question)):
+                    if not self._ask(entry, question, choose, searches):
                         return
                 self._tick()
+
+    def _ask(self, entry: OpenBook, question: Question, choose: Choose, searches: Searches) -> bool:
+        """Asks until it is no other search that is wanted, and does what the user chose; False for Stop."""
+        answer = choose(question)
+        while isinstance(answer, SearchFor):
+            question = searches.again(question, answer.words)
+            answer = choose(question)
+        return self._take_answer(entry, answer, nothing_found=not question.candidates)
 
     def _to_ask(self) -> Iterator[OpenBook]:
         """The books worth a search; the others are skipped, and it says why."""
@@ -329,14 +339,15 @@ class _IdsJob:
             else:
                 yield entry
 
-    def _take_answer(self, entry: OpenBook, answer: Candidate | Verdict) -> bool:
+    def _take_answer(self, entry: OpenBook, answer: Answer, nothing_found: bool) -> bool:
         """Does what the user chose, at once; False for Stop."""
         if isinstance(answer, Candidate):
             hit = HardcoverBook(answer.book_id, answer.slug, answer.title)
             self._store([Match(entry.book, hit, CHOSEN)])
         elif answer is Verdict.SKIP:
-            self._memory.leave(entry.book, SKIPPED)
-            self._skip(entry.book, JUST_SKIPPED)
+            # What was not found is worth another search once its title has been corrected.
+            self._memory.leave(entry.book, NOT_FOUND if nothing_found else SKIPPED)
+            self._skip(entry.book, NOTHING_FOUND if nothing_found else JUST_SKIPPED)
         self._cancel.check()
         return answer is not Verdict.STOP
 

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from calibre.ebooks.metadata.book.base import NULL_VALUES
 
 from ..base.cancel import Cancel
+from ..base.errors import BackSyncError, Cancelled, QuotaSpent
+from ..base.text import Text, counted
+from ..rules.hardcover_address import words_for
 from ..rules.hardcover_matching import Clue, rank, search_query
-from ..rules.hardcover_records import Candidate, HardcoverBook
+from ..rules.hardcover_records import Candidate, HardcoverBook, Question
 from ..rules.isbn import Codes
 from ..rules.records import CalibreBook
 from ..services.covers import Covers
 from ..services.hardcover_client import Hardcover
+from .search_by_hand import search_by_hand
 
 # How many searches may run ahead of the user: each costs a unit, and Stop makes them vain.
 AHEAD = 4
@@ -47,6 +51,11 @@ class Found:
 def unknown_authors() -> tuple[str, ...]:
     """What Calibre writes, in the user's language, where there is no author."""
     return ('Unknown', *NULL_VALUES['authors'])
+
+
+def first_words(book: CalibreBook) -> str:
+    """What a search by hand for this book starts with."""
+    return words_for(book, unknown_authors())
 
 
 class Searches:
@@ -84,6 +93,26 @@ class Searches:
         found = self._hardcover.search(query, self._cancel) if query else []
         candidates = rank(entry.book, found, entry.codes, tuple(entry.doubtful.values()))
         return Found(candidates, self._pictures(candidates))
+
+    def again(self, question: Question, words: str) -> Question:
+        """The same question with what Hardcover has for the user's own words. May be called from any thread.
+
+        If the search fails, the candidates stay and the question says why. Raises Cancelled only.
+        """
+        try:
+            candidates = search_by_hand(self._hardcover, question.book, words, self._cancel)
+            pictures = self._pictures(candidates)
+        except Cancelled:
+            raise
+        except BackSyncError as error:
+            return replace(question, words=words, trouble=self._sentence_of(error))
+        return replace(question, candidates=candidates, covers=pictures, words=words, trouble=None)
+
+    def _sentence_of(self, error: BackSyncError) -> Text:
+        if isinstance(error, QuotaSpent):
+            sent = self._hardcover.requests
+            return error.after(counted('{count} request sent', '{count} requests sent', sent)).sentence
+        return error.sentence
 
     def _pictures(self, candidates: Sequence[Candidate]) -> dict[int, bytes]:
         clock = self._hardcover.pace.clock

@@ -19,6 +19,8 @@ from ..base.text import Text, text
 from .records import CalibreBook
 
 READ_STATUS = 3
+# Merges of merges are followed this far.
+MOST_MERGES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +153,9 @@ class Question:
     """A book for which the user has to choose: up to ten candidates, the best first.
 
     `why` says why none of them was chosen automatically. This is question `number` of `total`, counted from 1. `covers`
-    maps Hardcover's book ids to image data; covers that were not loaded in time are absent.
+    maps Hardcover's book ids to image data; covers that were not loaded in time are absent. `words` are those of the
+    user's own search, before the first one those to start it with; `trouble` says why that search failed, and then the
+    candidates are still those from before it.
     """
 
     book: CalibreBook
@@ -160,6 +164,8 @@ class Question:
     number: int = 1
     total: int = 1
     covers: Mapping[int, bytes] = field(default_factory=dict)
+    words: str = ''
+    trouble: Text | None = None
 
 
 class Verdict(enum.Enum):
@@ -169,8 +175,16 @@ class Verdict(enum.Enum):
     STOP = 'stop'
 
 
+@dataclass(frozen=True, slots=True)
+class SearchFor:
+    """Another answer to a question: ask it again with what Hardcover has for these words, this address or this id."""
+
+    words: str
+
+
 # Called on the job's thread. Blocks until the user has answered, and must return when the job is cancelled.
-Choose = Callable[[Question], Union[Candidate, Verdict]]
+Answer = Union[Candidate, Verdict, SearchFor]
+Choose = Callable[[Question], Answer]
 
 
 @dataclass(frozen=True, slots=True)

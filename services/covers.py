@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections import OrderedDict
 
 from ..base.address import same_service
@@ -27,6 +28,7 @@ class Covers:
         self._api_url = api_url
         self._most = most
         self._size = 0
+        self._lock = threading.Lock()
         self._kept: OrderedDict[str, bytes | None] = OrderedDict()
 
     def __enter__(self) -> Covers:
@@ -36,20 +38,27 @@ class Covers:
         self._http.close()
 
     def fetch(self, url: str, cancel: Cancel) -> bytes | None:
-        """The picture, None where there is none to be had. Raises Cancelled only. For one thread at a time."""
+        """The picture, None where there is none to be had. Raises Cancelled only. May be called from any thread."""
         if not (url.startswith('https://') or same_service(self._api_url, url)):
             return None
         cancel.check()
+        with self._lock:
+            if url in self._kept:
+                self._kept.move_to_end(url)
+                return self._kept[url]
+        picture = self._ask(url, cancel)
+        with self._lock:
+            self._keep(url, picture)
+        return picture
+
+    def _keep(self, url: str, picture: bytes | None) -> None:
         if url not in self._kept:
-            self._kept[url] = self._ask(url, cancel)
+            self._kept[url] = picture
             self._size += self._weight(url)
-        self._kept.move_to_end(url)
-        picture = self._kept[url]
         while self._size > self._most:
             oldest = next(iter(self._kept))
             self._size -= self._weight(oldest)
             del self._kept[oldest]
-        return picture
 
     def _weight(self, url: str) -> int:
         return len(url) + len(self._kept[url] or b'')

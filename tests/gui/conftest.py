@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 from calibre_plugins.bookfusionbacksync.base.redaction import Secret
+from calibre_plugins.bookfusionbacksync.gui.match_picker import Picker
 from calibre_plugins.bookfusionbacksync.jobs import hardcover_account
 from calibre_plugins.bookfusionbacksync.services import hardcover_quota
 from harness.desk import HardcoverDesk, OpenHardcoverDesk
+from harness.dialogs import picture
 from harness.hardcover import PATIENT, MakeLibrary, OpenLibrary, hardcover_service, small_catalogue
 
 
@@ -35,3 +37,11 @@ def open_hardcover_desk(
         for desk in desks:
             desk.close()
         assert service.server.violations == []
+
+
+@pytest.fixture
+def picker(qtbot: Any) -> Picker:
+    widget = Picker(None, lambda book_id: picture('Cover', '#335577'))  # type: ignore[arg-type]
+    qtbot.addWidget(widget)
+    widget.show()
+    return widget

@@ -16,6 +16,7 @@ from harness.desk import Browser
 from harness.dialogs import (
     BOOK,
     CANDIDATES,
+    answers_of,
     picker_question,
     picture,
 )
@@ -35,20 +36,6 @@ from qt.core import (
     QVBoxLayout,
 )
 from standins.hardcover import PNG
-
-
-@pytest.fixture
-def picker(qtbot: Any) -> Picker:
-    widget = Picker(None, lambda book_id: picture('Cover', '#335577'))  # type: ignore[arg-type]
-    qtbot.addWidget(widget)
-    widget.show()
-    return widget
-
-
-def answers_of(picker: Picker) -> list[Any]:
-    answers: list[Any] = []
-    picker.chosen.connect(answers.append)
-    return answers
 
 
 def test_the_picker_shows_all_there_is_to_know(picker: Picker) -> None:

@@ -7,16 +7,19 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+from calibre_plugins.bookfusionbacksync.base import errors
 from calibre_plugins.bookfusionbacksync.base.errors import BackSyncError
-from calibre_plugins.bookfusionbacksync.base.text import text
+from calibre_plugins.bookfusionbacksync.base.text import Text, text
 from calibre_plugins.bookfusionbacksync.gui.hardcover_account_dialog import AccountDialog
 from calibre_plugins.bookfusionbacksync.gui.hardcover_dialogs import ChangeDialog, FetchDialog, PushDialog
 from calibre_plugins.bookfusionbacksync.gui.job_dialog import JobDialog
 from calibre_plugins.bookfusionbacksync.gui.job_runner import Jobs
+from calibre_plugins.bookfusionbacksync.gui.match_picker import Picker
 from calibre_plugins.bookfusionbacksync.gui.rating_preview import RatingPreview
 from calibre_plugins.bookfusionbacksync.gui.scope_dialog import ScopeDialog
 from calibre_plugins.bookfusionbacksync.jobs.fetch_ids import BY_CODE, FROM_BOOKLORE
 from calibre_plugins.bookfusionbacksync.jobs.hardcover_account import TokenCheck
+from calibre_plugins.bookfusionbacksync.rules.hardcover_address import words_for
 from calibre_plugins.bookfusionbacksync.rules.hardcover_records import (
     Account,
     Action,
@@ -115,9 +118,17 @@ def picker_question(**changes: object) -> Question:
         'number': 3,
         'total': 12,
         'covers': covers(),
+        'words': f'{BOOK.title} {BOOK.authors[0]}',
         **changes,
     }
     return Question(**values)  # type: ignore[arg-type]
+
+
+def answers_of(picker: Picker) -> list[Any]:
+    """The list that collects what the picker emits with `chosen`."""
+    answers: list[Any] = []
+    picker.chosen.connect(answers.append)
+    return answers
 
 
 def change(number: int, **changes: Any) -> RatingChange:
@@ -196,6 +207,16 @@ def fetch_dialog(window: LibraryWindow, jobs: Jobs, question: Question | None) -
     return dialog
 
 
+def searching_dialog(window: LibraryWindow, jobs: Jobs, trouble: Text | None = None) -> FetchDialog:
+    """The picker while it searches for the user's own words, or after that failed."""
+    dialog = fetch_dialog(window, jobs, picker_question())
+    dialog.picker.search.begin_with('left hand of darkness le guin 1969')
+    dialog.picker.search.search()
+    if trouble is not None:
+        dialog.picker.show_question(picker_question(trouble=trouble))
+    return dialog
+
+
 def push_dialog(window: LibraryWindow, jobs: Jobs, planned: PlannedPush) -> PushDialog:
     dialog = PushDialog(window, jobs)
     dialog.preview = preview(dialog.pages, planned)
@@ -249,6 +270,12 @@ def example_dialogs(window: LibraryWindow) -> Iterator[tuple[str, Callable[[], Q
     yield 'hardcover-picker', lambda: fetch_dialog(window, jobs, picker_question())
     yield 'hardcover-picker-nothing', lambda: fetch_dialog(window, jobs, picker_question(candidates=()))
     yield 'hardcover-picker-waiting', lambda: fetch_dialog(window, jobs, None)
+    yield 'hardcover-picker-searching', lambda: searching_dialog(window, jobs)
+    failed = errors.NOT_ON_HARDCOVER.with_values(address='https://hardcover.app/books/the-left-hand')
+    yield 'hardcover-picker-failed', lambda: searching_dialog(window, jobs, failed)
+    long_words = replace(BOOK, title=LONG_TITLE.strip())
+    asked = picker_question(book=long_words, candidates=(), words=words_for(long_words))
+    yield 'hardcover-picker-long', lambda: fetch_dialog(window, jobs, asked)
     yield 'hardcover-change-match', lambda: change_dialog(window, jobs)
     yield 'hardcover-working', lambda: working_dialog(window, jobs)
     fetched = FetchDialog(window, jobs)

@@ -140,9 +140,9 @@ def small_catalogue() -> Catalogue:
     )
 
 
-def first(question: Question) -> Candidate:
-    """A chooser that takes the best candidate."""
-    return question.candidates[0]
+def first(question: Question) -> Candidate | Verdict:
+    """A chooser that takes the best candidate, and skips where there is none."""
+    return question.candidates[0] if question.candidates else Verdict.SKIP
 
 
 def skip(question: Question) -> Verdict:
