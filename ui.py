@@ -86,7 +86,10 @@ class BackSyncAction(InterfaceAction):
         """Start the automatic sync and show the last sync in the tooltip, some time after Calibre's start."""
         if self.gui.shutting_down or self._auto_sync is not None:
             return
+        from .base.settings import tidy
         from .gui.auto_sync import AutoSync
+
+        tidy()
 
         self._auto_sync = AutoSync(self.gui, self.jobs)
         self._auto_sync.ended.connect(self.show_last_sync)

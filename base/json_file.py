@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from .private_files import make_private_folder, write_privately
+from .private_files import make_private_folder, open_plain, write_privately
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +33,8 @@ class JsonFile:
     """A JSON object in a file at `path`.
 
     Reading accepts UTF-8, UTF-16 and UTF-32. Writing uses UTF-8 and replaces the file atomically, with mode 0600 and
-    new folders of mode 0700. `indent` and `sort_keys` are those of `json.dumps`. `largest` is the size in bytes above
-    which a file counts as damaged.
+    new folders of mode 0700; a symbolic link stays one. `indent` and `sort_keys` are those of `json.dumps`. `largest`
+    is the size in bytes above which a file counts as damaged.
     """
 
     def __init__(self, path: Path, *, indent: int | None = 2, sort_keys: bool = False, largest: int = LARGEST) -> None:
@@ -62,7 +62,7 @@ class JsonFile:
         return data
 
     def _bytes(self) -> bytes:
-        with self.path.open('rb') as file:
+        with open_plain(self.path) as file:
             size = os.fstat(file.fileno()).st_size
             if size > self._largest:
                 raise Damaged(f'larger than {self._largest} bytes')
@@ -96,7 +96,7 @@ class JsonFile:
         except RecursionError:
             # The json module reads slightly deeper nesting than it can write.
             raise OSError(errno.EINVAL, 'nested too deep') from None
-        make_private_folder(self.path.parent)
+        make_private_folder(Path(os.path.realpath(self.path)).parent)
         write_privately(self.path, written.encode())
 
     def make_private(self) -> None:

@@ -7,9 +7,11 @@ Values are checked when they are read, so other modules never see a value of the
 from __future__ import annotations
 
 import json
+import os
 import re
 import secrets
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, fields, replace
@@ -24,13 +26,16 @@ from .about import IMPORT_NAME
 from .columns_table import COLUMNS
 from .errors import SettingsTrouble
 from .json_file import Damaged, JsonFile
-from .private_files import make_private_folder
+from .private_files import make_folder_private, make_private_folder, remove_copies
 from .redaction import Secret
 
 LIBRARY_NAMESPACE = 'BookFusionBackSync'
 LOCK_NAME = 'settings.lock'
 # Bytes.
 LARGEST_FILE = 16 * 1024 * 1024
+# Seconds. A file that changed so short a time ago may be being written by another program: it is read again.
+FRESH, READ_AGAIN_AFTER = 5.0, 0.05
+READS = 10
 COLUMN_KEYS = tuple(row.key for row in COLUMNS)
 # The settings that a library may have of its own, in its preferences.
 LIBRARY_KEYS = (*COLUMN_KEYS, 'hardcover_restriction')
@@ -122,11 +127,12 @@ def settings_path() -> Path:
 
 
 def plugin_folder() -> Path:
-    """The plugin's own folder, created with mode 0700 if it is missing."""
+    """The plugin's own folder, created if it is missing, with mode 0700."""
     folder = Path(config_dir) / 'plugins' / IMPORT_NAME
     # An error shows again when a file is written there, where the message can say which one.
     with suppress(OSError):
         make_private_folder(folder)
+        make_folder_private(folder)
     return folder
 
 
@@ -140,6 +146,18 @@ def make_private() -> None:
     _file().make_private()
 
 
+def tidy() -> None:
+    """Put the modes of the plugin's files right and remove temporary copies that a kill left. For every start."""
+    make_private()
+    for path in {settings_path(), Path(os.path.realpath(settings_path()))}:
+        remove_copies(path.parent, path.name)
+    own = plugin_folder()
+    remove_copies(own)
+    with suppress(OSError):
+        for folder in list((own / 'undo').iterdir()):
+            remove_copies(folder)
+
+
 def _stored() -> dict[str, object]:
     """The contents of the settings file, never cached: another process may have changed it. Raises SettingsTrouble.
 
@@ -148,7 +166,7 @@ def _stored() -> dict[str, object]:
     file = _file()
     try:
         try:
-            stored = file.read()
+            stored = _read(file)
         except Damaged:
             raise SettingsTrouble(errors.SETTINGS_NOT_JSON, path=file.set_aside()) from None
     except OSError as error:
@@ -157,12 +175,38 @@ def _stored() -> dict[str, object]:
     return stored
 
 
+def _read(file: JsonFile) -> dict[str, object]:
+    """As JsonFile.read, but a file that is damaged or empty may be being written, and is read again shortly."""
+    for remaining in reversed(range(READS)):
+        try:
+            stored = file.read()
+            if stored or not remaining or not _is_fresh(file.path):
+                return stored
+        except Damaged:
+            if not remaining or not _is_fresh(file.path):
+                raise
+        time.sleep(READ_AGAIN_AFTER)
+    raise AssertionError('the last read returns or raises')
+
+
+def _is_fresh(path: Path) -> bool:
+    try:
+        return time.time() - path.stat().st_mtime < FRESH
+    except OSError:
+        return False
+
+
 @contextmanager
 def _file_locked() -> Iterator[None]:
     """Lock the settings file against other threads and other processes. Raises SettingsTrouble."""
     with _lock, ExitStack() as stack:
+        lock = plugin_folder() / LOCK_NAME
         try:
-            stack.enter_context(ExclusiveFile(str(plugin_folder() / LOCK_NAME)))
+            # Calibre would make it with the mode of everything else.
+            os.close(os.open(lock, os.O_RDWR | os.O_CREAT, 0o600))
+            with suppress(OSError):
+                lock.chmod(0o600)
+            stack.enter_context(ExclusiveFile(str(lock)))
         except OSError as error:
             raise SettingsTrouble(errors.SETTINGS_NOT_SAVED, path=settings_path(), reason=error.strerror) from None
         yield
@@ -175,7 +219,11 @@ def save(values: Mapping[str, object]) -> None:
 
 
 def _write(values: Mapping[str, object]) -> None:
-    stored = _stored()
+    _write_over(_stored(), values)
+
+
+def _write_over(stored: Mapping[str, object], values: Mapping[str, object]) -> None:
+    """Write values over the contents of the file, as read under the same lock."""
     # Compared as JSON, because in Python True equals 1: a stored value of the wrong type must be replaced.
     if all(key in stored and json.dumps(stored[key]) == json.dumps(value) for key, value in values.items()):
         return
@@ -255,21 +303,18 @@ def clean_token(raw: str) -> str:
     return re.sub(r'(?i)^ ?(bearer( |$))+', '', spaced).replace(' ', '')
 
 
-def ensure_device() -> str:
+def ensure_device(known: str = '') -> str:
     """The device id for BookFusion: 16 lower-case hexadecimal characters, created and saved on the first call.
 
-    Raises SettingsTrouble.
+    `known` is that of settings which were loaded. The file is read only if they have none, once for looking and for
+    writing: between two reads another program may have truncated it. Raises SettingsTrouble.
     """
-    device = _stored_device()
-    if not device:
-        with _file_locked():
-            # Another process may have saved one since.
-            device = _stored_device() or secrets.token_hex(8)
-            _write({'device': device})
+    if known:
+        return known
+    with _file_locked():
+        stored = _stored()
+        device = stored.get('device', '')
+        if not isinstance(device, str) or not re.fullmatch(r'[0-9a-f]{16}', device):
+            device = secrets.token_hex(8)
+            _write_over(stored, {'device': device})
     return device
-
-
-def _stored_device() -> str:
-    with _lock:
-        device = _stored().get('device', '')
-    return device if isinstance(device, str) and re.fullmatch(r'[0-9a-f]{16}', device) else ''

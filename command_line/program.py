@@ -17,7 +17,7 @@ from ..base import errors, log_file
 from ..base.about import PLUGIN_NAME, VERSION
 from ..base.cancel import Cancel
 from ..base.errors import WrongUsage
-from ..base.settings import make_private
+from ..base.settings import tidy
 from .account import add_account_commands
 from .hardcover_commands import add_hardcover_commands
 from .sync_commands import add_sync_commands
@@ -55,7 +55,7 @@ def main(argv: Sequence[str], stopped_early: Sequence[object] = ()) -> int:
             stream.reconfigure(errors='backslashreplace')  # type: ignore[union-attr]
     cancel = Cancel()
     reporter = TerminalReporter()
-    make_private()
+    tidy()
     try:
         arguments = build_parser().parse_args(list(argv))
     except SystemExit as leaving:

@@ -163,7 +163,7 @@ def _check_bookfusion(context: _Context, calibre: _CalibreSide) -> Sequence[Find
     settings, cancel = calibre.settings, context.cancel
     notes: list[str] = []
     try:
-        account = Account.from_settings(settings, ensure_device())
+        account = Account.from_settings(settings, ensure_device(settings.device))
         with http_client(SERVICE, settings, context.reporter, context.limits) as client:
             sample = read_from_either(
                 client,

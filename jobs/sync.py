@@ -214,7 +214,7 @@ class SyncJob:
         for problem in problems:
             self._reporter.log(problem)
         settings = loaded.settings
-        account = Account.from_settings(settings, ensure_device())
+        account = Account.from_settings(settings, ensure_device(settings.device))
         self._reporter.progress(0, None)
         need_percentage = any(ROW_OF_ROLE[role].needs_percentage for role in rules.by_role)
         with http_client(SERVICE, settings, self._reporter, self._limits) as client:
@@ -309,7 +309,7 @@ def check_account(reporter: Reporter, cancel: Cancel) -> None:
     Raises SignInRefused, SettingsTrouble, ServerTrouble, Cancelled.
     """
     settings = load().settings
-    account = Account.from_settings(settings, ensure_device())
+    account = Account.from_settings(settings, ensure_device(settings.device))
     reporter.status(AUTHENTICATING)
     with http_client(SERVICE, settings, reporter) as client:
         connect(client, settings, account, cancel, reporter.log)

@@ -19,6 +19,7 @@ from calibre.db.legacy import LibraryDatabase
 from calibre.utils.config import config_dir
 from calibre_plugins.bookfusionbacksync.base import about, redaction, settings
 from calibre_plugins.bookfusionbacksync.base.errors import SettingsTrouble
+from calibre_plugins.bookfusionbacksync.base.json_file import JsonFile
 from calibre_plugins.bookfusionbacksync.base.redaction import Secret, redact
 from calibre_plugins.bookfusionbacksync.library.library_preferences import save_for_library
 from harness.commands import calibre_environment, executable, settings_path
@@ -605,3 +606,138 @@ def test_a_file_that_is_too_large_to_be_settings_is_set_aside(monkeypatch: pytes
     write_file({'email': 'x' * 1000})
     with pytest.raises(SettingsTrouble, match='has been set aside'):
         settings.load()
+
+
+class TestOtherPrograms:
+    """The file may be a link into a folder under version control, and written by another program at any moment."""
+
+    def test_a_symbolic_link_stays_one(self, tmp_path: Path) -> None:
+        real = tmp_path / 'dotfiles' / 'settings.json'
+        real.parent.mkdir()
+        real.write_text('{"email": "reader@example.org", "unknown": 1}')
+        FILE.symlink_to(real)
+        settings.save({'page_size': 200})
+        assert FILE.is_symlink()
+        stored = json.loads(real.read_bytes())
+        assert stored == {'email': 'reader@example.org', 'unknown': 1, 'page_size': 200}
+        assert mode_of(real) == 0o600
+        assert [path.name for path in real.parent.iterdir()] == [real.name]
+
+    def test_a_link_to_a_file_that_is_not_there_yet(self, tmp_path: Path) -> None:
+        FILE.symlink_to(tmp_path / 'dotfiles' / 'settings.json')
+        settings.save({'page_size': 200})
+        assert FILE.is_symlink()
+        assert on_disk() == {'page_size': 200}
+
+    @pytest.mark.parametrize('meanwhile', [b'', b' ', b'{"email": "rea', b'\xff'])
+    @pytest.mark.parametrize(
+        'use',
+        [settings.load, settings.ensure_device, lambda: settings.save({'page_size': 200})],
+        ids=['load', 'device', 'save'],
+    )
+    def test_one_that_is_being_written_is_read_again(self, meanwhile: bytes, use: Callable[[], Any]) -> None:
+        write_file(meanwhile)
+        content = b'{"email": "reader@example.org", "password": "kept"}'
+        writer = threading.Timer(0.15, FILE.write_bytes, [content])
+        writer.start()
+        use()
+        writer.join()
+        assert on_disk().items() >= json.loads(content).items()
+        assert settings.load().settings.email == 'reader@example.org'
+        assert list(FILE.parent.glob(f'{FILE.name}.*')) == []
+
+    def test_an_old_one_that_is_damaged_is_not_waited_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        write_file(b'{')
+        os.utime(FILE, (1, 1))
+        monkeypatch.setattr(settings, 'READ_AGAIN_AFTER', 60)
+        with pytest.raises(SettingsTrouble, match='set aside'):
+            settings.load()
+
+    def test_what_is_written_over_is_what_was_read(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Another program truncates the file between any two reads, and takes its time."""
+        write_file({'email': 'reader@example.org', 'password': 'kept'})
+        monkeypatch.setattr(settings, 'READ_AGAIN_AFTER', 0)
+        read = JsonFile.read
+
+        def then_truncated(file: Any) -> Any:
+            found = read(file)
+            FILE.write_bytes(b'')
+            return found
+
+        with monkeypatch.context() as patch:
+            patch.setattr(JsonFile, 'read', then_truncated)
+            device = settings.ensure_device()
+        assert on_disk() == {'email': 'reader@example.org', 'password': 'kept', 'device': device}
+
+    def test_a_device_that_was_loaded_is_not_read_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        write_file({'device': 'c0ffee0123456789'})
+        known = settings.load().settings.device
+        FILE.write_bytes(b'')
+        assert settings.ensure_device(known) == 'c0ffee0123456789'
+        assert FILE.read_bytes() == b''
+
+    def test_a_fifo_holds_nobody_up(self) -> None:
+        os.mkfifo(FILE)
+        try:
+            with pytest.raises(SettingsTrouble, match='not a plain file'):
+                settings.load()
+        finally:
+            FILE.unlink()
+
+
+def test_lock_and_folder_are_the_owners_only() -> None:
+    folder = settings.plugin_folder()
+    (folder / settings.LOCK_NAME).touch(0o644)
+    folder.chmod(0o755)
+    before = os.umask(0)
+    try:
+        settings.save({'page_size': 200})
+    finally:
+        os.umask(before)
+    assert (mode_of(folder), mode_of(folder / settings.LOCK_NAME)) == (0o700, 0o600)
+
+
+def test_copies_that_a_kill_left_are_removed_and_nothing_else(tmp_path: Path) -> None:
+    own = settings.plugin_folder()
+    records = own / 'undo' / 'some-library'
+    records.mkdir(parents=True)
+    real = tmp_path / 'dotfiles' / 'settings.json'
+    real.parent.mkdir()
+    real.write_text('{}')
+    FILE.symlink_to(real)
+    left = [
+        FILE.with_name(f'.{FILE.name}-a1b2c3d_'),
+        own / '.last_sync.json-abcdefgh',
+        records / '.00000001-20240101T000000Z.pending.json-abcd1234',
+        real.with_name(f'.{real.name}-abcdefgh'),
+    ]
+    others = [
+        FILE.with_name('.another plugin.json-abcdefgh'),
+        own / '.last_sync.json-abc',
+        own / 'last_sync.json-abcdefgh',
+        records / '00000001-20240101T000000Z.json',
+        real.with_name('.gitignore-abcdefgh'),
+        real,
+    ]
+    for path in (*left, *others):
+        path.write_text('{}')
+    settings.tidy()
+    assert [path for path in left if path.exists()] == []
+    assert [path for path in others if not path.exists()] == []
+    others[0].unlink()
+
+
+def test_a_copy_that_another_start_removes_is_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    fsync = os.fsync
+    seen: list[int] = []
+
+    def then_tidied(handle: int) -> None:
+        fsync(handle)
+        if not seen:
+            seen.append(1)
+            settings.tidy()
+
+    monkeypatch.setattr(os, 'fsync', then_tidied)
+    settings.save({'page_size': 200})
+    assert seen
+    assert on_disk() == {'page_size': 200}
