@@ -296,11 +296,34 @@ def _number(key: str, value: object, whole: bool) -> float:
     return int(value) if whole else value
 
 
+# Before a key that was copied with its name: `HARDCOVER_TOKEN=`, `export TOKEN="`, `"token": "`, `Authorization:`.
+_NAME_OF_TOKEN = re.compile(
+    r"""(?ix) ^ [{(]? [ ]? (?: (?: export | set | setx | env ) [ ] )? (["'`]?) \$? [a-z_] [\w.:-]*? \1 [ ]? [:=] [ ]?
+    (?= ["'`]? \w )"""
+)
+# How Hardcover's keys begin (documented): personal and OAuth tokens, and the headers of legacy ones.
+_BEGINNING = re.compile(r'hc_(?:pat|at)_|eyJ(?:hbGciOi|0eXAiOi)')
+
+
 def clean_token(raw: str) -> str:
-    """A pasted token without white space and without a leading `Bearer`."""
+    """A pasted token without white space, without a leading `Bearer`, and without a name in front of it."""
     # Text copied from a web page may contain zero-width characters.
-    spaced = re.sub(r'[\s\u200b-\u200d\u2060\ufeff]+', ' ', raw)
-    return re.sub(r'(?i)^ ?(bearer( |$))+', '', spaced).replace(' ', '')
+    token = re.sub(r'[\s\u200b-\u200d\u2060\ufeff]+', ' ', raw)
+    before = None
+    while token != before:
+        before = token
+        token = re.sub(r'(?i)^ ?(bearer( |$))+', '', token)
+        named = _NAME_OF_TOKEN.match(token)
+        if named is not None:
+            token = token[named.end() :].rstrip(' ,;})')
+        if token[:1] in ('"', "'", '`') and token.rstrip()[-1:] == token[:1]:
+            token = token.rstrip()[1:-1]
+    token = token.replace(' ', '')
+    beginning = _BEGINNING.search(token)
+    # A dot belongs to a key that has begun already.
+    if beginning is not None and '.' not in token[: beginning.start()]:
+        return token[beginning.start() :]
+    return token
 
 
 def ensure_device(known: str = '') -> str:

@@ -16,6 +16,7 @@ from ..base import errors
 from ..base.about import USER_AGENT
 from ..base.cancel import Cancel
 from ..base.errors import NoKeyFile, ScopeMissing, SettingsTrouble
+from ..base.private_files import open_plain
 from ..base.redaction import Secret
 from ..base.reporter import Reporter
 from ..base.settings import Settings, clean_token, plugin_folder, save
@@ -28,9 +29,10 @@ from ..transport.client import HttpClient
 # The form that creates a key, with the permissions selected that the plugin needs.
 NEW_KEY_PAGE = operations.NEW_KEY_PAGE
 TOKEN_FILE = 'hardcover.token'
-LARGEST_TOKEN_FILE = 64 * 1024
+# Bytes: a legacy key has some 500 characters, in UTF-16 twice as many bytes.
+LARGEST_TOKEN_FILE = 8 * 1024
 # The characters of personal access tokens, OAuth tokens and legacy JWTs (documented); a key never contains spaces.
-TOKEN = re.compile(r'[\w.~+/=-]{8,}', re.ASCII)
+TOKEN = re.compile(r'[\w.~+/=-]{8,4096}', re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -60,23 +62,25 @@ def looks_like_token(token: str) -> bool:
 def load_token_file(path: Path | None = None) -> Secret:
     """Read the key from a file in UTF-8 or UTF-16, by default `hardcover.token` in the plugin's folder.
 
-    Raises NoKeyFile if the file is missing or empty, SettingsTrouble if it is unreadable or contains something else.
-    The messages contain the path.
+    It is a plain file of a few kilobytes at most, with the key alone on one line. Raises NoKeyFile if the file is
+    missing or empty, SettingsTrouble if it is unreadable or contains something else. The messages contain the path.
     """
     path = path or token_path()
     try:
-        with path.open('rb') as file:
-            raw = file.read(LARGEST_TOKEN_FILE)
+        with open_plain(path) as file:
+            raw = file.read(LARGEST_TOKEN_FILE + 1)
     except FileNotFoundError:
         raise NoKeyFile(errors.HARDCOVER_KEY_FILE_MISSING, path=path) from None
     except OSError as error:
         raise SettingsTrouble(errors.HARDCOVER_KEY_FILE_UNREADABLE, path=path, reason=error.strerror) from None
     # Notepad on Windows can save UTF-16.
     encoding = 'utf-16' if raw[:2] in (b'\xff\xfe', b'\xfe\xff') else 'utf-8'
-    token = clean_token(raw.decode(encoding, 'replace'))
-    if not token:
+    tokens = [token for line in raw.decode(encoding, 'replace').splitlines() if (token := clean_token(line))]
+    if not tokens:
         raise NoKeyFile(errors.HARDCOVER_KEY_FILE_EMPTY, path=path)
-    if not looks_like_token(token):
+    token = tokens[0]
+    # Two lines may be two keys.
+    if len(tokens) > 1 or len(raw) > LARGEST_TOKEN_FILE or not looks_like_token(token):
         raise SettingsTrouble(errors.HARDCOVER_KEY_FILE_ODD, path=path)
     return Secret(token)
 

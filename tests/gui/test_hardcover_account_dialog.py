@@ -57,7 +57,7 @@ def test_no_key_file(open_hardcover_desk: OpenHardcoverDesk, browser: Browser) -
 @pytest.mark.parametrize(('button', 'kept'), [('Delete it', False), ('Keep it', True)])
 def test_a_key_from_the_file(open_hardcover_desk: OpenHardcoverDesk, answers: Answers, button: str, kept: bool) -> None:
     desk = open_hardcover_desk(hardcover_token='')
-    token_path().write_text(f' Bearer {TEST_HARDCOVER_TOKEN[:20]}\n{TEST_HARDCOVER_TOKEN[20:]} \r\n')
+    token_path().write_text(f' Bearer {TEST_HARDCOVER_TOKEN} \r\n')
     said = answers.press(button)
     dialog = account(desk)
     desk.until(lambda: said)

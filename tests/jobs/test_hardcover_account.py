@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,9 +47,67 @@ def test_a_token_is_read_however_it_was_saved(written: str, token: str) -> None:
     assert token_from_text(written.replace('{}', token)).reveal() == token
 
 
-def test_a_token_broken_over_lines_is_put_together() -> None:
-    token_path().write_text('Bearer ' + '\n'.join(JWT[start : start + 76] for start in range(0, len(JWT), 76)))
-    assert load_token_file().reveal() == JWT
+def test_a_pasted_token_broken_over_lines_is_put_together() -> None:
+    wrapped = 'Bearer ' + '\n'.join(JWT[start : start + 76] for start in range(0, len(JWT), 76))
+    assert token_from_text(wrapped).reveal() == JWT
+
+
+@pytest.mark.parametrize('token', [TEST_HARDCOVER_TOKEN, JWT], ids=['pat', 'jwt'])
+@pytest.mark.parametrize(
+    'written',
+    [
+        'HARDCOVER_TOKEN={}',
+        'HARDCOVER_TOKEN="{}"',
+        "export HARDCOVER_TOKEN='{}'",
+        'hardcover_token = {}',
+        'hardcover.token: {}',
+        '"hardcover_token": "{}",',
+        '{"token": "{}"}',
+        'Authorization: Bearer {}',
+        'HARDCOVER_TOKEN="Bearer {}"',
+        '$env:HARDCOVER_TOKEN = "{}"',
+        'HARDCOVER_TOKEN {}',
+        '"{}"',
+    ],
+)
+def test_a_name_in_front_of_a_token_is_not_sent_with_it(written: str, token: str) -> None:
+    written = written.replace('{}', token)
+    assert token_from_text(written).reveal() == token
+    token_path().write_text(written)
+    assert load_token_file().reveal() == token
+
+
+@pytest.mark.parametrize('token', ['hc_pat_0123456789==', JWT, 'abcdefgh+/==', 'abcdefghijkl='])
+def test_a_token_itself_is_left_as_it_is(token: str) -> None:
+    assert token_from_text(token).reveal() == token
+
+
+@pytest.mark.parametrize(
+    'content',
+    [
+        f'{TEST_HARDCOVER_TOKEN}\n{TEST_HARDCOVER_TOKEN}',
+        f'{TEST_HARDCOVER_TOKEN}\nanother line\n',
+        f'my key\n{TEST_HARDCOVER_TOKEN}\n',
+        '\n'.join([JWT[:76], JWT[76:]]),
+        'x' * 5000,
+        'x' * 64 * 1024,
+        TEST_HARDCOVER_TOKEN + '\n' * 64 * 1024,
+        TEST_HARDCOVER_TOKEN + '\n' * 8192 + 'and on',
+    ],
+    ids=[str(number) for number in range(8)],
+)
+def test_a_file_holds_one_line_of_a_sane_length(content: str) -> None:
+    token_path().write_text(content)
+    with pytest.raises(SettingsTrouble, match='does not look like'):
+        load_token_file()
+
+
+def test_a_file_that_is_no_plain_file_holds_nobody_up(tmp_path: Path) -> None:
+    fifo = tmp_path / 'fifo'
+    os.mkfifo(fifo)
+    for path in (fifo, Path('/dev/zero')):
+        with pytest.raises(SettingsTrouble, match='not a plain file'):
+            load_token_file(path)
 
 
 @pytest.mark.parametrize('encoding', ['utf-8-sig', 'utf-16'])
