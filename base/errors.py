@@ -144,6 +144,10 @@ RECORD_NOT_WRITTEN = text(
     'The undo record could not be saved ({reason}), so nothing was changed. '
     'Check the free space and the permissions of {path}.'
 )
+MEMORY_NOT_SAVED = text(
+    'The record of Hardcover jobs could not be saved ({reason}), so this step was not taken. '
+    'Check the free space and the permissions of {path}.'
+)
 MEMORY_NOT_READ = text(
     'The record of earlier Hardcover jobs, {path}, could not be read ({reason}). Check its permissions and try again.'
 )

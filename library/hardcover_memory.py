@@ -90,7 +90,7 @@ class Memory:
             self._file.write(self._data)
         except OSError as error:
             folder = self._file.path.parent
-            raise LibraryTrouble(errors.RECORD_NOT_WRITTEN, reason=error.strerror, path=folder) from None
+            raise LibraryTrouble(errors.MEMORY_NOT_SAVED, reason=error.strerror, path=folder) from None
 
     def why_left(self, book: CalibreBook) -> str:
         """Why the book is ignored: SKIPPED, UNLINKED or NOT_FOUND; '' if it is not ignored."""

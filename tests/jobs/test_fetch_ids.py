@@ -719,6 +719,24 @@ def test_what_cannot_be_noted_is_not_stored(make_shelf: MakeShelf, monkeypatch: 
     assert unlink_match(shelf.open, 1) == EMMA
 
 
+def test_an_error_after_some_were_stored_does_not_deny_them(
+    make_shelf: MakeShelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = make_shelf([emma(isbn=isbn13(11)), dune(hardcover_edition='22')])
+    store = Library.store_identifiers
+
+    def then_full(*given: Any, **more: Any) -> set[int]:
+        monkeypatch.setattr(WRITING, full)
+        return store(*given, **more)
+
+    monkeypatch.setattr(Library, 'store_identifiers', then_full)
+    outcome = shelf.fetch()
+    assert len(outcome.stored) == 1
+    assert str(outcome.stopped).startswith(
+        'The record of Hardcover jobs could not be saved (No space left on device), so this step was not taken.'
+    )
+
+
 def refuse(*given: object, **more: object) -> set[int]:
     raise LibraryTrouble(LIBRARY_NOT_WRITTEN, reason='disk I/O error')
 
@@ -741,7 +759,7 @@ def test_a_change_is_noted_before_it_is_made(make_shelf: MakeShelf, monkeypatch:
     shelf.fetch()
     with monkeypatch.context() as patch:
         patch.setattr(WRITING, full)
-        with pytest.raises(LibraryTrouble, match='so nothing was changed'):
+        with pytest.raises(LibraryTrouble, match='so this step was not taken'):
             change_match(shelf.open, 1, Candidate(12, 'dune', 'Dune'))
     assert shelf.hardcover() == EMMA
     change_match(shelf.open, 1, Candidate(12, 'dune', 'Dune'))

@@ -665,6 +665,8 @@ elif where == 'after':
     calibre_library.Library._set_fields = then_die
 elif where == 'undone':
     Path.unlink = die
+elif where == 'copy':
+    os.fsync = die
 else:
     def meanwhile(self, fields):
         set_field, calls = self.api.set_field, []
@@ -775,6 +777,16 @@ class TestKilled:
         assert self.undo(scene, capsys) == f'Put back {"3 values" if written else "1 value"}'
         assert self.state(scene) == (self.BEFORE if written else self.BLANK)
         assert self.undo(scene, capsys) == ('Put back 1 value' if written else 'There is no sync left to undo.')
+        assert self.state(scene) == self.BLANK
+
+    def test_a_copy_of_a_record_is_removed_at_the_next_start(
+        self, scene: Path, killed: Any, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert killed('copy', 'sync', '--library', str(scene)) == -signal.SIGKILL
+        own = Path(config_dir, 'plugins', IMPORT_NAME)
+        assert len([path for path in files_of(own) if path.name.startswith('.')]) == 1
+        assert self.undo(scene, capsys) == 'Put back 1 value'
+        assert files_of(own) == []
         assert self.state(scene) == self.BLANK
 
     def test_a_sync_can_simply_be_run_again(self, scene: Path, killed: Any, capsys: pytest.CaptureFixture[str]) -> None:
