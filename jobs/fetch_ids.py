@@ -7,7 +7,7 @@ The window and the command line run the same function; `choose` and `first_sourc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -21,13 +21,15 @@ from ..base.text import Text, counted, text
 from ..library.hardcover_memory import NOT_FOUND, SKIPPED, UNLINKED, Memory
 from ..rules.hardcover_matching import (
     ID_KEY,
-    Clue,
+    Hit,
     Look,
+    Verified,
     clues,
-    likeness,
     number_id,
-    search_query,
+    source_clues,
+    verify_clue,
     verify_editions,
+    verify_merger,
 )
 from ..rules.hardcover_records import (
     MOST_MERGES,
@@ -43,6 +45,7 @@ from ..rules.hardcover_records import (
     SearchFor,
     Verdict,
 )
+from ..rules.hardcover_search import search_queries
 from ..rules.isbn import codes_of
 from ..rules.records import CalibreBook
 from ..rules.titles import Likeness
@@ -52,7 +55,7 @@ from ..services.hardcover_quota import Pace
 from .change_match import CHOSEN, Store
 from .hardcover_account import connected
 from .restriction import allowed_books
-from .search_ahead import OpenBook, Searches, first_words, unknown_authors
+from .search_ahead import OpenBook, Searches, first_words
 from .sync import OpenLibrary
 
 READING = text('Reading the Calibre library...')
@@ -60,14 +63,12 @@ ASKING_FIRST_SOURCE = text('Asking BookLore...')
 LOOKING_UP = text('Looking up Hardcover ids...')
 SEARCHING = text('Searching on Hardcover...')
 
-BY_KEY = text('by {key}')
 BY_CODE = text('by its ISBN or ASIN')
-FROM_BOOKLORE = text('from BookLore')
-SLUG_FROM_BOOKLORE = text('slug from BookLore')
 
 NO_EXACT_HIT = text('Nothing on Hardcover has its ISBN or ASIN.')
 NO_CODE = text('It has no ISBN or ASIN to look up.')
-OTHER_TITLE = text('What Hardcover has under its ISBN, ASIN or identifier goes by another title.')
+OTHER_TITLE = text('What its ISBN, ASIN, an identifier or BookLore leads to on Hardcover goes by another title.')
+NOT_CERTAIN = text('Its identifiers or BookLore lead to several books on Hardcover, or to one that was merged away.')
 WAS_SKIPPED = text('It was skipped before. Choose Ask about skipped books again to be asked.')
 WAS_UNLINKED = text('Its match was unlinked. Choose Ask about skipped books again to look for another.')
 WAS_NOT_FOUND = text('Nothing like it was found before. Choose Ask about skipped books again to search once more.')
@@ -119,7 +120,6 @@ class _IdsJob:
         self._cancel = cancel
         self._store_in = Store(open_library, memory)
         self._open: dict[int, OpenBook] = {}
-        self._merged: list[Match] = []
         self._stored: list[Match] = []
         self._skipped: list[Reason] = []
         self._failed: list[Reason] = []
@@ -139,11 +139,9 @@ class _IdsJob:
             self._take_in(books)
             self._ask_source(sources[0])
             self._reporter.status(LOOKING_UP)
-            self._follow_clues()
-            self._look_up_codes()
+            self._look_up()
             self._ask_source(sources[1])
-            self._follow_clues()
-            self._settle_merged()
+            self._look_up()
             if choose is not None and self._open:
                 self._reporter.status(SEARCHING)
                 self._let_choose(choose, settings)
@@ -182,7 +180,7 @@ class _IdsJob:
         self._reporter.log(f'FAIL {book.title} -> {why}')
 
     def _ask_source(self, source: FirstSource | None) -> None:
-        """Ids that another server knows are stored as they are; a slug alone is one more clue."""
+        """What another server knows is a clue like others: Hardcover's own title decides."""
         if source is None or not self._open:
             return
         self._reporter.status(ASKING_FIRST_SOURCE)
@@ -193,98 +191,103 @@ class _IdsJob:
         except BackSyncError as error:
             self._reporter.log(f'Note: BookLore was left out: {error}')
             return
-        matches = []
-        for book_id, hit in found.items():
-            entry = self._open.get(book_id)
-            if entry is not None and hit.book_id:
-                matches.append(Match(entry.book, HardcoverBook(hit.book_id, hit.slug), FROM_BOOKLORE))
-            elif entry is not None and hit.slug:
-                entry.clues.insert(0, Clue(Look.SLUG, hit.slug, SLUG_FROM_BOOKLORE))
-        self._store(matches)
+        for book_id, match in found.items():
+            if entry := self._open.get(book_id):
+                entry.clues[:0] = source_clues(match)
+
+    def _look_up(self) -> None:
+        """Follows all that leads to Hardcover: clues first, then codes, then what became of merged books."""
+        while True:
+            self._follow_clues()
+            self._look_up_codes()
+            if not any(entry.merged for entry in self._open.values()):
+                return
+            # A book whose survivor is another one goes on with the clues that it has left.
+            self._settle_merged()
+
+    def _waiting(self) -> list[OpenBook]:
+        """The open books but for those whose match is still to be followed to what it was merged into."""
+        return [entry for entry in self._open.values() if entry.merged is None]
 
     def _follow_clues(self) -> None:
         """Completes books that other plugins linked: one clue after the other, a kind of look-up at a time."""
-        while waiting := [entry for entry in self._open.values() if entry.clues]:
+        while any(entry.clues for entry in self._waiting()):
             for look in Look:
-                entries = [entry for entry in waiting if entry.clues and entry.clues[0].look is look]
-                for some in in_batches(entries):
-                    self._follow(look, some)
+                entries = [entry for entry in self._waiting() if entry.clues and entry.clues[0].look is look]
+                for batch in in_batches(entries):
+                    self._follow(look, batch)
 
     def _follow(self, look: Look, entries: Sequence[OpenBook]) -> None:
         with self._failing(entries):
-            hits = self._hits(look, sorted({entry.clues[0].value for entry in entries}))
-            matches = []
+            hits = self._hits(look, sorted({value for entry in entries for value in entry.clues[0].values}))
+            found = []
             for entry in entries:
                 clue = entry.clues.pop(0)
-                hit = hits.get(clue.value)
-                if hit is None:
-                    continue
-                if likeness(entry.book, hit.title) is Likeness.SAME:
-                    matches.append(Match(entry.book, hit, BY_KEY.with_values(key=clue.key)))
-                    entry.clues.clear()
-                else:
-                    entry.doubtful[hit.book_id] = hit
-            self._accept(matches)
+                verified = verify_clue(entry.book, clue, [hits[value] for value in clue.values if value in hits])
+                found.append((entry, verified, clue.how))
+            self._take(found)
 
-    def _hits(self, look: Look, values: Sequence[str]) -> dict[str, HardcoverBook]:
+    def _hits(self, look: Look, values: Sequence[str]) -> dict[str, Hit]:
         """What Hardcover has under these ids or slugs, by what was asked for."""
+        return {value: hit for batch in in_batches(values) for value, hit in self._ask(look, batch)}
+
+    def _ask(self, look: Look, values: Sequence[str]) -> list[tuple[str, Hit]]:
         if look is Look.SLUG:
-            return {book.slug: book for book in self._hardcover.books_by_slugs(values, self._cancel)}
+            books = self._hardcover.books_by_slugs(values, self._cancel)
+            return [(book.slug, Hit(book)) for book in books]
         numbers = [int(value) for value in values]
         if look is Look.BOOK:
-            by_id = {book.book_id: book for book in self._hardcover.books_by_ids(numbers, self._cancel)}
-        else:
-            editions = self._hardcover.editions_by_ids(numbers, self._cancel)
-            by_id = {edition.edition_id: edition.book for edition in editions}
-        return {value: by_id[int(value)] for value in values if int(value) in by_id}
+            books = self._hardcover.books_by_ids(numbers, self._cancel)
+            return [(str(book.book_id), Hit(book)) for book in books]
+        editions = self._hardcover.editions_by_ids(numbers, self._cancel)
+        return [(str(edition.edition_id), Hit(edition.book, edition.title)) for edition in editions]
 
     def _look_up_codes(self) -> None:
         """Exact hits by ISBN and ASIN, a hundred books a request."""
-        for some in in_batches([entry for entry in self._open.values() if entry.codes]):
-            with self._failing(some):
-                editions = self._hardcover.editions_by_codes([entry.codes for entry in some], self._cancel)
-                matches = []
-                for entry in some:
-                    verified = verify_editions(entry.book, entry.codes, editions)
-                    entry.doubtful.update((hit.book_id, hit) for hit in verified.doubtful)
-                    if (edition := verified.edition) is not None:
-                        edition_id = edition.canonical_id or edition.edition_id
-                        matches.append(Match(entry.book, edition.book, BY_CODE, edition_id))
-                self._accept(matches)
+        for batch in in_batches([entry for entry in self._waiting() if entry.codes and not entry.codes_asked]):
+            with self._failing(batch):
+                editions = self._hardcover.editions_by_codes([entry.codes for entry in batch], self._cancel)
+                found = []
+                for entry in batch:
+                    entry.codes_asked = True
+                    found.append((entry, verify_editions(entry.book, entry.codes, editions), BY_CODE))
+                self._take(found)
 
     def _failing(self, entries: Sequence[OpenBook]) -> _Failing:
         return _Failing(lambda error: [self._fail(entry.book, error.sentence) for entry in entries])
 
-    def _accept(self, matches: Sequence[Match]) -> None:
-        """Stores matches at once, but for those with a merged book: these wait, to be followed together."""
-        merged = [match for match in matches if match.hardcover.canonical_id]
-        self._merged += merged
-        for match in merged:
-            self._open.pop(match.book.book_id, None)
-        self._store([match for match in matches if not match.hardcover.canonical_id])
+    def _take(self, found: Iterable[tuple[OpenBook, Verified, Text]]) -> None:
+        """Stores what is verified; what is in doubt is kept for a question, and merged books are looked at together."""
+        matches = []
+        for entry, verified, how in found:
+            entry.add_doubts(verified.doubtful)
+            if verified.hardcover is None:
+                continue
+            match = Match(entry.book, verified.hardcover, how, verified.edition_id)
+            if match.hardcover.canonical_id:
+                entry.merged = match, verified.led
+            else:
+                matches.append(match)
+        self._store(matches)
 
     def _settle_merged(self) -> None:
-        """Follows merged books to those that survived, and stores these."""
-        waiting, self._merged = self._merged, []
+        """Follows merged books to those that survived, and stores these where they are still the same book."""
+        waiting = [(entry, *entry.merged) for entry in self._open.values() if entry.merged]
         known: dict[int, HardcoverBook] = {}
         asked = {0}
         for _round in range(MOST_MERGES):
-            wanted = sorted({match.hardcover.canonical_id for match in waiting} - asked)
+            latest = [survivor(match.hardcover, known) for _entry, match, _led in waiting]
+            wanted = sorted({book.canonical_id for book in latest} - asked)
             asked.update(wanted)
-            for some in in_batches(wanted):
-                # Failing that, the id alone will do.
+            for batch in in_batches(wanted):
+                # What cannot be looked up is asked about.
                 with suppress(OnlyThisFailed):
-                    known.update((book.book_id, book) for book in self._hardcover.books_by_ids(some, self._cancel))
-            waiting = [replace(match, hardcover=survivor(match.hardcover, known)) for match in waiting]
-        # One that cannot be looked up, or that leads round in circles, is stored by its id alone.
-        self._store(
-            [
-                replace(match, hardcover=HardcoverBook(match.hardcover.surviving_id, '', match.hardcover.title))
-                if match.hardcover.canonical_id
-                else match
-                for match in waiting
-            ]
-        )
+                    known.update((book.book_id, book) for book in self._hardcover.books_by_ids(batch, self._cancel))
+        found = []
+        for entry, match, led in waiting:
+            entry.merged = None
+            found.append((entry, verify_merger(match, survivor(match.hardcover, known), led), match.how))
+        self._take(found)
 
     def _store(self, matches: Sequence[Match]) -> None:
         if not matches:
@@ -334,7 +337,7 @@ class _IdsJob:
         for entry in list(self._open.values()):
             if left := self._memory.why_left(entry.book):
                 self._skip(entry.book, WHY_LEFT[left])
-            elif not search_query(entry.book, unknown_authors()) and not entry.doubtful:
+            elif not search_queries(entry.book) and not entry.doubtful:
                 self._skip(entry.book, NOTHING_TO_GO_BY)
             else:
                 yield entry
@@ -402,7 +405,8 @@ def survivor(book: HardcoverBook, known: Mapping[int, HardcoverBook]) -> Hardcov
 def why_ask(entry: OpenBook) -> Text:
     """Why no hit was taken for this book unasked."""
     if entry.doubtful:
-        return OTHER_TITLE
+        by_title = any(doubt.likeness is not Likeness.SAME for doubt in entry.doubtful.values())
+        return OTHER_TITLE if by_title else NOT_CERTAIN
     return NO_EXACT_HIT if entry.codes else NO_CODE
 
 

@@ -6,18 +6,19 @@ Knows nothing of windows or of Calibre's database.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from calibre.ebooks.metadata.book.base import NULL_VALUES
 
 from ..base.cancel import Cancel
-from ..base.errors import BackSyncError, Cancelled, QuotaSpent
+from ..base.errors import BackSyncError, Cancelled, OnlyThisFailed, QuotaSpent
 from ..base.text import Text, counted
 from ..rules.hardcover_address import words_for
-from ..rules.hardcover_matching import Clue, rank, search_query
-from ..rules.hardcover_records import Candidate, HardcoverBook, Question
+from ..rules.hardcover_matching import Clue, Doubt
+from ..rules.hardcover_records import Candidate, Match, Question
+from ..rules.hardcover_search import has_title, rank, search_queries, without_unknown_authors
 from ..rules.isbn import Codes
 from ..rules.records import CalibreBook
 from ..services.covers import Covers
@@ -32,12 +33,22 @@ COVER_SECONDS = 4.0
 
 @dataclass
 class OpenBook:
-    """A book whose id is not known yet: what it can be looked up by, and hits that contradict its title."""
+    """A book whose id is not known yet: what it can be looked up by, and hits that are in doubt, by their ids.
+
+    `merged` is a match whose book was merged into another one, which is still to be looked up, with what led to it.
+    """
 
     book: CalibreBook
     codes: Codes
     clues: list[Clue] = field(default_factory=list)
-    doubtful: dict[int, HardcoverBook] = field(default_factory=dict)
+    doubtful: dict[int, Doubt] = field(default_factory=dict)
+    merged: tuple[Match, Text] | None = None
+    codes_asked: bool = False
+
+    def add_doubts(self, doubts: Iterable[Doubt]) -> None:
+        """Keeps hits that are not stored unasked; the first reason for a book stays."""
+        for doubt in doubts:
+            self.doubtful.setdefault(doubt.hardcover.surviving_id, doubt)
 
 
 @dataclass(frozen=True)
@@ -87,11 +98,10 @@ class Searches:
                 pending.append(self._pool.submit(self.search, entries[place + AHEAD + 1]))
 
     def search(self, entry: OpenBook) -> Found:
-        """The candidates, ranked, and the pictures that came in time."""
-        self._cancel.check()
-        query = search_query(entry.book, unknown_authors())
-        found = self._hardcover.search(query, self._cancel) if query else []
-        candidates = rank(entry.book, found, entry.codes, tuple(entry.doubtful.values()))
+        """The candidates, ranked, and the pictures that came in time. One to three units."""
+        book = without_unknown_authors(entry.book, unknown_authors())
+        found = self._candidates(book)
+        candidates = rank(book, found, entry.codes, entry.doubtful.values())
         return Found(candidates, self._pictures(candidates))
 
     def again(self, question: Question, words: str) -> Question:
@@ -113,6 +123,26 @@ class Searches:
             sent = self._hardcover.requests
             return error.after(counted('{count} request sent', '{count} requests sent', sent)).sentence
         return error.sentence
+
+    def _candidates(self, book: CalibreBook) -> list[Candidate]:
+        """What the search for the whole title brings, and, while no candidate has it, that for a shorter one.
+
+        A search takes a unit. One that fails after another brought something costs only what it would have brought.
+        """
+        found: dict[int, Candidate] = {}
+        for query in search_queries(book):
+            self._cancel.check()
+            try:
+                candidates = self._hardcover.search(query, self._cancel)
+            except OnlyThisFailed:
+                if not found:
+                    raise
+                break
+            for candidate in candidates:
+                found.setdefault(candidate.book_id, candidate)
+            if any(has_title(book, candidate) for candidate in candidates):
+                break
+        return list(found.values())
 
     def _pictures(self, candidates: Sequence[Candidate]) -> dict[int, bytes]:
         clock = self._hardcover.pace.clock

@@ -7,7 +7,7 @@ Pure: no network, no Calibre, no clock.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .hardcover_matching import likeness, title_of
 from .hardcover_records import SourceMatch
@@ -67,25 +67,25 @@ def _keys(codes: Codes, title: Title, authors: Sequence[str]) -> Iterator[tuple[
 
 
 def match_books(books: Iterable[CalibreBook], server_books: Iterable[BookLoreBook]) -> dict[int, SourceMatch]:
-    """What the server knows of Calibre's books, by Calibre's book id; nothing where it contradicts itself."""
+    """What the server knows of Calibre's books, by Calibre's book id; everything where it contradicts itself."""
     index = Index(book for book in server_books if book.is_known)
     matches = {}
     for book in books:
         hits = index.hits(book)
-        agreed = _agreed(hits[0]) if hits else None
-        if agreed is not None:
-            matches[book.book_id] = agreed
+        if hits:
+            matches[book.book_id] = _agreed(hits[0])
     return matches
 
 
-def _agreed(hits: Sequence[BookLoreBook]) -> SourceMatch | None:
-    """What all of these books say they are on Hardcover, None where they are different books there."""
+def _agreed(hits: Sequence[BookLoreBook]) -> SourceMatch:
+    """What all of these books say they are on Hardcover, with `others` where they are different books there."""
     ids = {hit.hardcover.book_id for hit in hits} - {0}
     slugs = {hit.hardcover.slug for hit in hits} - {''}
     slugs_without_id = {hit.hardcover.slug for hit in hits if not hit.hardcover.book_id}
     slugs_with_id = {hit.hardcover.slug for hit in hits if hit.hardcover.book_id}
     if len(ids) > 1 or (ids and not slugs_without_id <= slugs_with_id) or (not ids and len(slugs) > 1):
-        return None
+        first, *others = sorted({hit.hardcover for hit in hits}, key=lambda match: (match.book_id, match.slug))
+        return replace(first, others=tuple(others))
     # Slugs change: of one book known by two of them the id alone is sure.
     return SourceMatch(book_id=next(iter(ids), 0), slug=next(iter(slugs)) if len(slugs) == 1 else '')
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which book of Hardcover a book of Calibre is: what its identifiers say, which hit to believe, how candidates rank.
+"""Which book of Hardcover a book of Calibre is: what its identifiers say, and which of the hits on them to store.
 
 Pure: records in, decisions out. Asks nobody.
 """
@@ -7,38 +7,39 @@ Pure: records in, decisions out. Asks nobody.
 from __future__ import annotations
 
 import enum
-import math
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from ..base.text import Text, counted, text
-from .hardcover_records import Candidate, Edition, HardcoverBook, Match
+from ..base.text import Text, text
+from .hardcover_records import Edition, HardcoverBook, Match, SourceMatch
 from .isbn import Codes
 from .records import CalibreBook
-from .titles import Likeness, Title, author_names, authors_agree, best_likeness, title_words
+from .titles import Likeness, Title, best_likeness, compare, has_title, is_other_volume
 
 ID_KEY, SLUG_KEY, EDITION_KEY = 'hardcover-id', 'hardcover-slug', 'hardcover-edition'
 # Written by other plugins; read, never written.
 OTHER_ID_KEY, OTHER_SLUG_KEY = 'hardcover-book', 'hardcover'
 LARGEST_ID = 2**31 - 1
 LONGEST_SLUG = 300
-LONGEST_QUERY = 200
-CANDIDATES_SHOWN = 10
 # An ebook first, then print; an audiobook only where there is nothing else.
 FORMAT_ORDER = {4: 0, 1: 1, 2: 3}
 OTHER_FORMAT = 2
-NAME_SUFFIXES = frozenset({'jr', 'sr', 'ii', 'iii', 'iv', 'phd', 'md', 'esq'})
 
-SAME_TITLE = text('Same title')
-SAME_MAIN_TITLE = text('Same title without the subtitle')
-SIMILAR_TITLE = text('Similar title')
-OTHER_TITLE = text('Another title')
-SAME_AUTHOR = text('Same author')
-SIMILAR_AUTHOR = text('Similar author')
-HAS_CODE = text('Has the code {code}')
-HAS_EBOOK = text('There is an ebook of it')
-NAMED_BY = text('Named by an identifier of this book')
+BY_KEY = text('by {key}')
+FROM_BOOKLORE = text('from BookLore')
+
+# Why a hit is in doubt: what led to it, and what contradicts.
+IN_DOUBT = text('{led}, {contradiction}')
+SAME_ISBN = text('Same ISBN')
+SAME_ASIN = text('Same ASIN')
+NAMED_BY = text('Named by an identifier')
+BOOKLORE_SAYS = text('From BookLore')
+OTHER_VOLUME = text('other volume')
+OTHER_TITLE = text('other title')
+NO_TITLE = text('no title to compare')
+ONE_OF_SEVERAL = text('one of several with this title')
+MERGER_NOT_FOUND = text('merged into a book that was not found')
 
 
 class Look(enum.Enum):
@@ -51,12 +52,29 @@ class Look(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Clue:
-    """One way to look a book up by an identifier it has. An `unsure` one counts only where the titles are the same."""
+    """One way to look a book up: by the identifier under `key`, or, where that is empty, by what BookLore says.
+
+    `rivals` are further values where BookLore has several for the one book.
+    """
 
     look: Look
     value: str
-    key: str | Text
-    unsure: bool = False
+    key: str = ''
+    rivals: tuple[str, ...] = ()
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        return (self.value, *self.rivals)
+
+    @property
+    def how(self) -> Text:
+        """How a match by it was found, for the log."""
+        return BY_KEY.with_values(key=self.key) if self.key else FROM_BOOKLORE
+
+    @property
+    def led(self) -> Text:
+        """The same for the picker."""
+        return NAMED_BY if self.key else BOOKLORE_SAYS
 
 
 def number_id(value: str | None) -> int:
@@ -87,19 +105,30 @@ def stored_slug(identifiers: Mapping[str, str]) -> str:
 def clues(identifiers: Mapping[str, str]) -> list[Clue]:
     """The ways to look a book up by its identifiers, the most trustworthy first."""
     found = []
-    if number_id(identifiers.get(OTHER_ID_KEY)):
-        found.append(Clue(Look.BOOK, identifiers[OTHER_ID_KEY].strip(), OTHER_ID_KEY))
-    if number_id(identifiers.get(EDITION_KEY)):
-        found.append(Clue(Look.EDITION, identifiers[EDITION_KEY].strip(), EDITION_KEY))
+    if book_id := number_id(identifiers.get(OTHER_ID_KEY)):
+        found.append(Clue(Look.BOOK, str(book_id), OTHER_ID_KEY))
+    if edition_id := number_id(identifiers.get(EDITION_KEY)):
+        found.append(Clue(Look.EDITION, str(edition_id), EDITION_KEY))
     if slug := slug_of(identifiers.get(SLUG_KEY)):
         found.append(Clue(Look.SLUG, slug, SLUG_KEY))
     other = slug_of(identifiers.get(OTHER_SLUG_KEY))
-    if other and number_id(other):
+    if number := number_id(other):
         # Three plugins mean three different things by a bare number.
-        found += [Clue(look, other, OTHER_SLUG_KEY, unsure=True) for look in (Look.BOOK, Look.SLUG, Look.EDITION)]
+        by_look = ((Look.BOOK, str(number)), (Look.SLUG, other), (Look.EDITION, str(number)))
+        found += [Clue(look, value, OTHER_SLUG_KEY) for look, value in by_look]
     elif other:
         found.append(Clue(Look.SLUG, other, OTHER_SLUG_KEY))
     return found
+
+
+def source_clues(source: SourceMatch) -> list[Clue]:
+    """The ways to look a book up by what BookLore says of it: its ids, then its slugs."""
+    said = (source, *source.others)
+    ids = dict.fromkeys(str(match.book_id) for match in said if match.book_id)
+    # Where it has several ids for the one book, a slug would only pick one of them by chance.
+    slugs = dict.fromkeys(match.slug for match in said if match.slug and len(ids) < 2)
+    by_look = ((Look.BOOK, tuple(ids)), (Look.SLUG, tuple(slugs)))
+    return [Clue(look, values[0], rivals=values[1:]) for look, values in by_look if values]
 
 
 def likeness(book: CalibreBook, *titles: str) -> Likeness:
@@ -107,47 +136,122 @@ def likeness(book: CalibreBook, *titles: str) -> Likeness:
     return best_likeness([title_of(book)], map(Title, titles))
 
 
-def title_of(book: CalibreBook) -> Title:
-    """The title of a book in Calibre, with its series."""
-    return Title(book.title, (book.series,) if book.series else ())
+def title_of(book: CalibreBook, series: Sequence[str] = ()) -> Title:
+    """The title of a book in Calibre, with its series there and those that the other side knows."""
+    return Title(book.title, (*((book.series,) if book.series else ()), *series))
 
 
-def main_title(title: str) -> str:
-    """The title without its subtitle and whatever stands in brackets, `Emma, The` the right way round."""
-    plain = re.sub(r'^\s*[(\[][^()\[\]]*[)\]]\s*(?=\S)', '', title)
-    before = None
-    while plain != before:
-        before, plain = plain, _without_subtitle(plain)
-    return re.sub(r'(?i)^(.+), (the|a|an|der|die|das|le|la|les|el|los|las)$', r'\2 \1', plain)
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A book that Hardcover has under an id, a slug or a code; `edition_title` where that named an edition."""
+
+    hardcover: HardcoverBook
+    edition_title: str = ''
+
+    @property
+    def titles(self) -> tuple[Title, ...]:
+        """Those that speak for it."""
+        return tuple(Title(title) for title in (self.edition_title, self.hardcover.title) if has_title(title))
 
 
-def _without_subtitle(title: str) -> str:
-    """The title up to a colon with a blank after it, without what stands in brackets at its end (mostly a series)."""
-    plain = re.sub(r'\s*[(\[][^()\[\]]*[)\]]\s*$', '', title).strip()
-    main = re.split(r':\s', plain, maxsplit=1)[0].strip()
-    return main or plain or title.strip()
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A book of Hardcover that something leads to, but that is not stored unasked.
+
+    `likeness` is what the titles say, `why` says in words what led there and what contradicts.
+    """
+
+    hardcover: HardcoverBook
+    likeness: Likeness
+    why: Text
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What the hits on a book's codes or identifiers say: the edition to take, or those that are in doubt."""
+    """What the hits of one kind say of a book: the one to store, or those in doubt.
 
-    edition: Edition | None = None
-    doubtful: tuple[HardcoverBook, ...] = ()
+    `edition_id` is 0 unless a code named the edition; `led` says in words what led to the one to store.
+    """
+
+    hardcover: HardcoverBook | None = None
+    edition_id: int = 0
+    led: Text = SAME_ISBN
+    doubtful: tuple[Doubt, ...] = ()
+
+
+def verdict_of(book: CalibreBook, hit: Hit) -> Likeness:
+    """What the titles say of a hit, the edition's or the book's; the better one decides.
+
+    But an edition that was put to another volume of the series leads to that volume, whatever its own title.
+    """
+    if is_other_volume(title_of(book), Title(hit.hardcover.title)):
+        return Likeness.DIFFERENT
+    return best_likeness([title_of(book)], hit.titles)
+
+
+def doubt(book: CalibreBook, hit: Hit, led: Text, contradiction: Text | None = None) -> Doubt:
+    """Why a hit is not stored unasked; `contradiction` where it is not the titles that contradict."""
+    contradiction = contradiction or contradiction_of(title_of(book), hit.titles)
+    why = IN_DOUBT.with_values(led=led, contradiction=contradiction)
+    return Doubt(hit.hardcover, verdict_of(book, hit), why)
+
+
+def contradiction_of(title: Title, others: Sequence[Title]) -> Text:
+    """In words why titles are not the same."""
+    if not others or not has_title(title.text):
+        return NO_TITLE
+    return OTHER_VOLUME if any(is_other_volume(title, other) for other in others) else OTHER_TITLE
 
 
 def verify_editions(book: CalibreBook, codes: Codes, editions: Iterable[Edition]) -> Verified:
-    """Which of the editions that share a code with the book to take: one with the same title, its own or its book's.
+    """Which of the editions that share a code with the book to store: one with the same title, its own or its book's.
 
-    People reuse ISBNs, and a volume may have that of another: without such an edition all of them are in doubt.
+    People reuse ISBNs, and a volume may have that of another: without such an edition the books of all are in doubt.
     """
     hits = [edition for edition in editions if edition.codes & codes.all]
-    verdicts = [(likeness(book, edition.title, edition.book.title), edition) for edition in hits]
-    same = [edition for verdict, edition in verdicts if verdict is Likeness.SAME]
+    found = [(verdict_of(book, Hit(edition.book, edition.title)), edition) for edition in hits]
+    same = [edition for verdict, edition in found if verdict is Likeness.SAME]
     if same:
-        return Verified(best_edition(same))
-    in_order = sorted(verdicts, key=lambda pair: (-pair[0], *edition_order(pair[1])))
-    return Verified(doubtful=tuple({edition.book.book_id: edition.book for _verdict, edition in in_order}.values()))
+        best = best_edition(same)
+        return Verified(best.book, best.canonical_id or best.edition_id, _led_by(best, codes))
+    in_order = sorted(found, key=lambda pair: (-pair[0], *edition_order(pair[1])))
+    doubts: dict[int, Doubt] = {}
+    for _verdict, edition in in_order:
+        hit = Hit(edition.book, edition.title)
+        doubts.setdefault(edition.book.surviving_id, doubt(book, hit, _led_by(edition, codes)))
+    return Verified(doubtful=tuple(doubts.values()))
+
+
+def _led_by(edition: Edition, codes: Codes) -> Text:
+    return SAME_ISBN if edition.codes & (codes.isbn13 | codes.isbn10) else SAME_ASIN
+
+
+def verify_clue(book: CalibreBook, clue: Clue, hits: Sequence[Hit]) -> Verified:
+    """Which of the hits on a clue to store: the one with the same title, where there is exactly one."""
+    same = [hit for hit in hits if verdict_of(book, hit) is Likeness.SAME]
+    if len({hit.hardcover.surviving_id for hit in same}) == 1:
+        # One that was not merged needs no further look.
+        return Verified(min(same, key=lambda hit: hit.hardcover.canonical_id).hardcover, led=clue.led)
+    # Of several with the same title none is more likely than the others.
+    doubts = (doubt(book, hit, clue.led, ONE_OF_SEVERAL if same else None) for hit in same or hits)
+    return Verified(doubtful=tuple(doubts))
+
+
+def verify_merger(match: Match, survivor: HardcoverBook, led: Text) -> Verified:
+    """Whether to store what a matched book was merged into in the end: only where its title is the same, too.
+
+    A survivor that is still said to be merged could not be looked up, or leads round in circles.
+    """
+    book, merged = match.book, match.hardcover
+    if survivor.canonical_id:
+        hit = Hit(HardcoverBook(survivor.surviving_id, '', merged.title))
+        return Verified(doubtful=(doubt(book, hit, led, MERGER_NOT_FOUND),))
+    # An edition's own title that is the same counts for a survivor that has the title of the book before.
+    by_edition = verdict_of(book, Hit(merged)) is not Likeness.SAME
+    is_unchanged = by_edition and compare(Title(merged.title), Title(survivor.title)) is Likeness.SAME
+    if is_unchanged or verdict_of(book, Hit(survivor)) is Likeness.SAME:
+        return Verified(survivor, match.edition_id, led)
+    return Verified(doubtful=(doubt(book, Hit(survivor), led),))
 
 
 def best_edition(editions: Iterable[Edition]) -> Edition:
@@ -167,83 +271,3 @@ def to_store(match: Match) -> dict[str, str]:
     if match.edition_id:
         wanted[EDITION_KEY] = str(match.edition_id)
     return {key: value for key, value in wanted.items() if key not in match.book.identifiers}
-
-
-def plain_author(name: str) -> str:
-    """`Le Guin, Ursula K.` as `Ursula K. Le Guin`."""
-    parts = [part.strip() for part in name.split(',')]
-    if len(parts) != 2 or not all(parts) or parts[1].casefold().rstrip('.') in NAME_SUFFIXES:
-        return ' '.join(name.split())
-    return f'{parts[1]} {parts[0]}'
-
-
-def search_query(book: CalibreBook, unknown_authors: Collection[str] = ()) -> str:
-    """What to search for: main title and first author; '' where there is nothing to go by."""
-    title = main_title(book.title)
-    if not title_words(title):
-        return ''
-    known = [name for name in book.authors if name.strip() and name not in unknown_authors]
-    author = plain_author(known[0]) if known else ''
-    return ' '.join(f'{title} {author}'.split())[:LONGEST_QUERY].strip()
-
-
-def rank(
-    book: CalibreBook, candidates: Sequence[Candidate], codes: Codes, doubtful: Sequence[HardcoverBook] = ()
-) -> tuple[Candidate, ...]:
-    """Up to ten candidates, the likeliest first, each with its reasons. Hits that were in doubt are among them."""
-    named = {hit.surviving_id for hit in doubtful} | {hit.book_id for hit in doubtful}
-    known = {candidate.book_id for candidate in candidates}
-    missing = [
-        Candidate(hit.surviving_id, '' if hit.canonical_id else hit.slug, hit.title)
-        for hit in doubtful
-        if hit.surviving_id not in known and hit.book_id not in known
-    ]
-    scored = []
-    for place, candidate in enumerate([*candidates, *missing]):
-        weighed = [*_weigh(book, candidate, codes), *_weigh_name(candidate.book_id in named)]
-        reasons = tuple(reason for _weight, reason in sorted(weighed, key=lambda each: -each[0]))
-        score = sum(weight for weight, _reason in weighed)
-        scored.append((-score, place, replace(candidate, reasons=reasons)))
-    return tuple(
-        candidate for _score, _place, candidate in sorted(scored, key=lambda each: each[:2])[:CANDIDATES_SHOWN]
-    )
-
-
-def _weigh(book: CalibreBook, candidate: Candidate, codes: Codes) -> Iterable[tuple[float, Text]]:
-    """What speaks for a candidate, and how much."""
-    shared = sorted(codes.all.intersection(candidate.isbns))
-    if shared:
-        yield 8.0, HAS_CODE.with_values(code=shared[-1])
-    yield _weigh_title(book, candidate)
-    author = _weigh_author(book.authors, candidate.authors)
-    if author is not None:
-        yield author
-    if candidate.users_count:
-        readers = counted('{count} reader', '{count} readers', candidate.users_count)
-        yield 0.3 * math.log10(candidate.users_count + 1), readers
-    if candidate.has_ebook:
-        yield 0.2, HAS_EBOOK
-
-
-def _weigh_name(named: bool) -> Iterable[tuple[float, Text]]:
-    if named:
-        yield 3.0, NAMED_BY
-
-
-def _weigh_title(book: CalibreBook, candidate: Candidate) -> tuple[float, Text]:
-    whole = f'{candidate.title}: {candidate.subtitle}' if candidate.subtitle else candidate.title
-    if likeness(book, whole, candidate.title) is Likeness.SAME:
-        has_it_all = title_words(book.title) in (title_words(whole), title_words(candidate.title))
-        return (6.0, SAME_TITLE) if has_it_all else (5.0, SAME_MAIN_TITLE)
-    ours, theirs = title_words(main_title(book.title)), title_words(main_title(candidate.title))
-    share = len(ours & theirs) / max(1, len(ours | theirs))
-    return (4.0 * share, SIMILAR_TITLE) if share else (0.0, OTHER_TITLE)
-
-
-def _weigh_author(ours: Sequence[str], theirs: Sequence[str]) -> tuple[float, Text] | None:
-    if authors_agree(ours, theirs):
-        return 4.0, SAME_AUTHOR
-    our_names, their_names = (
-        {name for author in authors for name in author_names(author)} for authors in (ours, theirs)
-    )
-    return (2.0, SIMILAR_AUTHOR) if any(len(name) > 1 for name in our_names & their_names) else None

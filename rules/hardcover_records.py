@@ -189,10 +189,14 @@ Choose = Callable[[Question], Answer]
 
 @dataclass(frozen=True, slots=True)
 class SourceMatch:
-    """A book's Hardcover id, slug or both, as another server reports them."""
+    """A book's Hardcover id, slug or both, as another server reports them.
+
+    `others` has its further reports where it holds the book several times, as different books on Hardcover.
+    """
 
     book_id: int = 0
     slug: str = ''
+    others: tuple[SourceMatch, ...] = ()
 
 
 # Asked before Hardcover. Returns {Calibre's book id: match} for the books that it knows. If it raises a BackSyncError

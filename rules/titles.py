@@ -48,9 +48,10 @@ class Title:
 # Where a subtitle begins: a colon with a blank (`10:04` and `Re:Zero` have none), or the old-fashioned `; or, `.
 _SUBTITLE = re.compile(r':\s+|;\s+or,?\s+|,\s+or,\s+')
 _DESCRIPTION = re.compile(
-    r'(?:\s*[:,;]|\s+[\u2013-])\s*'
+    r'(?:\s*[:,;]|\s+[\u2012-\u2015-])\s*'
     r"(?:(?:an?|the)\s+(?:[\w'.-]+\s+){0,3}(?:novel|novella|memoir|thriller|mystery|romance)(?:\s+of\s+[\w'-]+)?"
-    r'|(?:ein\s+|kriminal|historischer\s+)*roman|romanzo|una?\s+novela|novela|роман)\s*$'
+    r'|(?:ein\s+|kriminal|historischer\s+)*roman|romanzo|una?\s+novela|novela|роман)\s*$',
+    re.IGNORECASE,
 )
 _ANNIVERSARY = re.compile(r'[\s,:(\[\u2013-]*\b\d+\s*(?:st|nd|rd|th)\s+anniversary(?:\s+edition)?\b')
 _BRACKETS = re.compile(
@@ -155,9 +156,15 @@ class _Brackets:
 
 def _segments(text: str) -> list[str]:
     """The title and its subtitles; what only says that it is a novel is dropped."""
+    text = without_description(text)
+    return [part for part in _SUBTITLE.split(text) if any(map(str.isalnum, part))] or [text]
+
+
+def without_description(text: str) -> str:
+    """A title without ` - A Novel`, `: Roman` and the like at its end."""
     while (found := _DESCRIPTION.search(text)) and not _is_another_work(words_of(found[0])):
         text = text[: found.start()]
-    return [part for part in _SUBTITLE.split(text) if any(map(str.isalnum, part))] or [text]
+    return text
 
 
 def _is_another_work(tokens: Iterable[Token]) -> bool:
@@ -306,6 +313,12 @@ def compare(title: Title, other: Title) -> Likeness:
     if numbers is _Numbers.AGREE_WITH_BRACKETS and _alike(one.whole_without_numbers, two.whole_without_numbers):
         return Likeness.SAME
     return Likeness.DOUBTFUL if _have_something_in_common(one, two) else Likeness.DIFFERENT
+
+
+def is_other_volume(title: Title, other: Title) -> bool:
+    """Whether two titles have something in common, but other numbers, as two volumes of a series have."""
+    one, two = _parsed(title), _parsed(other)
+    return _compare_numbers(one, two) is _Numbers.DIFFER and _have_something_in_common(one, two)
 
 
 def best_likeness(titles: Iterable[Title], others: Iterable[Title]) -> Likeness:

@@ -137,7 +137,7 @@ def test_booklore_is_asked_before_hardcover_and_singly_for_what_is_left(make_lib
             }
         )
         done = command('hardcover-ids', '--library', folder, '--json')
-    assert (done.returncode, done.json['stored'], done.json['requests']) == (0, 2, 1)
+    assert (done.returncode, done.json['stored'], done.json['requests']) == (0, 2, 2)
     assert 'OK Emma -> hardcover-id=11 (by its ISBN or ASIN)' in done.stdout.splitlines()
     assert 'OK Dune -> hardcover-id=12 (from BookLore)' in done.stdout.splitlines()
     assert (booklore.count('/api/v1/books/501'), booklore.count('/api/v1/books/502')) == (0, 1)

@@ -22,9 +22,10 @@ from calibre_plugins.bookfusionbacksync.gui.hardcover_dialogs import (
 from calibre_plugins.bookfusionbacksync.gui.restriction import counts_note
 from calibre_plugins.bookfusionbacksync.gui.scope_dialog import ScopeDialog
 from calibre_plugins.bookfusionbacksync.jobs.change_match import CHOSEN
-from calibre_plugins.bookfusionbacksync.jobs.fetch_ids import BY_CODE, BY_KEY, FROM_BOOKLORE
+from calibre_plugins.bookfusionbacksync.jobs.fetch_ids import BY_CODE
 from calibre_plugins.bookfusionbacksync.library.calibre_library import Library
 from calibre_plugins.bookfusionbacksync.library.hardcover_memory import Memory
+from calibre_plugins.bookfusionbacksync.rules.hardcover_matching import BY_KEY, FROM_BOOKLORE
 from calibre_plugins.bookfusionbacksync.rules.hardcover_records import (
     HardcoverBook,
     IdsOutcome,
@@ -234,10 +235,11 @@ def test_booklore_comes_first(open_hardcover_desk: OpenHardcoverDesk) -> None:
         dialog = desk.open(FetchDialog(desk.window, desk.jobs))
         desk.until_ended(dialog)
     assert [desk.identifiers(book_id)['hardcover-id'] for book_id in (1, 2, 3)] == ['11', '12', '13']
-    assert 'Emma\tStored\t11 (from BookLore)' in dialog.result_page.as_text()
+    assert 'Emma\tStored\t11: Emma (from BookLore)' in dialog.result_page.as_text()
     assert 'OK Emma -> hardcover-id=11 (from BookLore)' in dialog.job_view.log.toPlainText()
     assert len(booklore.requests) == 2
-    assert desk.service.server.units == 2
+    # What BookLore says is verified by Hardcover's own title: a unit for its ids, a unit for its slugs.
+    assert desk.service.server.operations == ['BooksByIds', 'BooksBySlugs', 'EditionsByCodes']
 
 
 def test_booklore_without_batch_is_asked_singly_for_what_is_left(open_hardcover_desk: OpenHardcoverDesk) -> None:

@@ -17,9 +17,10 @@ from calibre_plugins.bookfusionbacksync.gui.job_runner import Jobs
 from calibre_plugins.bookfusionbacksync.gui.match_picker import Picker
 from calibre_plugins.bookfusionbacksync.gui.rating_preview import RatingPreview
 from calibre_plugins.bookfusionbacksync.gui.scope_dialog import ScopeDialog
-from calibre_plugins.bookfusionbacksync.jobs.fetch_ids import BY_CODE, FROM_BOOKLORE
+from calibre_plugins.bookfusionbacksync.jobs.fetch_ids import BY_CODE
 from calibre_plugins.bookfusionbacksync.jobs.hardcover_account import TokenCheck
 from calibre_plugins.bookfusionbacksync.rules.hardcover_address import words_for
+from calibre_plugins.bookfusionbacksync.rules.hardcover_matching import FROM_BOOKLORE
 from calibre_plugins.bookfusionbacksync.rules.hardcover_records import (
     Account,
     Action,

@@ -38,10 +38,19 @@ from calibre_plugins.bookfusionbacksync.rules.hardcover_records import (
     Verdict,
 )
 from calibre_plugins.bookfusionbacksync.rules.records import CalibreBook
-from harness.hardcover import MakeShelf, first, skip, small_catalogue
+from harness.hardcover import MakeShelf, Shelf, first, skip, small_catalogue
 from harness.network import ENDLESS, cancelling, while_held
 from standins.faults import CloseWithoutAnswer, Hang, Html, Status
-from standins.hardcover import Printing, Work, generate_catalogue, isbn10, isbn13
+from standins.hardcover import (
+    FIRST_WORDS,
+    SECOND_WORDS,
+    Catalogue,
+    Printing,
+    Work,
+    generate_catalogue,
+    isbn10,
+    isbn13,
+)
 
 Book = Mapping[str, Any]
 
@@ -188,6 +197,72 @@ def test_the_ebook_is_preferred(make_shelf: MakeShelf) -> None:
     assert shelf.hardcover()['hardcover-edition'] == '43'
 
 
+def test_the_title_of_a_translation_is_enough(make_shelf: MakeShelf) -> None:
+    catalogue = small_catalogue()
+    catalogue.works.append(Work(14, "L'\u00c9tranger", 'stranger'))
+    catalogue.editions += [
+        Printing(24, 14, isbn13(14), title='Der Fremde'),
+        Printing(25, 14, isbn13(15), title="L'\u00c9tranger"),
+    ]
+    books = [
+        {'title': 'Der Fremde: Roman', 'identifiers': {'isbn': isbn13(14)}},
+        {'title': 'Der Fremde: Roman', 'identifiers': {'isbn': isbn13(15)}},
+        {'title': 'Der Fremde: Roman', 'identifiers': {'hardcover-edition': '24'}},
+    ]
+    shelf = make_shelf(books, catalogue)
+    assert [match.book.book_id for match in shelf.fetch().stored] == [3, 1]
+    assert shelf.hardcover(1) == {'hardcover-id': '14', 'hardcover-slug': 'stranger', 'hardcover-edition': '24'}
+
+
+def test_a_library_with_isbns_of_other_volumes(make_shelf: MakeShelf) -> None:
+    """500 books, 20 of them with the ISBN of another volume: 480 are stored, 20 asked about, and none is wrong."""
+    catalogue = Catalogue()
+    for series in range(25):
+        for volume in range(1, 21):
+            book_id = 1000 + 20 * series + volume
+            title = f'{FIRST_WORDS[series % 14]} {SECOND_WORDS[series // 2 % 13]} Saga {volume}'
+            catalogue.works.append(Work(book_id, title, f'volume-{book_id}', authors=[f'Author {series}']))
+            catalogue.editions.append(Printing(book_id + 5000, book_id, isbn13(book_id)))
+    books, right = [], {}
+    for number, work in enumerate(catalogue.works, 1):
+        another = number % 25 == 0
+        code = work.id - 1 if another else work.id
+        identifiers = {'isbn': isbn13(code)}
+        books.append({'title': work.title, 'authors': list(work.authors), 'identifiers': identifiers})
+        right[number] = '' if another else str(work.id)
+    shelf = make_shelf(books, catalogue)
+    outcome = shelf.fetch()
+    stored = {book_id: shelf.hardcover(book_id).get('hardcover-id', '') for book_id in right}
+    assert stored == right
+    assert (len(outcome.stored), len(outcome.ambiguous), outcome.skipped, outcome.failed) == (480, 20, (), ())
+    assert outcome.units <= 2 * 5 + 2
+    questions = asked_about(shelf)
+    assert len(questions) == 20
+    assert {reason for _book_id, reason in first_reasons(questions)} == {'Same ISBN, other volume'}
+    for question in questions:
+        right_one = catalogue.works[question.book.book_id - 1].id
+        assert question.candidates[1].book_id == right_one
+
+
+@pytest.mark.parametrize('found', [True, False])
+def test_an_isbn_on_forty_editions(make_shelf: MakeShelf, found: bool) -> None:
+    catalogue = small_catalogue()
+    for number in range(40):
+        catalogue.works.append(Work(100 + number, f'Collected Works {number}', users_count=9000 - number))
+        catalogue.editions.append(Printing(200 + number, 100 + number, isbn13(99), reading_format_id=1 + number % 4))
+    title = 'Collected Works 33' if found else 'Emma'
+    shelf = make_shelf([{'title': title, 'identifiers': {'isbn': isbn13(99)}}], catalogue)
+    (outcome, questions) = (shelf.fetch(), asked_about(shelf))
+    if found:
+        assert shelf.hardcover()['hardcover-id'] == '133'
+        return
+    assert len(outcome.ambiguous) == 1
+    shown = [candidate.book_id for candidate in questions[0].candidates]
+    assert len(shown) == 10
+    assert 11 in shown
+    assert str(questions[0].candidates[0].reasons[0]) == 'Same ISBN, other title'
+
+
 def test_a_reused_isbn_asks_instead(make_shelf: MakeShelf) -> None:
     shelf = make_shelf([emma(isbn=isbn13(12))])
     asked: list[Question] = []
@@ -198,7 +273,8 @@ def test_a_reused_isbn_asks_instead(make_shelf: MakeShelf) -> None:
 
     outcome = shelf.fetch(choose=choose)
     assert len(outcome.stored) == 1
-    assert {each.book_id for each in asked[0].candidates} >= {11, 12}
+    assert [each.book_id for each in asked[0].candidates][:2] == [12, 11]
+    assert first_reasons(asked) == [(12, 'Same ISBN, other title')]
     assert 'another title' in str(asked[0].why)
     # A choice is no exact hit, so there is no edition.
     assert shelf.hardcover() == {'hardcover-id': '11', 'hardcover-slug': 'emma'}
@@ -218,18 +294,30 @@ def test_merged_books_are_followed_to_the_end(make_shelf: MakeShelf) -> None:
     assert len(outcome.stored) == 3
 
 
-def test_books_merged_in_a_circle_end_somewhere(make_shelf: MakeShelf) -> None:
+def asked_about(shelf: Shelf, **more: Any) -> list[Question]:
+    """The questions of a fetch, all of them skipped."""
+    questions: list[Question] = []
+    shelf.fetch(choose=lambda question: (questions.append(question), Verdict.SKIP)[1], **more)
+    return questions
+
+
+def first_reasons(questions: Sequence[Question]) -> list[tuple[int, str]]:
+    """(its Hardcover id, its first reason) of the first candidate of each question."""
+    return [(question.candidates[0].book_id, str(question.candidates[0].reasons[0])) for question in questions]
+
+
+def test_books_merged_in_a_circle_are_asked_about(make_shelf: MakeShelf) -> None:
     catalogue = small_catalogue()
     catalogue.works[0].canonical_id = 14
     catalogue.works.append(Work(14, 'Emma', 'emma-14', canonical_id=11))
     shelf = make_shelf([emma(isbn=isbn13(11))], catalogue)
-    shelf.fetch()
-    assert shelf.hardcover()['hardcover-id'] in ('11', '14')
-    assert 'hardcover-slug' not in shelf.hardcover()
+    (reason,) = shelf.fetch().ambiguous
+    assert 'merged' in str(reason.why)
+    assert shelf.hardcover() == {}
 
 
 @pytest.mark.parametrize('trouble', ['vanished', 'slow'])
-def test_a_merged_book_that_cannot_be_looked_up_is_stored_by_its_id(make_shelf: MakeShelf, trouble: str) -> None:
+def test_a_merged_book_that_cannot_be_looked_up_is_asked_about(make_shelf: MakeShelf, trouble: str) -> None:
     catalogue = small_catalogue()
     catalogue.works[0].canonical_id = 14
     shelf = make_shelf([emma(isbn=isbn13(11))], catalogue)
@@ -237,10 +325,33 @@ def test_a_merged_book_that_cannot_be_looked_up_is_stored_by_its_id(make_shelf: 
         catalogue.works.append(Work(14, 'Emma', 'emma-14'))
         shelf.service.server.fail(Status(408), when=lambda sent: b'BooksByIds' in sent.body, times=None)
     outcome = shelf.fetch()
-    assert shelf.hardcover()['hardcover-id'] == '14'
-    assert 'hardcover-slug' not in shelf.hardcover()
-    assert outcome.stopped is None
+    assert (shelf.hardcover(), outcome.stopped, outcome.failed) == ({}, None, ())
+    assert len(outcome.ambiguous) == 1
     assert outcome.units <= 4
+    assert first_reasons(asked_about(shelf)) == [(14, 'Same ISBN, merged into a book that was not found')]
+
+
+def test_a_book_that_was_merged_into_another_one_is_asked_about(make_shelf: MakeShelf) -> None:
+    catalogue = small_catalogue()
+    catalogue.works[0].canonical_id = 14
+    catalogue.works.append(Work(14, 'Emma and Persuasion', 'both'))
+    shelf = make_shelf([emma(isbn=isbn13(11)), emma(hardcover_slug='emma')], catalogue)
+    assert shelf.fetch().stored == ()
+    assert first_reasons(asked_about(shelf)) == [
+        (14, 'Same ISBN, other title'),
+        (14, 'Named by an identifier, other title'),
+    ]
+    assert (shelf.hardcover(1), shelf.hardcover(2)) == ({}, {'hardcover-slug': 'emma'})
+
+
+def test_a_merger_that_leads_elsewhere_is_not_the_end(make_shelf: MakeShelf) -> None:
+    """Another identifier, or the ISBN, still leads to the book."""
+    catalogue = small_catalogue()
+    catalogue.works += [Work(14, 'Emma', 'emma-14', canonical_id=15), Work(15, 'Emma and Persuasion', 'both')]
+    books = [emma(hardcover_book='14', isbn=isbn13(11)), emma(hardcover_book='14', hardcover_slug='emma')]
+    shelf = make_shelf(books, catalogue)
+    assert len(shelf.fetch().stored) == 2
+    assert [shelf.hardcover(number)['hardcover-id'] for number in (1, 2)] == ['11', '11']
 
 
 def test_only_what_is_selected(make_shelf: MakeShelf) -> None:
@@ -279,6 +390,24 @@ def test_units_where_many_were_merged(make_shelf: MakeShelf) -> None:
     assert len(outcome.stored) == 100
     assert shelf.hardcover(1)['hardcover-id'] == '105001'
     assert outcome.units <= 4
+
+
+def test_units_where_everything_goes_wrong_at_once(make_shelf: MakeShelf) -> None:
+    """Ids from BookLore, mergers, and ISBNs of other books, for 200 books with codes."""
+    catalogue = generate_catalogue(200)
+    said = {}
+    for number, work in enumerate(list(catalogue.works), 1):
+        if number % 4 == 0:
+            catalogue.works.append(Work(work.id + 5000, work.title, f'{work.slug}-kept'))
+            work.canonical_id = work.id + 5000
+        elif number % 4 == 1:
+            said[number] = SourceMatch(work.id)
+        elif number % 4 == 2:
+            catalogue.editions[number - 1].book_id = 100_001
+    shelf = make_shelf(library_of(200), catalogue)
+    outcome = shelf.fetch(first_source=lambda books, cancel: said)
+    assert (len(outcome.stored), len(outcome.ambiguous)) == (150, 50)
+    assert outcome.units <= 2 * 2 + 2
 
 
 def test_without_a_window_nothing_is_searched(make_shelf: MakeShelf) -> None:
@@ -574,8 +703,8 @@ def test_the_first_source_saves_requests(make_shelf: MakeShelf) -> None:
     assert shelf.hardcover(1) == {'hardcover-id': '11', 'hardcover-slug': 'emma'}
     assert shelf.hardcover(2) == {'hardcover-id': '12', 'hardcover-slug': 'dune'}
     assert len(outcome.stored) == 3
-    assert shelf.service.server.operations == ['BooksBySlugs', 'EditionsByCodes']
-    assert len(shelf.service.notes.matching('BookLore')) == 2
+    assert shelf.service.server.operations == ['BooksByIds', 'BooksBySlugs', 'EditionsByCodes']
+    assert len(shelf.service.notes.matching('from BookLore')) == 2
 
 
 def test_the_last_source_is_for_what_nothing_else_resolved(make_shelf: MakeShelf) -> None:
@@ -588,9 +717,53 @@ def test_the_last_source_is_for_what_nothing_else_resolved(make_shelf: MakeShelf
 
     outcome = shelf.fetch(last_source=last, choose=skip)
     assert asked == [['Dune', 'Dune']]
-    assert shelf.hardcover(2) == {'hardcover-id': '12'}
+    assert shelf.hardcover(2) == {'hardcover-id': '12', 'hardcover-slug': 'dune'}
     assert shelf.hardcover(3) == {'hardcover-id': '12', 'hardcover-slug': 'dune'}
     assert (len(outcome.stored), outcome.skipped) == (3, ())
+
+
+@pytest.mark.parametrize(
+    ('said', 'reason'),
+    [
+        (SourceMatch(12, 'emma-in-booklore'), 'From BookLore, other title'),
+        (SourceMatch(16), 'From BookLore, other volume'),
+        (SourceMatch(slug='dune'), 'From BookLore, other title'),
+        (SourceMatch(11, others=(SourceMatch(14),)), 'From BookLore, one of several with this title'),
+    ],
+)
+def test_what_booklore_says_is_asked_about_where_hardcover_has_another_title(
+    make_shelf: MakeShelf, said: SourceMatch, reason: str
+) -> None:
+    catalogue = small_catalogue()
+    catalogue.works += [Work(14, 'Emma', 'emma-14'), Work(16, 'Emma 2', 'emma-2')]
+    shelf = make_shelf([{'title': 'Emma 1' if said.book_id == 16 else 'Emma'}], catalogue)
+    questions = asked_about(shelf, first_source=lambda books, cancel: {1: said})
+    assert shelf.hardcover() == {}
+    assert first_reasons(questions)[0][1] == reason
+
+
+def test_of_two_ids_that_booklore_has_for_one_book_the_one_with_the_title_is_stored(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([emma()])
+    shelf.fetch(first_source=lambda books, cancel: {1: SourceMatch(12, others=(SourceMatch(11),))})
+    assert shelf.hardcover() == {'hardcover-id': '11', 'hardcover-slug': 'emma'}
+
+
+def test_an_id_from_booklore_that_hardcover_does_not_have_gives_way_to_its_slug(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf([emma()])
+    shelf.fetch(first_source=lambda books, cancel: {1: SourceMatch(999, 'emma')})
+    assert shelf.hardcover() == {'hardcover-id': '11', 'hardcover-slug': 'emma'}
+
+
+@pytest.mark.parametrize('wrong', [0, 30])
+def test_ids_from_booklore_are_verified_at_a_unit_a_hundred(make_shelf: MakeShelf, wrong: int) -> None:
+    catalogue = generate_catalogue(300)
+    shelf = make_shelf(library_of(300), catalogue)
+    ids = [work.id for work in catalogue.works]
+    said = {number: SourceMatch(ids[number if number <= wrong else number - 1]) for number in range(1, 301)}
+    outcome = shelf.fetch(first_source=lambda books, cancel: said)
+    assert [shelf.hardcover(number)['hardcover-id'] for number in range(1, 301)] == list(map(str, ids))
+    assert len(shelf.service.notes.matching(r'^OK .*\(from BookLore\)$')) == 300 - wrong
+    assert outcome.units == (3 + 1 if wrong else 3)
 
 
 def test_a_first_source_in_trouble_is_left_out(make_shelf: MakeShelf) -> None:

@@ -8,22 +8,25 @@ from typing import Any
 import pytest
 from calibre_plugins.bookfusionbacksync.base.text import text
 from calibre_plugins.bookfusionbacksync.rules.hardcover_matching import (
+    NAMED_BY,
+    SAME_ISBN,
     Clue,
+    Hit,
     Look,
+    Verified,
     best_edition,
     clues,
-    main_title,
     number_id,
-    plain_author,
-    rank,
-    search_query,
     slug_of,
+    source_clues,
     stored_id,
     stored_slug,
     to_store,
+    verify_clue,
     verify_editions,
+    verify_merger,
 )
-from calibre_plugins.bookfusionbacksync.rules.hardcover_records import Candidate, Edition, HardcoverBook, Match
+from calibre_plugins.bookfusionbacksync.rules.hardcover_records import Edition, HardcoverBook, Match, SourceMatch
 from calibre_plugins.bookfusionbacksync.rules.isbn import Codes, codes_of, make_codes
 from calibre_plugins.bookfusionbacksync.rules.records import CalibreBook
 from hypothesis import given
@@ -42,6 +45,10 @@ def book(title: str = 'Emma', *authors: str, **identifiers: str) -> CalibreBook:
 def edition(edition_id: int, book_id: int = 11, title: str = 'Emma', **more: Any) -> Edition:
     canonical_id = more.pop('merged_into', 0)
     return Edition(edition_id, HardcoverBook(book_id, 'slug', title, canonical_id), frozenset({CODE}), **more)
+
+
+def whys(verified: Verified) -> list[str]:
+    return [str(doubt.why) for doubt in verified.doubtful]
 
 
 # Identifiers.
@@ -103,7 +110,6 @@ def test_a_bare_number_is_only_a_hint() -> None:
     assert stored_id(identifiers) == 0
     assert stored_slug(identifiers) == ''
     assert {clue.look for clue in clues(identifiers)} == set(Look)
-    assert all(clue.unsure for clue in clues(identifiers))
 
 
 def test_a_number_may_be_a_slug_where_slugs_stand() -> None:
@@ -170,18 +176,18 @@ def test_then_the_one_with_most_readers() -> None:
 def test_the_best_edition_of_the_right_title_is_taken() -> None:
     hits = [edition(1, users_count=1), edition(2, users_count=50), edition(3, 12, 'Persuasion', users_count=900)]
     verified = verify_editions(book('Emma'), CODES, hits)
-    assert verified.edition is hits[1]
+    assert (verified.hardcover, verified.edition_id) == (hits[1].book, 2)
 
 
 def test_a_title_with_nothing_in_common_is_only_a_candidate() -> None:
     verified = verify_editions(book('Emma'), CODES, [edition(1, 12, 'Cooking for Two')])
-    assert verified.edition is None
-    assert [hit.book_id for hit in verified.doubtful] == [12]
+    assert verified.hardcover is None
+    assert [doubt.hardcover.book_id for doubt in verified.doubtful] == [12]
 
 
 def test_a_title_that_says_nothing_is_only_a_candidate() -> None:
-    assert verify_editions(book('Emma'), CODES, [edition(1, 12, '')]).edition is None
-    assert verify_editions(book(''), CODES, [edition(1, 12, 'Emma')]).edition is None
+    assert verify_editions(book('Emma'), CODES, [edition(1, 12, '')]).hardcover is None
+    assert verify_editions(book(''), CODES, [edition(1, 12, 'Emma')]).hardcover is None
 
 
 PUBLIC_REPORTS = [
@@ -200,192 +206,170 @@ PUBLIC_REPORTS = [
 @pytest.mark.parametrize(('title', 'other'), PUBLIC_REPORTS)
 def test_another_volume_under_the_same_isbn_is_only_a_candidate(title: str, other: str) -> None:
     verified = verify_editions(book(title), CODES, [edition(1, 12, other)])
-    assert verified.edition is None
-    assert [hit.book_id for hit in verified.doubtful] == [12]
+    assert verified.hardcover is None
+    assert [doubt.hardcover.book_id for doubt in verified.doubtful] == [12]
 
 
 def test_the_title_of_a_translation_is_enough() -> None:
-    hit = edition(1, 12, "L'Étranger")
-    assert verify_editions(book('Der Fremde'), CODES, [hit]).edition is None
-    translated = replace(hit, edition_id=2, title='Der Fremde: Roman')
-    assert verify_editions(book('Der Fremde'), CODES, [hit, translated]).edition is translated
+    original, translated = (
+        edition(1, 12, "L'Étranger"),
+        replace(edition(2, 12, "L'Étranger"), title='Der Fremde: Roman'),
+    )
+    assert verify_editions(book('Der Fremde'), CODES, [original]).hardcover is None
+    assert verify_editions(book('Der Fremde'), CODES, [original, translated]).edition_id == 2
+
+
+def test_an_edition_that_was_put_to_another_volume_leads_to_that_volume() -> None:
+    hit = replace(edition(1, 12, 'Overlord, Vol. 1'), title='Overlord, Vol. 9')
+    verified = verify_editions(book('Overlord, Vol. 9'), CODES, [hit])
+    assert verified.hardcover is None
+    assert whys(verified) == ['Same ISBN, other volume']
 
 
 def test_what_may_be_the_book_comes_before_what_is_not() -> None:
     hits = [edition(1, 12, 'Cooking for Two', users_count=900), edition(2, 13, 'Emma and the Vampires')]
-    assert [hit.book_id for hit in verify_editions(book('Emma'), CODES, hits).doubtful] == [13, 12]
+    assert [doubt.hardcover.book_id for doubt in verify_editions(book('Emma'), CODES, hits).doubtful] == [13, 12]
 
 
 def test_the_series_before_a_colon_is_no_title() -> None:
     thrawn = CalibreBook(1, 'Star Wars: Thrawn', series='Star Wars')
     hits = [edition(1, 12, 'Star Wars'), edition(2, 13, 'Star Wars: Heir to the Empire')]
-    assert verify_editions(thrawn, CODES, hits).edition is None
-    assert verify_editions(thrawn, CODES, [*hits, edition(3, 14, 'Thrawn')]).edition is not None
+    assert verify_editions(thrawn, CODES, hits).hardcover is None
+    assert verify_editions(thrawn, CODES, [*hits, edition(3, 14, 'Thrawn')]).edition_id == 3
 
 
 def test_two_books_with_a_likely_title_are_a_choice() -> None:
     hits = [edition(1, 12, 'Emma and the Vampires'), edition(2, 13, 'Emma: a Biography of Lady Hamilton')]
     verified = verify_editions(book('The Story of Emma'), CODES, hits)
-    assert verified.edition is None
-    assert {hit.book_id for hit in verified.doubtful} == {12, 13}
+    assert verified.hardcover is None
+    assert {doubt.hardcover.book_id for doubt in verified.doubtful} == {12, 13}
 
 
 def test_of_two_books_the_one_with_the_same_title() -> None:
     hits = [edition(1, 12, 'Emma and the Vampires', users_count=10**5), edition(2, 13, 'EMMA: Annotated')]
-    assert verify_editions(book('Emma'), CODES, hits).edition is hits[1]
+    assert verify_editions(book('Emma'), CODES, hits).edition_id == 2
 
 
 def test_books_that_were_merged_are_one() -> None:
     hits = [edition(1, 12, 'Emma the First', merged_into=13), edition(2, 13, 'Emma the First')]
-    assert verify_editions(book('Emma the First'), CODES, hits).edition is not None
+    assert verify_editions(book('Emma the First'), CODES, hits).hardcover is not None
 
 
 def test_an_edition_of_another_book_of_the_batch_is_no_hit() -> None:
-    assert verify_editions(book(), make_codes([isbn13(99)]), [edition(1)]).edition is None
-    assert verify_editions(book(), Codes(), [edition(1)]).edition is None
+    assert verify_editions(book(), make_codes([isbn13(99)]), [edition(1)]) == Verified()
+    assert verify_editions(book(), Codes(), [edition(1)]) == Verified()
 
 
 def test_a_hit_by_the_other_form_of_the_isbn_counts() -> None:
     hit = Edition(1, HardcoverBook(11, 'emma', 'Emma'), frozenset({isbn10(11)}))
-    assert verify_editions(book(), make_codes([CODE]), [hit]).edition is hit
+    assert verify_editions(book(), make_codes([CODE]), [hit]).hardcover is hit.book
+
+
+@pytest.mark.parametrize(
+    ('title', 'other', 'why'),
+    [
+        ('Defiance of the Fall 17', 'Defiance of the Fall 7', 'Same ISBN, other volume'),
+        ('Overlord, Vol. 9', 'Overlord (Vol. 1)', 'Same ISBN, other volume'),
+        ('Foundation', 'Foundation and Empire', 'Same ISBN, other title'),
+        ('Emma', 'Cooking for Two', 'Same ISBN, other title'),
+        ('Emma', '', 'Same ISBN, no title to compare'),
+        ('', 'Emma', 'Same ISBN, no title to compare'),
+    ],
+)
+def test_what_is_in_doubt_says_why(title: str, other: str, why: str) -> None:
+    assert whys(verify_editions(book(title), CODES, [edition(1, 12, other)])) == [why]
+
+
+def test_an_asin_is_called_one() -> None:
+    hit = Edition(1, HardcoverBook(11, 'emma', 'Persuasion'), frozenset({'B00ABCDEFG'}))
+    assert whys(verify_editions(book('Emma'), make_codes([], ['B00ABCDEFG']), [hit])) == ['Same ASIN, other title']
+
+
+def test_an_isbn_on_forty_editions_leads_to_the_book_with_the_same_title_or_to_none() -> None:
+    hits = [edition(number, 100 + number, f'Collected Works {number}') for number in range(1, 41)]
+    verified = verify_editions(book('Collected Works 33'), CODES, hits)
+    assert verified.hardcover is hits[32].book
+    undecided = verify_editions(book('Emma'), CODES, hits)
+    assert (undecided.hardcover, len(undecided.doubtful)) == (None, 40)
+
+
+# Identifiers and BookLore: what they lead to.
+
+BY_ID = Clue(Look.BOOK, '12', 'hardcover-book')
+
+
+def hit(book_id: int, title: str, edition_title: str = '', merged_into: int = 0) -> Hit:
+    return Hit(HardcoverBook(book_id, f'slug-{book_id}', title, merged_into), edition_title)
+
+
+@pytest.mark.parametrize(('title', 'other'), PUBLIC_REPORTS)
+def test_an_identifier_that_leads_to_another_volume_is_only_a_candidate(title: str, other: str) -> None:
+    verified = verify_clue(book(title), BY_ID, [hit(12, other)])
+    assert verified.hardcover is None
+    assert whys(verified)[0].startswith('Named by an identifier, other ')
+
+
+def test_an_identifier_with_the_same_title_is_enough() -> None:
+    assert verify_clue(book('Emma'), BY_ID, [hit(12, 'Emma')]).hardcover == hit(12, 'Emma').hardcover
+    assert verify_clue(book('Der Fremde'), BY_ID, [hit(12, "L'Étranger", 'Der Fremde')]).hardcover is not None
+    assert verify_clue(book('Emma'), BY_ID, []) == Verified()
+
+
+def test_booklore_is_a_clue_by_id_and_by_slug() -> None:
+    assert source_clues(SourceMatch(11, 'emma')) == [Clue(Look.BOOK, '11'), Clue(Look.SLUG, 'emma')]
+    assert source_clues(SourceMatch(slug='emma')) == [Clue(Look.SLUG, 'emma')]
+    assert source_clues(SourceMatch()) == []
+    clue = source_clues(SourceMatch(11))[0]
+    assert (str(clue.how), whys(verify_clue(book('Emma'), clue, [hit(11, 'Dune')]))) == (
+        'from BookLore',
+        ['From BookLore, other title'],
+    )
+
+
+def test_booklore_with_one_book_under_two_ids_is_believed_where_one_has_the_title() -> None:
+    twice = SourceMatch(11, 'emma', others=(SourceMatch(12, 'emma'),))
+    assert source_clues(twice) == [Clue(Look.BOOK, '11', rivals=('12',))]
+    (clue,) = source_clues(twice)
+    assert verify_clue(book('Emma'), clue, [hit(11, 'Dune'), hit(12, 'Emma')]).hardcover == hit(12, 'Emma').hardcover
+    both = verify_clue(book('Emma'), clue, [hit(11, 'Emma'), hit(12, 'EMMA')])
+    assert both.hardcover is None
+    assert whys(both) == ['From BookLore, one of several with this title'] * 2
+    merged = verify_clue(book('Emma'), clue, [hit(11, 'Emma', merged_into=12), hit(12, 'Emma')])
+    assert merged.hardcover == hit(12, 'Emma').hardcover
+
+
+# Mergers.
+
+
+def merged(title: str, merged_title: str = 'Emma') -> Match:
+    return Match(book(title), HardcoverBook(12, 'emma', merged_title, 13), HOW, 21)
+
+
+def test_what_a_book_was_merged_into_is_stored_where_its_title_is_the_same_too() -> None:
+    verified = verify_merger(merged('Emma'), HardcoverBook(13, 'emma-13', 'Emma: A Novel'), SAME_ISBN)
+    assert (verified.hardcover, verified.edition_id) == (HardcoverBook(13, 'emma-13', 'Emma: A Novel'), 21)
+    other = verify_merger(merged('Emma'), HardcoverBook(13, 'emma-13', 'Emma and Persuasion'), SAME_ISBN)
+    assert other.hardcover is None
+    assert [doubt.hardcover.book_id for doubt in other.doubtful] == [13]
+    assert whys(other) == ['Same ISBN, other title']
+    nameless = verify_merger(merged('Emma'), HardcoverBook(13, 'emma-13', ''), NAMED_BY)
+    assert whys(nameless) == ['Named by an identifier, no title to compare']
+
+
+def test_a_translation_stays_what_it_is_where_its_book_was_merged_under_the_same_title() -> None:
+    translation = merged('Der Fremde', "L'Étranger")
+    assert verify_merger(translation, HardcoverBook(13, 'x', "L'étranger"), SAME_ISBN).hardcover is not None
+    assert verify_merger(translation, HardcoverBook(13, 'x', 'The Plague'), SAME_ISBN).hardcover is None
+
+
+def test_a_merger_that_cannot_be_followed_is_in_doubt() -> None:
+    verified = verify_merger(merged('Emma'), HardcoverBook(12, 'emma', 'Emma', 13), SAME_ISBN)
+    assert verified.hardcover is None
+    assert verified.doubtful[0].hardcover == HardcoverBook(13, '', 'Emma')
+    assert whys(verified) == ['Same ISBN, merged into a book that was not found']
 
 
 def test_codes_of_all_kinds_are_taken_from_identifiers() -> None:
     spaced = f'{CODE[:3]}-{CODE[3:]}'
     codes = codes_of(book(isbn=f'{spaced}, {isbn10(12)}, 9780000000000', mobi_asin='b00abcdefg'))
     assert {isbn13(11), isbn10(11), isbn13(12), isbn10(12), 'B00ABCDEFG'} == codes.all
-
-
-# Titles and queries.
-
-
-@pytest.mark.parametrize(
-    ('title', 'plain'),
-    [
-        ('Dune', 'Dune'),
-        ('Dune: Deluxe Edition', 'Dune'),
-        ('Dune (Dune Chronicles #1)', 'Dune'),
-        ('Dune (Dune Chronicles #1) [Illustrated]', 'Dune'),
-        ('[Dune 01] Dune', 'Dune'),
-        ('Name of the Wind, The', 'The Name of the Wind'),
-        ('Zauberberg, Der', 'Der Zauberberg'),
-        ('(Untitled)', '(Untitled)'),
-        (': A Novel', ': A Novel'),
-        ('Hello, World', 'Hello, World'),
-    ],
-)
-def test_the_main_title(title: str, plain: str) -> None:
-    assert main_title(title) == plain
-
-
-@pytest.mark.parametrize(
-    ('name', 'plain'),
-    [
-        ('Le Guin, Ursula K.', 'Ursula K. Le Guin'),
-        ('Jane Austen', 'Jane Austen'),
-        ('King, Martin Luther, Jr.', 'King, Martin Luther, Jr.'),
-        ('Kurt Vonnegut, Jr.', 'Kurt Vonnegut, Jr.'),
-        ('Homer', 'Homer'),
-        (', ', ','),
-    ],
-)
-def test_last_first_is_turned_round(name: str, plain: str) -> None:
-    assert plain_author(name) == plain
-
-
-@pytest.mark.parametrize(
-    ('given_book', 'query'),
-    [
-        (book('Dune: Deluxe (Dune #1)', 'Herbert, Frank', 'Somebody Else'), 'Dune Frank Herbert'),
-        (book('Dune'), 'Dune'),
-        (book('Dune', 'Unknown'), 'Dune'),
-        (book('Dune', 'Unbekannt', 'Frank Herbert'), 'Dune Frank Herbert'),
-        (book('', 'Frank Herbert'), ''),
-        (book('???', 'Frank Herbert'), ''),
-    ],
-)
-def test_what_is_searched(given_book: CalibreBook, query: str) -> None:
-    assert search_query(given_book, ('Unknown', 'Unbekannt')) == query
-
-
-@given(st.text(max_size=400), st.lists(st.text(max_size=60), max_size=3))
-def test_a_query_of_anything_is_one_short_line(title: str, authors: list[str]) -> None:
-    query = search_query(CalibreBook(1, title, tuple(authors)))
-    assert len(query) <= 200
-    assert query == ' '.join(query.split())
-
-
-# Ranks.
-
-
-def candidate(book_id: int, title: str, *authors: str, **more: Any) -> Candidate:
-    return Candidate(book_id, f'slug-{book_id}', title, authors=authors, **more)
-
-
-def reasons(one: Candidate) -> list[str]:
-    return [str(reason) for reason in one.reasons]
-
-
-def test_title_and_author_beat_readers() -> None:
-    ranked = rank(
-        book('Emma', 'Austen, Jane'),
-        [candidate(1, 'Emma', 'Kate Smith', users_count=90_000), candidate(2, 'Emma', 'Jane Austen', users_count=12)],
-        CODES,
-    )
-    assert [each.book_id for each in ranked] == [2, 1]
-    assert reasons(ranked[0]) == ['Same title', 'Same author', '12 readers']
-
-
-def test_a_code_beats_everything() -> None:
-    ranked = rank(
-        book('Emma', 'Jane Austen'),
-        [candidate(1, 'Emma', 'Jane Austen', users_count=9), candidate(2, 'Emma (German)', isbns=(CODE,))],
-        CODES,
-    )
-    assert ranked[0].book_id == 2
-    assert reasons(ranked[0])[0] == f'Has the code {CODE}'
-
-
-def test_a_subtitle_is_no_hindrance() -> None:
-    (one,) = rank(book('Dune'), [candidate(1, 'Dune: Deluxe Edition', has_ebook=True)], CODES)
-    assert reasons(one) == ['Same title without the subtitle', 'There is an ebook of it']
-    (two,) = rank(book('Dune: Deluxe Edition'), [candidate(1, 'Dune', subtitle='Deluxe Edition')], CODES)
-    assert reasons(two) == ['Same title']
-
-
-def test_a_hit_in_doubt_is_among_the_candidates() -> None:
-    doubtful = [HardcoverBook(5, 'cooking', 'Cooking for Two'), HardcoverBook(6, 'merged', 'Merged', 7)]
-    ranked = rank(book('Emma'), [candidate(1, 'Emma')], CODES, doubtful)
-    assert {each.book_id for each in ranked} == {1, 5, 7}
-    merged = next(each for each in ranked if each.book_id == 7)
-    assert merged.slug == ''
-    assert 'Named by an identifier of this book' in reasons(merged)
-
-
-def test_equal_candidates_stay_in_hardcovers_order() -> None:
-    ranked = rank(book('Emma'), [candidate(number, 'Emma') for number in range(1, 15)], CODES)
-    assert [each.book_id for each in ranked] == list(range(1, 11))
-
-
-@given(
-    st.text(max_size=30),
-    st.lists(st.text(max_size=20), max_size=2),
-    st.lists(
-        st.builds(
-            Candidate,
-            book_id=st.integers(1, 30),
-            title=st.text(max_size=30),
-            authors=st.lists(st.text(max_size=20), max_size=2).map(tuple),
-            users_count=st.integers(0, 10**6),
-        ),
-        max_size=15,
-        unique_by=lambda each: each.book_id,
-    ),
-)
-def test_ranking_keeps_candidates_and_gives_each_a_reason(
-    title: str, authors: list[str], candidates: list[Candidate]
-) -> None:
-    ranked = rank(CalibreBook(1, title, tuple(authors)), candidates, Codes())
-    assert len(ranked) == min(10, len(candidates))
-    assert {each.book_id for each in ranked} <= {each.book_id for each in candidates}
-    assert all(each.reasons for each in ranked)
