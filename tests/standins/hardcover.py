@@ -192,6 +192,21 @@ def compare(value: Any, operator: str, other: Any) -> bool:
     return tests[operator]()
 
 
+def words_in(text: str) -> frozenset[str]:
+    """What a search takes for words: runs of letters and digits; `10:04` is two."""
+    return frozenset(re.findall(r'\w+', text.lower()))
+
+
+def search_score(wanted: frozenset[str], work: Work) -> int:
+    """How well a work fits: each word that was searched for counts by where it stands, title before series and authors.
+
+    One more word found weighs more than where they stand.
+    """
+    title = words_in(f'{work.title or ""} {work.subtitle or ""}')
+    series, authors = words_in(' '.join(work.series)), words_in(' '.join(work.authors))
+    return sum(7 if word in title else 6 if word in series else 5 for word in wanted & (title | series | authors))
+
+
 class HardcoverStandIn(StandIn):
     """Hardcover on 127.0.0.1. `catalogue` may be changed at any time.
 
@@ -465,11 +480,10 @@ class Root:
     def search(self, info: Any, query: str, query_type: str = 'Book', per_page: int = 25, page: int = 1) -> Any:
         if self._server.search_error is not None:
             return {'error': self._server.search_error, 'ids': None, 'results': None}
-        wanted = set(re.findall(r'\w+', query.lower()))
+        wanted = words_in(query)
         hits = []
         for work in self._catalogue.works:
-            text = ' '.join([work.title or '', work.subtitle or '', *work.authors]).lower()
-            score = len(wanted & set(re.findall(r'\w+', text)))
+            score = search_score(wanted, work)
             if score and not work.gone and work.canonical_id is None:
                 hits.append((-score, -work.users_count, work.id, work))
         found = [work for *_, work in sorted(hits, key=lambda hit: hit[:3])]
