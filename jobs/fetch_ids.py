@@ -8,7 +8,6 @@ The window and the command line run the same function; `choose` and `first_sourc
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 
 from ..base import errors
@@ -54,6 +53,7 @@ from ..services.hardcover_client import Hardcover, in_batches
 from ..services.hardcover_quota import Pace
 from .change_match import CHOSEN, Store
 from .hardcover_account import connected
+from .mergers import follow_mergers
 from .restriction import allowed_books
 from .search_ahead import OpenBook, Searches, first_words
 from .sync import OpenLibrary
@@ -273,20 +273,12 @@ class _IdsJob:
     def _settle_merged(self) -> None:
         """Follows merged books to those that survived, and stores these where they are still the same book."""
         waiting = [(entry, *entry.merged) for entry in self._open.values() if entry.merged]
-        known: dict[int, HardcoverBook] = {}
-        asked = {0}
-        for _round in range(MOST_MERGES):
-            latest = [survivor(match.hardcover, known) for _entry, match, _led in waiting]
-            wanted = sorted({book.canonical_id for book in latest} - asked)
-            asked.update(wanted)
-            for batch in in_batches(wanted):
-                # What cannot be looked up is asked about.
-                with suppress(OnlyThisFailed):
-                    known.update((book.book_id, book) for book in self._hardcover.books_by_ids(batch, self._cancel))
+        merged = [match.hardcover for _entry, match, _led in waiting]
+        survivors = follow_mergers(self._hardcover, merged, self._cancel)
         found = []
         for entry, match, led in waiting:
             entry.merged = None
-            found.append((entry, verify_merger(match, survivor(match.hardcover, known), led), match.how))
+            found.append((entry, verify_merger(match, survivors[match.hardcover.book_id], led), match.how))
         self._take(found)
 
     def _store(self, matches: Sequence[Match]) -> None:
@@ -393,13 +385,6 @@ class _Failing:
             return False
         self._fail(error)
         return True
-
-
-def survivor(book: HardcoverBook, known: Mapping[int, HardcoverBook]) -> HardcoverBook:
-    """What a merged book was merged into in the end, as far as that is known."""
-    for _merge in range(MOST_MERGES):
-        book = known.get(book.canonical_id, book)
-    return book
 
 
 def why_ask(entry: OpenBook) -> Text:

@@ -7,14 +7,14 @@ puts the old ratings back. Knows no Qt; Calibre's library is only read, but for 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 
 from ..base import errors
 from ..base.cancel import Cancel
 from ..base.columns_table import ROW_OF_KEY, ColumnState, state_of
-from ..base.errors import BackSyncError, SettingsTrouble
+from ..base.errors import BackSyncError, OnlyThisFailed, SettingsTrouble
 from ..base.reporter import Reporter
 from ..base.settings import Settings, load, plugin_folder
 from ..base.text import text
@@ -30,6 +30,7 @@ from ..rules.hardcover_records import (
     RatingChange,
     RatingPlan,
     RatingsOutcome,
+    ShelfEntry,
 )
 from ..rules.rating_plan import (
     RatedBooks,
@@ -39,16 +40,19 @@ from ..rules.rating_plan import (
     newest_entries,
     plan_difference,
     plan_undo,
+    several_entries,
     warn_about,
+    with_survivors,
 )
 from ..rules.records import CalibreBook
+from ..services.hardcover_client import Hardcover
 from ..services.hardcover_operations import MOST_FIELDS
 from ..services.hardcover_quota import Pace
 from .change_match import our_identifiers, relink
 from .hardcover_account import connected
 from .restriction import allowed_books
-from .send_ratings import ON_HARDCOVER, SETTLED, RatingSender
-from .shelf import read_shelf
+from .send_ratings import AS_WANTED, ON_HARDCOVER, SETTLED, RatingSender
+from .shelf import find_survivors, read_shelf
 from .sync import OpenLibrary
 
 NO_ACCOUNT = Account(0, '', 0)
@@ -83,12 +87,41 @@ def plan_ratings(
         if wanted:
             account = hardcover.who_am_i(cancel)
             entries = read_shelf(hardcover, account, wanted, reporter, cancel)
+            rated, more = follow_unshelved(hardcover, account, rated, wanted, entries, reporter, cancel)
+            entries += more
         plan = plan_difference(rated, newest_entries(entries), rules)
+        report_several_entries(entries, reporter)
         report_plan(plan, reporter)
         warning = warn_about(len(plan.changes), hardcover.pace.left_today)
         cost = cost_by(hardcover.pace)
         used = hardcover.units, hardcover.requests
-        return PlannedPush(plan, account, library_id, cost, *used, warning, settings.hardcover_restriction)
+        return PlannedPush(plan, account, library_id, cost, *used, warning, settings.hardcover_restriction, rated.moved)
+
+
+def follow_unshelved(
+    hardcover: Hardcover,
+    account: Account,
+    rated: RatedBooks,
+    wanted: Sequence[int],
+    entries: Sequence[ShelfEntry],
+    reporter: Reporter,
+    cancel: Cancel,
+) -> tuple[RatedBooks, list[ShelfEntry]]:
+    """Calibre's side with the survivors of merged books, and their shelf entries. Raises BackSyncError.
+
+    `wanted` are the Hardcover ids that `entries` were read for. Without it a book whose id was merged away would never
+    be found on the shelf, where that knows the survivor alone. A look-up that fails is noted and leaves all as it is.
+    """
+    on_shelf = newest_entries(entries)
+    unshelved = [hardcover_id for hardcover_id in wanted if hardcover_id not in on_shelf]
+    try:
+        survivors = find_survivors(hardcover, unshelved, cancel)
+    except OnlyThisFailed as error:
+        reporter.log(f'Note: whether books that are not on the shelf were merged could not be looked up: {error}')
+        return rated, []
+    rated = with_survivors(rated, survivors)
+    surviving = sorted({book.book_id for book in rated.moved.values()} - set(wanted))
+    return rated, read_shelf(hardcover, account, surviving, reporter, cancel) if surviving else []
 
 
 def cost_by(pace: Pace) -> Callable[[Sequence[RatingChange]], Cost]:
@@ -147,6 +180,17 @@ def has_unsure_edition(book: CalibreBook, memory: Memory) -> bool:
     return EDITION_KEY in book.identifiers and (ID_KEY in ours) is not (EDITION_KEY in ours)
 
 
+def report_several_entries(entries: Sequence[ShelfEntry], reporter: Reporter) -> None:
+    """Which of several shelf entries of one book is compared and written to, in the log."""
+    newest = newest_entries(entries)
+    for hardcover_id, count in sorted(several_entries(entries).items()):
+        entry_id = newest[hardcover_id].entry_id
+        reporter.log(
+            f'Note: book {hardcover_id} has {count} entries on the Hardcover shelf; the one changed last counts, '
+            f'entry {entry_id}.'
+        )
+
+
 def report_plan(plan: RatingPlan, reporter: Reporter) -> None:
     """What was left out, in the log, and how much there is to do."""
     for change in plan.skipped:
@@ -196,8 +240,15 @@ def push_ratings(
             memory.add_push(planned.account.user_id, changes)
             sender.run()
             _keep_of_push(memory, sender.changes(ON_HARDCOVER), reporter)
-        relinked = follow_moved(open_library, memory, sender.moved, reporter) if sender.moved else frozenset()
+        moved = {**moved_with(planned, sender.changes(AS_WANTED)), **sender.moved}
+        relinked = follow_moved(open_library, memory, moved, reporter) if moved else frozenset()
         return replace(sender.outcome(planned.plan, planned.units, planned.requests), book_ids=relinked)
+
+
+def moved_with(planned: PlannedPush, sent: Iterable[RatingChange]) -> dict[int, HardcoverBook]:
+    """The survivors of merged books, but for those whose ratings differ and were not sent."""
+    differ = {change.book_id for change in planned.plan.changes} - {change.book_id for change in sent}
+    return {book_id: book for book_id, book in planned.moved.items() if book_id not in differ}
 
 
 def follow_moved(

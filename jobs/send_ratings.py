@@ -34,7 +34,9 @@ from ..services.hardcover_operations import MOST_FIELDS
 from .shelf import find_successors, read_shelf
 
 SENDING = text('Sending ratings to Hardcover...')
-RETIRED = text('Hardcover no longer has this book, and neither its edition nor its address leads to another.')
+RETIRED = text(
+    'Hardcover has retired this book, and neither its edition nor its address leads to another one with this title.'
+)
 
 
 class State(enum.Enum):
@@ -48,17 +50,20 @@ class State(enum.Enum):
     THERE = 'not sent, for the book that it is now has this rating already'
     FAILED = 'refused'
     UNSURE = 'failed, though it may have been done'
-    LOST = 'failed for good: neither the book nor a shelf entry of it is there'
+    LOST = 'failed for good: no shelf entry of the book is there'
+    LEFT = 'left alone, for Hardcover has retired the book and nothing with its title is there instead'
 
 
-# What the user is told: not sent, sent, failed; THERE counts as unchanged.
+# What the user is told: not sent, sent, failed; THERE counts as unchanged, LEFT as skipped.
 ALL_UNSENT = frozenset({State.WAITING, State.UNANSWERED, State.RETIRED})
 ALL_DONE = frozenset({State.DONE, State.UNDATED})
 ALL_FAILED = frozenset({State.FAILED, State.UNSURE, State.LOST})
+# What is on Hardcover as it was to be.
+AS_WANTED = ALL_DONE | {State.THERE}
 # What Hardcover has, or may have: an undo looks at these.
 ON_HARDCOVER = ALL_DONE | {State.UNANSWERED, State.UNSURE}
 # Where an undo has nothing left to do.
-SETTLED = ALL_DONE | {State.THERE, State.LOST}
+SETTLED = AS_WANTED | {State.LOST, State.LEFT}
 
 
 @dataclass
@@ -174,7 +179,8 @@ class RatingSender:
         for entry in retired:
             successor = found.get(entry.change.book_id)
             if successor is None:
-                self._fail(entry, RETIRED, State.LOST)
+                entry.state, entry.why = State.LEFT, RETIRED
+                self._reporter.log(f'SKIP {entry.change.title} -> {RETIRED}')
                 continue
             self.moved[entry.change.book_id] = successor.book
             if not successor.has_edition:
@@ -237,11 +243,12 @@ class RatingSender:
         """What was done, in the log too; `units` and `requests` are those of the planning."""
         done, unsent = self.changes(ALL_DONE), self.changes(ALL_UNSENT)
         failed = [RatingResult(entry.change, entry.why) for entry in self._in(ALL_FAILED)]
+        left = [replace(entry.change, action=Action.SKIP, why=entry.why or RETIRED) for entry in self._in({State.LEFT})]
         outcome = RatingsOutcome(
             updated=tuple(change for change in done if change.action is not Action.ADD),
             added=tuple(change for change in done if change.action is Action.ADD),
             failed=tuple(failed),
-            skipped=plan.skipped,
+            skipped=(*plan.skipped, *left),
             unsent=tuple(unsent),
             unchanged=plan.unchanged + len(self._in({State.THERE})),
             units=units + self._hardcover.units,
@@ -249,7 +256,7 @@ class RatingSender:
             stopped=self._stopped,
         )
         self._reporter.log(
-            f'{len(done)} ratings sent, {len(failed)} failed, {len(unsent)} not sent; '
+            f'{len(done)} ratings sent, {len(failed)} failed, {len(unsent)} not sent, {len(left)} left alone; '
             f'{outcome.requests} requests to Hardcover, {outcome.units} units of its quota.'
         )
         self._reporter.progress(1, 1)

@@ -193,6 +193,7 @@ def _as_json(change: RatingChange) -> dict[str, object]:
     return {
         'book_id': change.book_id,
         'title': change.title,
+        'series': change.series,
         'action': change.action.value,
         'hardcover_id': change.hardcover_id,
         'new': change.calibre_stars,
@@ -211,4 +212,5 @@ def _from_json(raw: Mapping[str, Any]) -> RatingChange:
         hardcover_id=int(raw['hardcover_id']),
         calibre_stars=raw['new'],
         hardcover_stars=raw['old'],
+        series=str(raw.get('series', '')),
     )

@@ -246,12 +246,23 @@ def verify_merger(match: Match, survivor: HardcoverBook, led: Text) -> Verified:
     if survivor.canonical_id:
         hit = Hit(HardcoverBook(survivor.surviving_id, '', merged.title))
         return Verified(doubtful=(doubt(book, hit, led, MERGER_NOT_FOUND),))
-    # An edition's own title that is the same counts for a survivor that has the title of the book before.
-    by_edition = verdict_of(book, Hit(merged)) is not Likeness.SAME
-    is_unchanged = by_edition and compare(Title(merged.title), Title(survivor.title)) is Likeness.SAME
-    if is_unchanged or verdict_of(book, Hit(survivor)) is Likeness.SAME:
+    if survives(book, merged, survivor, edition_agrees=True):
         return Verified(survivor, match.edition_id, led)
     return Verified(doubtful=(doubt(book, Hit(survivor), led),))
+
+
+def survives(book: CalibreBook, merged: HardcoverBook, survivor: HardcoverBook, edition_agrees: bool = False) -> bool:
+    """Whether what a book on Hardcover was merged into is still this book: it has the same title.
+
+    `edition_agrees`: an edition has its title, a translation perhaps; then a survivor with the title that the merged
+    book had will do.
+    """
+    if survivor.canonical_id:
+        return False
+    if verdict_of(book, Hit(survivor)) is Likeness.SAME:
+        return True
+    by_edition = edition_agrees and verdict_of(book, Hit(merged)) is not Likeness.SAME
+    return by_edition and compare(Title(merged.title), Title(survivor.title)) is Likeness.SAME
 
 
 def best_edition(editions: Iterable[Edition]) -> Edition:

@@ -292,7 +292,7 @@ class RatingChange:
     """One book of a rating plan. Ratings are 0.5 to 5 stars in steps of a half, None if unrated.
 
     `entry_id` is the id of the shelf entry, 0 for a book that will be added. `why` is the reason of a SKIP.
-    `read_on` is the last-read date of an ADD, as a local day.
+    `read_on` is the last-read date of an ADD, as a local day. `title` and `series` are Calibre's.
     """
 
     book_id: int
@@ -305,6 +305,7 @@ class RatingChange:
     read_on: date | None = None
     edition_id: int = 0
     slug: str = ''
+    series: str = ''
     why: Text = field(default_factory=lambda: text(''))
 
 
@@ -332,7 +333,8 @@ class PlannedPush:
 
     `cost_of` returns the cost of sending the given changes, as of now. `units` and `requests` are what planning has
     used. `warning` is a sentence to show before sending, about the daily quota or the followers' feed, or None.
-    `restriction` is the search that limits which books are compared, '' if all are.
+    `restriction` is the search that limits which books are compared, '' if all are. `moved` has the surviving books of
+    those that Hardcover merged, by Calibre's book ids.
     """
 
     plan: RatingPlan
@@ -343,6 +345,7 @@ class PlannedPush:
     requests: int = 0
     warning: Text | None = None
     restriction: str = ''
+    moved: Mapping[int, HardcoverBook] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

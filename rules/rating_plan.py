@@ -7,14 +7,26 @@ Pure: no network, no Calibre, no clock.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timezone
 
 from ..base.text import Text, counted, text
-from .hardcover_matching import EDITION_KEY, number_id, stored_id, stored_slug
-from .hardcover_records import Action, Cost, RatingChange, RatingPlan, ShelfEntry
+from .hardcover_matching import (
+    EDITION_KEY,
+    ID_KEY,
+    OTHER_SLUG_KEY,
+    SLUG_KEY,
+    Hit,
+    number_id,
+    stored_id,
+    stored_slug,
+    verdict_of,
+)
+from .hardcover_records import Action, Cost, HardcoverBook, RatingChange, RatingPlan, ShelfEntry
 from .records import CalibreBook
+from .titles import Likeness
 
 # Ratings that differ by less than this are the same: Hardcover's are halves.
 TOLERANCE = 0.05
@@ -24,7 +36,14 @@ LONG_AGO = datetime(1, 1, 1, tzinfo=timezone.utc)
 
 NO_ID = text('It has no Hardcover id yet. Choose Fetch Hardcover Book IDs first.')
 NOT_ON_SHELF = text('It is not on a Hardcover shelf.')
-TWO_RATINGS = text('Several books in Calibre have this Hardcover id, with different ratings.')
+TWO_RATINGS = text(
+    'Several books in Calibre have this Hardcover id, with different ratings, and Hardcover takes one for a book. '
+    'Give them the same rating, or change or unlink the match of the others.'
+)
+MERGED_AWAY = text(
+    'Hardcover has retired this book and merged it into one with another title. Choose Change or unlink match to say '
+    'which one it is.'
+)
 ODD_RATING = text('Calibre holds something that is not a rating.')
 CHANGED_SINCE = text('Its rating was changed on Hardcover since.')
 GONE_SINCE = text('It is no longer on the Hardcover shelf.')
@@ -42,13 +61,16 @@ FEED_WARNING = counted(
 class RatedBooks:
     """Calibre's side: books, their ratings 0-10 as Calibre keeps them, and the days they were last read.
 
-    `unsure_editions` are the books whose `hardcover-edition` may not belong to their Hardcover id.
+    `unsure_editions` are the books whose `hardcover-edition` may not belong to their Hardcover id. `left_out` has the
+    books that nothing may be sent for, with the reasons, `moved` the surviving books of those that Hardcover merged.
     """
 
     books: Mapping[int, CalibreBook]
     ratings: Mapping[int, object]
     read_on: Mapping[int, date] = field(default_factory=dict)
     unsure_editions: frozenset[int] = frozenset()
+    left_out: Mapping[int, Text] = field(default_factory=dict)
+    moved: Mapping[int, HardcoverBook] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -80,7 +102,11 @@ def shown_stars(stars: float | None) -> str:
 
 
 def newest_entries(entries: Iterable[ShelfEntry]) -> dict[int, ShelfEntry]:
-    """The entry that counts for each book id, old ids of merged books included: the one updated last."""
+    """The entry that counts for each book id, old ids of merged books included.
+
+    A user may have several entries for one book. The one updated last counts, because it is the one that the user, or
+    an app, touched last; of two without a date the one added last. Ratings are compared with it and sent to it alone.
+    """
     newest: dict[int, ShelfEntry] = {}
     for by_original in (True, False):
         found: dict[int, ShelfEntry] = {}
@@ -91,6 +117,12 @@ def newest_entries(entries: Iterable[ShelfEntry]) -> dict[int, ShelfEntry]:
         # What stands under the id itself wins over what was merged away from it.
         newest.update(found)
     return newest
+
+
+def several_entries(entries: Iterable[ShelfEntry]) -> dict[int, int]:
+    """How many entries a book has on the shelf, by its id, for those that have more than one."""
+    counts = Counter(entry.book_id for entry in entries)
+    return {book_id: count for book_id, count in counts.items() if count > 1}
 
 
 def entries_in_order(entries: Iterable[ShelfEntry]) -> list[ShelfEntry]:
@@ -107,14 +139,43 @@ def books_to_look_up(rated: RatedBooks, rules: RatingRules) -> list[int]:
     return [hardcover_id for hardcover_id in wanted if hardcover_id]
 
 
+def with_survivors(rated: RatedBooks, survivors: Mapping[int, HardcoverBook]) -> RatedBooks:
+    """Calibre's side where Hardcover merged books into others; `survivors` is by the ids of the merged ones.
+
+    A book goes on as the survivor where that has its title; else it is left out, because the survivor may be another
+    volume.
+    """
+    books, left_out, moved = dict(rated.books), dict(rated.left_out), dict(rated.moved)
+    for book_id, book in rated.books.items():
+        survivor = survivors.get(stored_id(book.identifiers))
+        if survivor is None:
+            continue
+        if survivor.canonical_id or verdict_of(book, Hit(survivor)) is not Likeness.SAME:
+            left_out[book_id] = MERGED_AWAY
+            continue
+        identifiers = {key: value for key, value in book.identifiers.items() if key not in (SLUG_KEY, OTHER_SLUG_KEY)}
+        identifiers |= {ID_KEY: str(survivor.book_id), SLUG_KEY: survivor.slug}
+        books[book_id] = replace(book, identifiers=identifiers)
+        moved[book_id] = survivor
+    # Nothing says that an edition of the merged book is one of the survivor.
+    unsure = rated.unsure_editions | moved.keys()
+    return replace(rated, books=books, left_out=left_out, moved=moved, unsure_editions=unsure)
+
+
 def plan_difference(rated: RatedBooks, shelf: Mapping[int, ShelfEntry], rules: RatingRules) -> RatingPlan:
     """The difference. `shelf` is by Hardcover book id, as `newest_entries` gives it.
 
     An unrated book is left out in silence unless clearing is on, and then never clears what a second copy rates.
+    Of several books in Calibre with one Hardcover id, or with ids that were merged into one, the first rated one is
+    sent and the others count as unchanged, because they say the same; where their ratings differ none is sent, because
+    nothing tells which one is meant.
     """
     changes: list[RatingChange] = []
     skipped: list[RatingChange] = []
     unchanged = 0
+    for book_id, why in rated.left_out.items():
+        if rated.ratings.get(book_id):
+            skipped.append(_skip(rated.books[book_id], rated, why))
     for (hardcover_id, _entry_id), copies in _by_target(rated, shelf, rules).items():
         if not hardcover_id:
             skipped.extend(_skip(book, rated, NO_ID) for book in copies)
@@ -138,7 +199,7 @@ def _by_target(
     first_id: dict[int, int] = {}
     for book_id, book in rated.books.items():
         hardcover_id = stored_id(book.identifiers)
-        if not (rated.ratings.get(book_id) or (hardcover_id and rules.clear)):
+        if book_id in rated.left_out or not (rated.ratings.get(book_id) or (hardcover_id and rules.clear)):
             continue
         entry = shelf.get(hardcover_id)
         entry_id = entry.entry_id if entry else 0
@@ -200,6 +261,7 @@ def _change(book: CalibreBook, action: Action, stars: float | None, entry: Shelf
         hardcover_stars=entry.rating if entry else None,
         edition_id=number_id(book.identifiers.get(EDITION_KEY)) or (entry.edition_id if entry else 0),
         slug=stored_slug(book.identifiers),
+        series=book.series,
     )
 
 

@@ -47,7 +47,8 @@ def sent(service: Service) -> tuple[RatingsOutcome, list[RatingChange], list[Rat
         sender = RatingSender(hardcover, ACCOUNT, service.notes, service.cancel, changes)
         sender.run()
         outcome = sender.outcome(RatingPlan())
-    told = [*outcome.updated, *outcome.added, *(result.change for result in outcome.failed), *outcome.unsent]
+    failed = [result.change for result in outcome.failed]
+    told = [*outcome.updated, *outcome.added, *failed, *outcome.unsent, *outcome.skipped]
     assert len(told) + outcome.unchanged == len(changes)
     return outcome, sender.changes(ON_HARDCOVER), sender.changes(SETTLED)
 
@@ -57,7 +58,7 @@ def numbers(changes: list[RatingChange] | tuple[RatingChange, ...]) -> list[int]
 
 
 def test_every_state_is_told_once() -> None:
-    told = [*ALL_DONE, *ALL_FAILED, *ALL_UNSENT, State.THERE]
+    told = [*ALL_DONE, *ALL_FAILED, *ALL_UNSENT, State.THERE, State.LEFT]
     assert len(told) == len(State)
     assert set(told) == set(State)
 
@@ -98,6 +99,7 @@ def test_what_was_turned_away_or_refused_is_not_on_record(service: Service) -> N
 def test_a_book_that_is_nowhere_any_more_is_settled_and_not_on_record(service: Service) -> None:
     service.catalogue.works[0].gone = True
     outcome, on_record, settled = sent(service)
-    assert [result.change.book_id for result in outcome.failed] == [1]
+    assert (numbers(outcome.skipped), outcome.failed) == ([1], ())
+    assert 'retired' in str(outcome.skipped[0].why)
     assert numbers(on_record) == [2, 3, 4, 5]
     assert numbers(settled) == [1, 2, 3, 4, 5]
