@@ -31,7 +31,6 @@ from ..rules.hardcover_matching import (
     verify_merger,
 )
 from ..rules.hardcover_records import (
-    MOST_MERGES,
     Answer,
     Candidate,
     Choose,
@@ -312,11 +311,11 @@ class _IdsJob:
                         found.covers,
                         first_words(entry.book),
                     )
-                    if not self._ask(entry, question, choose, searches):
+                    if not self._settle(entry, question, choose, searches):
                         return
                 self._tick()
 
-    def _ask(self, entry: OpenBook, question: Question, choose: Choose, searches: Searches) -> bool:
+    def _settle(self, entry: OpenBook, question: Question, choose: Choose, searches: Searches) -> bool:
         """Asks until it is no other search that is wanted, and does what the user chose; False for Stop."""
         answer = choose(question)
         while isinstance(answer, SearchFor):

@@ -13,8 +13,9 @@ from ..base.cancel import Cancel
 from ..base.errors import Cancelled, NotOnHardcover, ServerTrouble
 from ..base.text import text
 from ..rules.hardcover_address import BOOK_PAGE, NamedBook, book_named, cut_query, is_address
-from ..rules.hardcover_matching import CANDIDATES_SHOWN, Look, number_id, rank
+from ..rules.hardcover_matching import Look, number_id
 from ..rules.hardcover_records import MOST_MERGES, Candidate, HardcoverBook
+from ..rules.hardcover_search import CANDIDATES_SHOWN, rank
 from ..rules.isbn import codes_of
 from ..rules.records import CalibreBook
 from ..services.hardcover_client import Hardcover

@@ -11,8 +11,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlsplit
 
-from .hardcover_matching import LONGEST_QUERY, LONGEST_SLUG, Look, number_id, plain_author
+from .hardcover_matching import LONGEST_SLUG, Look, number_id
 from .hardcover_records import book_link
+from .hardcover_search import LONGEST_QUERY, plain_author
 from .records import CalibreBook
 
 HOSTS = frozenset({'hardcover.app', 'www.hardcover.app'})

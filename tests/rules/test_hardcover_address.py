@@ -11,7 +11,8 @@ from calibre_plugins.bookfusionbacksync.rules.hardcover_address import (
     search_page,
     words_for,
 )
-from calibre_plugins.bookfusionbacksync.rules.hardcover_matching import LONGEST_QUERY, Look
+from calibre_plugins.bookfusionbacksync.rules.hardcover_matching import Look
+from calibre_plugins.bookfusionbacksync.rules.hardcover_search import LONGEST_QUERY
 from calibre_plugins.bookfusionbacksync.rules.records import CalibreBook
 from hypothesis import given
 from hypothesis import strategies as st
