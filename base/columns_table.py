@@ -203,7 +203,10 @@ COLUMNS = (
         built_in='rating',
         name=text('Rating Column'),
         label=text('&Rating Column:'),
-        tip=text('The column whose ratings are pushed to Hardcover'),
+        tip=text(
+            'The column whose ratings are pushed to Hardcover. '
+            'The built-in one may hold ratings that a metadata download wrote'
+        ),
         datatypes=('rating',),
         type_name=text('Ratings, shown with stars'),
         first_entry=text('Rating (built in)'),

@@ -205,8 +205,10 @@ class RatingPreview(QWidget):
 
 
 def summary_of(planned: PlannedPush) -> str:
-    """How many ratings differ, how many are the same, whose account they go to, and which books were compared."""
-    return '\n'.join(filter(None, (_difference(planned), restriction_note(planned.restriction))))
+    """How many ratings differ, how many are the same, whose account they go to, and what was compared."""
+    downloaded = _('The built-in ratings may include some that a metadata download wrote.')
+    source = downloaded if planned.built_in_ratings and planned.plan.changes else ''
+    return '\n'.join(filter(None, (_difference(planned), source, restriction_note(planned.restriction))))
 
 
 def _difference(planned: PlannedPush) -> str:

@@ -35,6 +35,7 @@ from ..rules.hardcover_records import (
 from ..rules.rating_plan import (
     RatedBooks,
     RatingRules,
+    as_shown,
     books_to_look_up,
     cost_of,
     newest_entries,
@@ -95,7 +96,17 @@ def plan_ratings(
         warning = warn_about(len(plan.changes), hardcover.pace.left_today)
         cost = cost_by(hardcover.pace)
         used = hardcover.units, hardcover.requests
-        return PlannedPush(plan, account, library_id, cost, *used, warning, settings.hardcover_restriction, rated.moved)
+        return PlannedPush(
+            plan,
+            account,
+            library_id,
+            cost,
+            *used,
+            warning,
+            settings.hardcover_restriction,
+            rated.moved,
+            built_in_ratings=settings.rating_column in ('', ROW_OF_KEY['rating_column'].built_in),
+        )
 
 
 def follow_unshelved(
@@ -164,7 +175,8 @@ def read_ratings(library: Library, settings: Settings, ids: Collection[int] | No
                 'so books that are added get the date of today.'
             )
     unsure = frozenset(book.book_id for book in books.values() if has_unsure_edition(book, memory))
-    return RatedBooks(books, library.values(column, list(books)), read_on, unsure)
+    ratings = as_shown(library.values(column, list(books)), column in columns and columns[column].half_stars)
+    return RatedBooks({book_id: books[book_id] for book_id in ratings}, ratings, read_on, unsure)
 
 
 def linked_only(book: CalibreBook, memory: Memory) -> CalibreBook:

@@ -334,7 +334,8 @@ class PlannedPush:
     `cost_of` returns the cost of sending the given changes, as of now. `units` and `requests` are what planning has
     used. `warning` is a sentence to show before sending, about the daily quota or the followers' feed, or None.
     `restriction` is the search that limits which books are compared, '' if all are. `moved` has the surviving books of
-    those that Hardcover merged, by Calibre's book ids.
+    those that Hardcover merged, by Calibre's book ids. `built_in_ratings` says that the ratings are those of Calibre's
+    own column, which metadata downloads fill too.
     """
 
     plan: RatingPlan
@@ -346,6 +347,7 @@ class PlannedPush:
     warning: Text | None = None
     restriction: str = ''
     moved: Mapping[int, HardcoverBook] = field(default_factory=dict)
+    built_in_ratings: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,23 @@ def stars_of(rating: object) -> float | None:
     return round(rating) / 2 or None
 
 
+def as_shown(ratings: Mapping[int, object], half_stars: bool) -> dict[int, object]:
+    """Ratings (0-10) by book id as Calibre shows them: without half stars where the column has none.
+
+    Metadata downloads write a 7 into the built-in column, which shows as three stars. A book whose rating shows as no
+    star at all is left out: it counts as unrated, but nobody has taken a rating away, so it never clears one.
+    """
+    if half_stars:
+        return dict(ratings)
+    shown: dict[int, object] = {}
+    for book_id, rating in ratings.items():
+        if not rating or not _is_readable(rating):
+            shown[book_id] = rating
+        elif isinstance(rating, int | float) and rating >= 2:
+            shown[book_id] = 2 * int(rating / 2)
+    return shown
+
+
 def same_stars(one: float | None, other: float | None) -> bool:
     if one is None or other is None:
         return one is other

@@ -437,9 +437,10 @@ def test_ratings_are_pushed_and_taken_back(open_hardcover_desk: OpenHardcoverDes
         dialog.preview.table, 4
     )
     assert dialog.preview.send.text() == '&Send 2 ratings'
+    assert 'a metadata download wrote' in dialog.preview.summary.text()
     desk.click_in(dialog, 'send')
     desk.until_ended(dialog)
-    assert ratings_on(desk) == {11: 5, 12: 3.5}
+    assert ratings_on(desk) == {11: 5, 12: 3}
     rows = dialog.result_page.as_text()
     assert 'Emma\tUpdated\t5 stars' in rows
     assert 'The Left Hand of Darkness\tLeft alone\tIt is not on a Hardcover shelf.' in rows

@@ -56,8 +56,15 @@ def counts(outcome: RatingsOutcome) -> tuple[int, int, int, int, int]:
     return (*map(len, sizes), outcome.unchanged)  # type: ignore[return-value]
 
 
+def half_starred(title: str, hardcover_id: int, rating: int, **more: Any) -> dict[str, Any]:
+    """A book rated in a column that allows half stars."""
+    return book(title, hardcover_id, **{'#stars': rating}, **more)
+
+
 def test_only_differences_are_sent(make_shelf: MakeShelf) -> None:
-    shelf = make_shelf([book('Emma', 11, 9), book('Dune', 12, 7), book('Left Hand', 13, 2)])
+    books = [half_starred('Emma', 11, 9), half_starred('Dune', 12, 7), half_starred('Left Hand', 13, 2)]
+    shelf = make_shelf(books, columns=STARS)
+    save({'rating_column': '#stars'})
     planned = shelf.plan()
     assert shelf.service.server.writes == []
     assert [(each.title, each.calibre_stars, each.hardcover_stars) for each in planned.plan.changes] == [
@@ -72,10 +79,10 @@ def test_only_differences_are_sent(make_shelf: MakeShelf) -> None:
 
 
 def test_only_what_is_ticked_is_sent(make_shelf: MakeShelf) -> None:
-    shelf = make_shelf([book('Emma', 11, 2), book('Dune', 12, 7)])
+    shelf = make_shelf([book('Emma', 11, 2), book('Dune', 12, 6)])
     planned = shelf.plan()
     outcome = shelf.push(planned, ticked=[change for change in planned.plan.changes if change.title == 'Dune'])
-    assert ratings(shelf) == {11: 4.5, 12: 3.5}
+    assert ratings(shelf) == {11: 4.5, 12: 3.0}
     assert len(outcome.updated) == 1
 
 
@@ -85,6 +92,15 @@ def test_every_kind_of_rating_column(make_shelf: MakeShelf, column: str, stars: 
     save({'rating_column': column})
     shelf.push()
     assert ratings(shelf)[12] == stars
+
+
+def test_ratings_of_a_download_go_out_as_calibre_shows_them(make_shelf: MakeShelf) -> None:
+    """Seven out of ten shows as three stars, and one as none: it neither rates a book nor clears a rating."""
+    shelf = make_shelf([book('Emma', 11, 1), book('Dune', 12, 7)])
+    save({'hardcover_clear_ratings': True})
+    shelf.push()
+    assert ratings(shelf) == {11: 4.5, 12: 3.0}
+    assert shelf.plan().plan.changes == ()
 
 
 @pytest.mark.parametrize(
@@ -118,7 +134,7 @@ def test_unrated_books_clear_only_when_told(make_shelf: MakeShelf) -> None:
 @pytest.mark.parametrize('dates_on_insert', [True, False])
 def test_a_book_off_the_shelf_is_added_as_read(make_shelf: MakeShelf, dates_on_insert: bool) -> None:
     books = [
-        book('Left Hand', 13, 9, identifiers={'hardcover-edition': '23'}, **{'#dateread': READ_ON}),
+        book('Left Hand', 13, 8, identifiers={'hardcover-edition': '23'}, **{'#dateread': READ_ON}),
         book('Undated', 14, 2),
     ]
     catalogue = small_catalogue()
@@ -129,7 +145,7 @@ def test_a_book_off_the_shelf_is_added_as_read(make_shelf: MakeShelf, dates_on_i
     assert counts(outcome) == (0, 2, 0, 0, 0)
     added = shelf.service.catalogue.entry(13)
     assert added is not None
-    assert (added.rating, added.status_id, added.privacy_setting_id, added.edition_id) == (4.5, 3, 3, 23)
+    assert (added.rating, added.status_id, added.privacy_setting_id, added.edition_id) == (4.0, 3, 3, 23)
     days = [
         [read.finished_at for read in shelf.service.catalogue.reads if read.user_book_id == entry.id]
         for entry in (added, shelf.service.catalogue.entry(14))

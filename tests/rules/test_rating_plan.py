@@ -7,6 +7,7 @@ from datetime import date, datetime, timezone
 from typing import Any
 
 import pytest
+from calibre.ebooks.metadata import rating_to_stars
 from calibre_plugins.bookfusionbacksync.rules.hardcover_records import Action, RatingChange, RatingPlan, ShelfEntry
 from calibre_plugins.bookfusionbacksync.rules.rating_plan import (
     CHANGED_SINCE,
@@ -17,6 +18,7 @@ from calibre_plugins.bookfusionbacksync.rules.rating_plan import (
     TWO_RATINGS,
     RatedBooks,
     RatingRules,
+    as_shown,
     books_to_look_up,
     cost_of,
     newest_entries,
@@ -70,6 +72,17 @@ def test_calibres_ratings_are_halved(rating: object, stars: float | None) -> Non
 def test_what_is_no_rating(rating: object) -> None:
     with pytest.raises(ValueError, match='not a rating'):
         stars_of(rating)
+
+
+def test_ratings_are_taken_as_calibre_shows_them() -> None:
+    """A download writes 7 into the built-in column: three stars in Calibre, and never 3.5 on Hardcover."""
+    stored: dict[int, object] = {1: 7, 2: 10, 3: 1, 4: None, 5: 0, 6: 2, 7: 3.9, 8: 'five', 9: True}
+    shown = as_shown(stored, half_stars=False)
+    assert shown == {1: 6, 2: 10, 4: None, 5: 0, 6: 2, 7: 2, 8: 'five', 9: True}
+    assert as_shown(stored, half_stars=True) == stored
+    for rating in shown.values():
+        if isinstance(rating, int) and not isinstance(rating, bool) and rating:
+            assert rating_to_stars(rating) == '★' * int(stars_of(rating) or 0)
 
 
 def test_only_differences_are_planned() -> None:
