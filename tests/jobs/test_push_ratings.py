@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -845,15 +846,15 @@ def test_a_record_that_cannot_be_read_now_is_not_lost(make_shelf: MakeShelf, mon
     shelf = make_shelf([book('Emma', 11, 2)])
     shelf.push()
 
-    opened = Path.open
+    opened = os.open
 
-    def in_use(path: Path, *arguments: Any) -> Any:
-        if path.name.startswith('hardcover-'):
+    def in_use(path: Any, *arguments: Any, **more: Any) -> int:
+        if Path(path).name.startswith('hardcover-'):
             raise PermissionError(13, 'Permission denied')
-        return opened(path, *arguments)
+        return opened(path, *arguments, **more)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, 'open', in_use)
+        patched.setattr(os, 'open', in_use)
         with pytest.raises(LibraryTrouble, match='could not be read'):
             shelf.undo()
     assert shelf.undo() is not None
