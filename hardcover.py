@@ -17,6 +17,7 @@ from .jobs.change_match import (
     ask_again,
     change_match,
     find_candidates,
+    match_named,
     question_about,
     skipped_books,
     unlink_match,
@@ -30,6 +31,7 @@ __all__ = (
     'change_match',
     'fetch_ids',
     'find_candidates',
+    'match_named',
     'plan_ratings',
     'preview_outcome',
     'push_ratings',
@@ -47,13 +49,15 @@ def fetch_ids(
     cancel: Cancel,
     choose: Choose | None = None,
     ids: Collection[int] | None = None,
+    search: bool = False,
 ) -> IdsOutcome:
     """The job `jobs.fetch_ids`, with the BookLore server in the settings as its first and last source of ids.
 
-    `ids` restricts it to these books. Without `choose` books that need a choice count as ambiguous.
+    `ids` restricts it to these books. Without `choose` books that need a choice count as ambiguous; `search` asks for
+    their candidates.
     """
     booklore = source_from(load().settings, reporter)
     last_resort = booklore.last_resort if booklore is not None else None
     return ids_job.fetch_ids(
-        open_library, reporter, cancel, choose, first_source=booklore, last_source=last_resort, ids=ids
+        open_library, reporter, cancel, choose, first_source=booklore, last_source=last_resort, ids=ids, search=search
     )

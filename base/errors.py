@@ -24,7 +24,8 @@ line, given where they differ from the class above:
     |-- LibraryTrouble          the library could not be read or written, or was replaced by another one
     |   |-- LibraryLocked       another program is writing to it
     |   |-- LibraryReadOnly     its disk or its files are write-protected
-    |   `-- NoLibrary (2)       no library at the given path
+    |   |-- NoLibrary (2)       no library at the given path
+    |   `-- NoSuchBook (2)      no book with the given id in the library
     `-- Cancelled (4)           the user stopped the job
 
 No Qt, no Calibre.
@@ -114,6 +115,9 @@ NO_DATABASE = text(
     "There is no database at {path}, where the environment variable {variable} says that Calibre's is. "
     'Correct that variable, or remove it.'
 )
+NO_SUCH_BOOK = text(
+    'There is no book with the id {book_id} in this library. Check the id, and the path given with --library.'
+)
 LIBRARY_SWITCHED = text('The library was switched while a job was running, so nothing was written. Start it again.')
 LIBRARY_NOT_WRITTEN = text(
     'Calibre could not write to the library ({reason}). Check the free space and restart Calibre, then try again.'
@@ -195,7 +199,8 @@ NOT_ON_HARDCOVER = text(
     'Hardcover has no book at {address}. Check the id or the address, or search for the title on hardcover.app.'
 )
 NOT_A_BOOKS_ADDRESS = text(
-    'This is not the address of a book on Hardcover. Copy the address of its page, which looks like {example}.'
+    'This is neither the id nor the address of a book on Hardcover. '
+    'Copy the address of its page, which looks like {example}.'
 )
 HARDCOVER_ID_NOT_OURS = text(
     'The Hardcover id of this book was not stored by this plugin, so it stays. '
@@ -368,6 +373,15 @@ class NoLibrary(LibraryTrouble):
     """There is no library at the given path."""
 
     exit_code = 2
+
+
+class NoSuchBook(LibraryTrouble):
+    """The library has no book with the given id."""
+
+    exit_code = 2
+
+    def __init__(self, book_id: int) -> None:
+        super().__init__(NO_SUCH_BOOK, book_id=book_id)
 
 
 class Cancelled(BackSyncError):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The commands hardcover-ids and hardcover-ratings: their options and output."""
+"""The commands hardcover-ids, hardcover-match and hardcover-ratings: their options and output."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import argparse
 import logging
 from typing import TYPE_CHECKING
 
+from ..base import errors
 from ..base.cancel import Cancel
-from ..base.errors import BackSyncError
+from ..base.errors import BackSyncError, WrongUsage
 from .terminal import DONE, Commands, TerminalReporter, add_command, library_opener, print_json
 
 if TYPE_CHECKING:
@@ -16,10 +17,19 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+# What stands for no book on Hardcover.
+NONE = 'none'
+
 
 def add_hardcover_commands(commands: Commands) -> None:
     parser = add_command(commands, 'hardcover-ids', run_ids, 'look up Hardcover ids and store those that are certain')
+    parser.add_argument('--search', action='store_true', help='also search for the books that need a choice')
     parser.add_argument('--json', action='store_true', help='print the result as JSON in the last line')
+    parser = add_command(commands, 'hardcover-match', run_match, 'choose the book on Hardcover that a book is, or none')
+    parser.add_argument('book_id', metavar='BOOK_ID', type=int, help="Calibre's id of the book")
+    parser.add_argument(
+        'hardcover', metavar='HARDCOVER', help=f'id of a book on Hardcover, or the address of its page; {NONE} unlinks'
+    )
     parser = add_command(commands, 'hardcover-ratings', run_ratings, 'send the ratings that differ to Hardcover')
     parser.add_argument('--dry-run', action='store_true', help='send nothing, say what would be sent')
     parser.add_argument('--json', action='store_true', help='print the result as JSON in the last line')
@@ -30,8 +40,24 @@ def run_ids(arguments: argparse.Namespace, reporter: TerminalReporter, cancel: C
     from ..hardcover import fetch_ids
 
     cancel.check()
-    outcome = fetch_ids(library_opener(arguments, read_only=False), reporter, cancel)
-    return _end(ids_as_json(outcome), outcome.stopped, arguments, reporter)
+    outcome = fetch_ids(library_opener(arguments, read_only=False), reporter, cancel, search=arguments.search)
+    result = ids_as_json(outcome)
+    if arguments.search:
+        result['choices'] = choices_as_json(outcome)
+    return _end(result, outcome.stopped, arguments, reporter)
+
+
+def run_match(arguments: argparse.Namespace, reporter: TerminalReporter, cancel: Cancel) -> int:
+    """Store a choice, or unlink a match. Returns the exit code. Raises BackSyncError."""
+    from ..hardcover import match_named
+    from ..rules.hardcover_address import EXAMPLE_PAGE, book_named
+
+    cancel.check()
+    named = book_named(arguments.hardcover)
+    if named is None and arguments.hardcover.strip().lower() != NONE:
+        raise WrongUsage(errors.NOT_A_BOOKS_ADDRESS, example=EXAMPLE_PAGE)
+    match_named(library_opener(arguments, read_only=False), reporter, cancel, arguments.book_id, named)
+    return DONE
 
 
 def run_ratings(arguments: argparse.Namespace, reporter: TerminalReporter, cancel: Cancel) -> int:
@@ -71,6 +97,27 @@ def ids_as_json(outcome: IdsOutcome) -> dict[str, object]:
         ],
         'requests': outcome.requests,
     }
+
+
+def choices_as_json(outcome: IdsOutcome) -> list[dict[str, object]]:
+    """What was found for each book that needs a choice, as JSON values. `year` is null if unknown."""
+    return [
+        {
+            'book_id': choice.book_id,
+            'title': choice.title,
+            'candidates': [
+                {
+                    'id': candidate.book_id,
+                    'title': candidate.title,
+                    'authors': list(candidate.authors),
+                    'year': candidate.release_year or None,
+                    'slug': candidate.slug,
+                }
+                for candidate in choice.candidates
+            ],
+        }
+        for choice in outcome.choices
+    ]
 
 
 def ratings_as_json(outcome: RatingsOutcome) -> dict[str, object]:

@@ -14,12 +14,13 @@ from dataclasses import replace
 from ..base import errors
 from ..base.about import USER_AGENT
 from ..base.cancel import Cancel
-from ..base.errors import LibraryTrouble
+from ..base.errors import LibraryTrouble, NoSuchBook
 from ..base.reporter import Reporter
 from ..base.settings import load, plugin_folder
 from ..base.text import Text, text
 from ..library.calibre_library import Library
 from ..library.hardcover_memory import UNLINKED, Memory
+from ..rules.hardcover_address import NamedBook
 from ..rules.hardcover_matching import EDITION_KEY, ID_KEY, SLUG_KEY, to_store
 from ..rules.hardcover_records import Candidate, HardcoverBook, Match, Question
 from ..rules.isbn import codes_of
@@ -28,6 +29,7 @@ from ..services.covers import Covers
 from ..services.hardcover_quota import Pace
 from .hardcover_account import connected
 from .search_ahead import OpenBook, Searches, first_words
+from .search_by_hand import find_named
 from .sync import OpenLibrary
 
 logger = logging.getLogger(__name__)
@@ -127,6 +129,36 @@ def change_match(open_library: OpenLibrary, book_id: int, candidate: Candidate) 
     with logging_failures('it may be counted as skipped'):
         memory.ask_again([book_id])
     return match
+
+
+def match_named(
+    open_library: OpenLibrary,
+    reporter: Reporter,
+    cancel: Cancel,
+    book_id: int,
+    named: NamedBook | None,
+    pace: Pace | None = None,
+) -> None:
+    """Store one book on Hardcover as the match of a Calibre book, or with None unlink that; log what changed.
+
+    Ignores the restriction. Raises NoSuchBook, NotOnHardcover, BackSyncError.
+    """
+    with open_library() as library:
+        loaded = load(library.api)
+        book = library.books([book_id]).get(book_id)
+    for problem in loaded.problems:
+        reporter.log(f'Note: {problem}')
+    if book is None:
+        raise NoSuchBook(book_id)
+    if named is None:
+        removed = unlink_match(open_library, book_id)
+        what = ', '.join(f'{key}={value}' for key, value in sorted(removed.items())) or 'there was no match'
+        reporter.log(f'OK {book.title} -> unlinked ({what})')
+        return
+    with connected(loaded.settings, reporter, pace) as hardcover:
+        hit = find_named(hardcover, named, cancel)
+    change_match(open_library, book_id, Candidate(hit.book_id, hit.slug, hit.title))
+    reporter.log(f'OK {book.title} -> {ID_KEY}={hit.book_id} ({CHOSEN}: {hit.title or "no title"})')
 
 
 def unlink_match(open_library: OpenLibrary, book_id: int) -> dict[str, str]:

@@ -38,6 +38,7 @@ from ..rules.hardcover_records import (
     HardcoverBook,
     IdsOutcome,
     Match,
+    OpenChoice,
     Question,
     Reason,
     SearchFor,
@@ -56,6 +57,9 @@ from .mergers import follow_mergers
 from .restriction import allowed_books
 from .search_ahead import OpenBook, Searches, first_words
 from .sync import OpenLibrary
+
+# Authors of a candidate that the log names.
+MOST_AUTHORS = 3
 
 READING = text('Reading the Calibre library...')
 ASKING_FIRST_SOURCE = text('Asking BookLore...')
@@ -87,12 +91,13 @@ def fetch_ids(
     last_source: FirstSource | None = None,
     ids: Collection[int] | None = None,
     pace: Pace | None = None,
+    search: bool = False,
 ) -> IdsOutcome:
     """Finds the Hardcover ids of these books, or of all, and stores each as soon as it is known.
 
     `first_source` is asked before Hardcover, `last_source` for what is left before anything is searched.
-    Without `choose` nothing is searched: books that need a choice are listed as ambiguous. Raises BackSyncError
-    before anything is begun; what ends it later is the outcome's `stopped`.
+    Without `choose` books that need a choice are listed as ambiguous, and nothing is searched, unless `search` asks for
+    their candidates. Raises BackSyncError before anything is begun; what ends it later is the outcome's `stopped`.
     """
     reporter.status(READING)
     with open_library() as library:
@@ -103,7 +108,7 @@ def fetch_ids(
         reporter.log(f'Note: {problem}')
     with connected(loaded.settings, reporter, pace) as hardcover:
         job = _IdsJob(open_library, hardcover, memory, reporter, cancel)
-        job.run(books, choose, (first_source, last_source), loaded.settings)
+        job.run(books, choose, (first_source, last_source), loaded.settings, search)
         return replace(job.finish(), restriction=loaded.settings.hardcover_restriction)
 
 
@@ -122,6 +127,8 @@ class _IdsJob:
         self._stored: list[Match] = []
         self._skipped: list[Reason] = []
         self._failed: list[Reason] = []
+        # What was found for the books that need a choice, once it is searched for.
+        self._choices: dict[int, OpenChoice] | None = None
         self._had_ids = 0
         self._total = 0
         self._stopped: BackSyncError | None = None
@@ -132,6 +139,7 @@ class _IdsJob:
         choose: Choose | None,
         sources: tuple[FirstSource | None, FirstSource | None],
         settings: Settings,
+        search: bool,
     ) -> None:
         """The whole fetch. What ends it early is kept, not raised."""
         try:
@@ -144,6 +152,9 @@ class _IdsJob:
             if choose is not None and self._open:
                 self._reporter.status(SEARCHING)
                 self._let_choose(choose, settings)
+            elif search:
+                self._reporter.status(SEARCHING)
+                self._search_for_choices()
         except QuotaSpent as error:
             sent = self._hardcover.requests
             self._stopped = error.after(counted('{count} request sent', '{count} requests sent', sent))
@@ -315,6 +326,17 @@ class _IdsJob:
                         return
                 self._tick()
 
+    def _search_for_choices(self) -> None:
+        """Searches for the books that need a choice, for whoever chooses later. Nothing is remembered of them."""
+        self._choices = {}
+        entries = [entry for entry in self._open.values() if not self._memory.why_left(entry.book)]
+        with Searches(self._hardcover, None, self._cancel) as searches:
+            for number, entry in enumerate(entries):
+                self._reporter.progress(number, len(entries))
+                with self._failing([entry]):
+                    candidates = searches.search(entry).candidates
+                    self._choices[entry.book.book_id] = OpenChoice(entry.book.book_id, entry.book.title, candidates)
+
     def _settle(self, entry: OpenBook, question: Question, choose: Choose, searches: Searches) -> bool:
         """Asks until it is no other search that is wanted, and does what the user chose; False for Stop."""
         answer = choose(question)
@@ -346,19 +368,25 @@ class _IdsJob:
         return answer is not Verdict.STOP
 
     def finish(self) -> IdsOutcome:
-        """The summary, in the log and as an outcome. What is still open after a whole run needs a choice."""
+        """The summary, in the log and as an outcome. What is still open when all was looked up needs a choice."""
         ambiguous = []
-        for entry in list(self._open.values()) if self._stopped is None else []:
+        choices = self._choices or {}
+        looked_up = self._stopped is None or self._choices is not None
+        for entry in list(self._open.values()) if looked_up else []:
             if left := self._memory.why_left(entry.book):
                 self._skip(entry.book, WHY_LEFT[left])
             else:
                 ambiguous.append(Reason(entry.book.book_id, entry.book.title, why_ask(entry)))
                 self._reporter.log(f'CHOOSE {entry.book.title} -> {ambiguous[-1].why}')
+                if entry.book.book_id in choices:
+                    for line in candidate_lines(choices[entry.book.book_id]):
+                        self._reporter.log(line)
         outcome = IdsOutcome(
             stored=tuple(self._stored),
             skipped=tuple(self._skipped),
             failed=tuple(self._failed),
             ambiguous=tuple(ambiguous),
+            choices=tuple(choices.values()),
             had_ids=self._had_ids,
             units=self._hardcover.units,
             requests=self._hardcover.requests,
@@ -384,6 +412,16 @@ class _Failing:
             return False
         self._fail(error)
         return True
+
+
+def candidate_lines(choice: OpenChoice) -> list[str]:
+    """The candidates for a book in the log, a line each, which begins with what `hardcover-match` takes."""
+    lines = []
+    for candidate in choice.candidates:
+        authors, year = ', '.join(candidate.authors[:MOST_AUTHORS]), candidate.release_year
+        words = (candidate.title or '(no title)', f'by {authors}' if authors else '', f'({year})' if year else '')
+        lines.append(f'    {candidate.book_id}: {" ".join(" ".join(words).split())}')
+    return lines or [f'    {NOTHING_FOUND}']
 
 
 def why_ask(entry: OpenBook) -> Text:

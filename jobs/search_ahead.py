@@ -72,10 +72,10 @@ def first_words(book: CalibreBook) -> str:
 class Searches:
     """Searches on a thread of their own, a few books ahead of the one that the user looks at.
 
-    Leaving it as a context ends those that are still going on.
+    Leaving it as a context ends those that are still going on. Without `covers` no pictures are fetched.
     """
 
-    def __init__(self, hardcover: Hardcover, covers: Covers, cancel: Cancel) -> None:
+    def __init__(self, hardcover: Hardcover, covers: Covers | None, cancel: Cancel) -> None:
         self._hardcover = hardcover
         self._covers = covers
         self._cancel = cancel.child()
@@ -110,7 +110,8 @@ class Searches:
         If the search fails, the candidates stay and the question says why. Raises Cancelled only.
         """
         try:
-            candidates = search_by_hand(self._hardcover, question.book, words, self._cancel)
+            book = without_unknown_authors(question.book, unknown_authors())
+            candidates = search_by_hand(self._hardcover, book, words, self._cancel)
             pictures = self._pictures(candidates)
         except Cancelled:
             raise
@@ -149,7 +150,7 @@ class Searches:
         deadline = clock.now() + COVER_SECONDS
         pictures = {}
         for candidate in candidates:
-            if candidate.image_url and clock.now() < deadline:
+            if self._covers is not None and candidate.image_url and clock.now() < deadline:
                 picture = self._covers.fetch(candidate.image_url, self._cancel)
                 if picture:
                     pictures[candidate.book_id] = picture

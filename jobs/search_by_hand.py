@@ -12,13 +12,14 @@ from ..base import errors
 from ..base.cancel import Cancel
 from ..base.errors import Cancelled, NotOnHardcover, ServerTrouble
 from ..base.text import text
-from ..rules.hardcover_address import BOOK_PAGE, NamedBook, book_named, cut_query, is_address
+from ..rules.hardcover_address import EXAMPLE_PAGE, NamedBook, book_named, cut_query, is_address
 from ..rules.hardcover_matching import Look, number_id
-from ..rules.hardcover_records import MOST_MERGES, Candidate, HardcoverBook
+from ..rules.hardcover_records import Candidate, HardcoverBook
 from ..rules.hardcover_search import CANDIDATES_SHOWN, rank
 from ..rules.isbn import codes_of
 from ..rules.records import CalibreBook
 from ..services.hardcover_client import Hardcover
+from .mergers import follow_mergers
 
 ENTERED = text('You entered its address or id')
 
@@ -35,11 +36,8 @@ def find_named(hardcover: Hardcover, named: NamedBook, cancel: Cancel) -> Hardco
     if not found:
         raise NotOnHardcover(errors.NOT_ON_HARDCOVER, address=named.link)
     book = found[0]
-    for _merge in range(MOST_MERGES):
-        following = hardcover.books_by_ids([book.canonical_id], cancel) if book.canonical_id else []
-        if not following:
-            break
-        book = following[0]
+    if book.canonical_id:
+        book = follow_mergers(hardcover, [book], cancel)[book.book_id]
     return HardcoverBook(book.surviving_id, '' if book.canonical_id else book.slug, book.title)
 
 
@@ -51,7 +49,7 @@ def search_by_hand(hardcover: Hardcover, book: CalibreBook, words: str, cancel: 
     """
     named = book_named(words)
     if named is None and is_address(words):
-        raise NotOnHardcover(errors.NOT_A_BOOKS_ADDRESS, example=f'{BOOK_PAGE}dune')
+        raise NotOnHardcover(errors.NOT_A_BOOKS_ADDRESS, example=EXAMPLE_PAGE)
     first: tuple[Candidate, ...] = ()
     if named is not None:
         try:

@@ -18,6 +18,7 @@ from .records import CalibreBook
 
 HOSTS = frozenset({'hardcover.app', 'www.hardcover.app'})
 BOOK_PAGE = 'https://hardcover.app/books/'
+EXAMPLE_PAGE = f'{BOOK_PAGE}dune'
 SEARCH_PAGE = 'https://hardcover.app/search?q='
 
 

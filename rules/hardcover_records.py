@@ -19,8 +19,6 @@ from ..base.text import Text, text
 from .records import CalibreBook
 
 READ_STATUS = 3
-# Merges of merges are followed this far.
-MOST_MERGES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,11 +224,21 @@ class Reason:
     why: Text
 
 
+@dataclass(frozen=True, slots=True)
+class OpenChoice:
+    """A book that needs a choice by the user, and the candidates that a search found, the best first."""
+
+    book_id: int
+    title: str
+    candidates: tuple[Candidate, ...]
+
+
 @dataclass(frozen=True)
 class IdsOutcome:
     """The result of a fetch of Hardcover ids.
 
     `ambiguous`   books that need a choice by the user and did not get one
+    `choices`     what was found for these books, as far as the search came; empty unless it was asked for
     `had_ids`     number of books that already had a `hardcover-id`
     `units`       units of Hardcover's quota that were used
     `requests`    HTTP requests that were sent
@@ -242,6 +250,7 @@ class IdsOutcome:
     skipped: tuple[Reason, ...] = ()
     failed: tuple[Reason, ...] = ()
     ambiguous: tuple[Reason, ...] = ()
+    choices: tuple[OpenChoice, ...] = ()
     had_ids: int = 0
     units: int = 0
     requests: int = 0

@@ -1,4 +1,4 @@
-"""hardcover-ids and hardcover-ratings, as a script meets them."""
+"""hardcover-ids, hardcover-match and hardcover-ratings, as a script meets them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from harness.booklore import booklore_server
 from harness.hardcover import small_catalogue
 from harness.secrets import TEST_HARDCOVER_TOKEN
 from standins.booklore import ServerBook
+from standins.faults import Status
 from standins.hardcover import HardcoverStandIn, isbn13
 
 BOOKS = [
@@ -83,6 +84,204 @@ def test_both_commands_of_the_installed_plugin(
         'hardcover-edition': '21',
     }
     assert [row.rating for row in service.catalogue.shelf] == [4.0, 3.0]
+
+
+def choices_of(done: Any) -> dict[str, list[int]]:
+    return {choice['title']: [found['id'] for found in choice['candidates']] for choice in done.json['choices']}
+
+
+def test_a_search_prints_the_candidates_of_books_that_need_a_choice(
+    make_library: Any, service: HardcoverStandIn, command: Any, open_library: Callable[[Path], LibraryDatabase]
+) -> None:
+    service.catalogue.works[1].release_year = None
+    folder = make_library(
+        [
+            BOOKS[0],
+            {'title': 'The Left Hand of Darkness', 'authors': ['Ursula K. Le Guin']},
+            {'title': 'Dune', 'authors': ['Frank Herbert']},
+            {'title': 'Qwertz', 'authors': ['Nobody']},
+            {'title': '???'},
+        ]
+    )
+    done = command('hardcover-ids', '--library', folder, '--search', '--json')
+    assert (done.returncode, done.stderr) == (0, '')
+    assert done.json['choices'] == [
+        {
+            'book_id': 2,
+            'title': 'The Left Hand of Darkness',
+            'candidates': [
+                {
+                    'id': 13,
+                    'title': 'The Left Hand of Darkness',
+                    'authors': ['Ursula K. Le Guin'],
+                    'year': 2001,
+                    'slug': 'the-left-hand-of-darkness',
+                }
+            ],
+        },
+        {
+            'book_id': 3,
+            'title': 'Dune',
+            'candidates': [{'id': 12, 'title': 'Dune', 'authors': ['Frank Herbert'], 'year': None, 'slug': 'dune'}],
+        },
+        {'book_id': 4, 'title': 'Qwertz', 'candidates': []},
+        {'book_id': 5, 'title': '???', 'candidates': []},
+    ]
+    assert [book['book_id'] for book in done.json['ambiguous']] == [2, 3, 4, 5]
+    assert (done.json['stored'], done.json['skipped'], done.json['failed']) == (1, 0, 0)
+    lines = done.stdout.splitlines()
+    place = lines.index('CHOOSE Dune -> It has no ISBN or ASIN to look up.')
+    assert lines[place + 1] == '    12: Dune by Frank Herbert'
+    assert '    13: The Left Hand of Darkness by Ursula K. Le Guin (2001)' in lines
+    assert lines[lines.index('CHOOSE Qwertz -> It has no ISBN or ASIN to look up.') + 1] == (
+        '    Nothing like it was found on Hardcover.'
+    )
+    # Nobody has chosen yet: nothing is stored, and what was not found is searched for again.
+    assert open_library(folder).new_api.field_for('identifiers', 2) == {}
+    assert choices_of(command('hardcover-ids', '--library', folder, '--search', '--json'))['Qwertz'] == []
+
+
+def test_nothing_is_searched_unless_it_is_asked_for(make_library: Any, service: HardcoverStandIn, command: Any) -> None:
+    done = command('hardcover-ids', '--library', make_library(BOOKS), '--json')
+    assert 'choices' not in done.json
+    assert service.operations == ['EditionsByCodes']
+
+
+def test_books_that_were_skipped_in_the_window_are_not_searched_for(make_library: Any, command: Any) -> None:
+    folder = make_library([{'title': 'Dune', 'authors': ['Frank Herbert']}])
+    command('hardcover-match', '1', 'none', '--library', folder)
+    done = command('hardcover-ids', '--library', folder, '--search', '--json')
+    assert (done.json['choices'], done.json['skipped'], done.json['requests']) == ([], 1, 0)
+
+
+def test_a_search_keeps_to_the_quota_and_keeps_what_it_found(
+    make_library: Any, service: HardcoverStandIn, command: Any
+) -> None:
+    folder = make_library([{'title': title, 'authors': ['Nobody']} for title in ('Emma', 'Dune', 'Left Hand')])
+    service.set_options(daily=2)
+    done = command('hardcover-ids', '--library', folder, '--search', '--json')
+    assert done.returncode == 1
+    assert "Hardcover's quota is used up (2 requests sent). Start this again after" in done.stderr
+    assert list(choices_of(done)) == ['Emma', 'Dune']
+    assert [book['title'] for book in done.json['ambiguous']] == ['Emma', 'Dune', 'Left Hand']
+    assert done.json['error'] in done.stderr
+
+
+def test_a_search_that_fails_is_that_of_one_book(make_library: Any, service: HardcoverStandIn, command: Any) -> None:
+    folder = make_library([{'title': title, 'authors': ['Nobody']} for title in ('Emma', 'Dune')])
+    service.fail(Status(408, body={'error': 'Request timeout'}), times=2)
+    done = command('hardcover-ids', '--library', folder, '--search', '--json')
+    assert done.returncode == 0
+    assert choices_of(done) == {'Dune': [12]}
+    assert (done.json['failed'], len(done.json['ambiguous'])) == (1, 1)
+
+
+# Storing a choice.
+
+
+@pytest.mark.parametrize(
+    'hardcover',
+    ['12', 'https://hardcover.app/books/dune', 'hardcover.app/books/dune/', 'https://hardcover.app/id/book/12'],
+)
+def test_a_choice_is_stored(
+    make_library: Any, command: Any, open_library: Callable[[Path], LibraryDatabase], hardcover: str
+) -> None:
+    folder = make_library([{'title': 'Der Wüstenplanet', 'identifiers': {'isbn': '1'}}])
+    done = command('hardcover-match', '1', hardcover, '--library', folder)
+    assert (done.returncode, done.stderr) == (0, '')
+    assert done.stdout == 'OK Der Wüstenplanet -> hardcover-id=12 (chosen: Dune)\n'
+    identifiers = open_library(folder).new_api.field_for('identifiers', 1)
+    assert identifiers == {'isbn': '1', 'hardcover-id': '12', 'hardcover-slug': 'dune'}
+
+
+def test_a_choice_is_changed_and_unlinked(
+    make_library: Any, command: Any, open_library: Callable[[Path], LibraryDatabase]
+) -> None:
+    folder = make_library([BOOKS[0]])
+    command('hardcover-ids', '--library', folder)
+    assert command('hardcover-match', '1', '13', '--library', folder).returncode == 0
+    database = open_library(folder)
+    assert database.new_api.field_for('identifiers', 1)['hardcover-id'] == '13'
+    database.close()
+    done = command('hardcover-match', '1', 'none', '--library', folder)
+    assert (done.returncode, done.stderr) == (0, '')
+    assert done.stdout == ('OK Emma -> unlinked (hardcover-id=13, hardcover-slug=the-left-hand-of-darkness)\n')
+    assert open_library(folder).new_api.field_for('identifiers', 1) == {'isbn': isbn13(11)}
+    # It stays so.
+    assert command('hardcover-ids', '--library', folder, '--json').json['skipped'] == 1
+
+
+def test_unlinking_takes_neither_account_nor_network(
+    make_library: Any, service: HardcoverStandIn, command: Any
+) -> None:
+    save({'hardcover_token': ''})
+    done = command('hardcover-match', '1', 'None', '--library', make_library([BOOKS[0]]))
+    assert (done.returncode, done.stdout) == (0, 'OK Emma -> unlinked (there was no match)\n')
+    assert service.count() == 0
+
+
+def test_a_choice_ignores_the_restriction(make_library: Any, command: Any) -> None:
+    folder = make_library([BOOKS[0]])
+    for restriction in ('title:dune', 'title:dune and ('):
+        save({'hardcover_restriction': restriction})
+        assert command('hardcover-match', '1', '11', '--library', folder).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'code', 'sentence'),
+    [
+        (['5', '12'], 2, 'There is no book with the id 5 in this library.'),
+        (['5', 'none'], 2, 'There is no book with the id 5 in this library.'),
+        (['1', '99'], 1, 'Hardcover has no book at https://hardcover.app/id/book/99.'),
+        (['1', 'https://hardcover.app/books/gone'], 1, 'Hardcover has no book at https://hardcover.app/books/gone.'),
+        (['1', 'dune'], 2, 'This is neither the id nor the address of a book on Hardcover.'),
+        (['1', 'https://www.goodreads.com/book/show/6969.Emma'], 2, 'This is neither the id nor the address'),
+        (['1', '0'], 2, 'This is neither the id nor the address'),
+        (['1', ''], 2, 'This is neither the id nor the address'),
+        (['emma', '12'], 2, "Wrong usage (argument BOOK_ID: invalid int value: 'emma')."),
+        (['1'], 2, 'Wrong usage (the following arguments are required: HARDCOVER).'),
+        ([], 2, 'Wrong usage (the following arguments are required: BOOK_ID, HARDCOVER).'),
+    ],
+)
+def test_a_choice_that_cannot_be_stored(
+    make_library: Any,
+    service: HardcoverStandIn,
+    command: Any,
+    open_library: Callable[[Path], LibraryDatabase],
+    arguments: list[str],
+    code: int,
+    sentence: str,
+) -> None:
+    folder = make_library([BOOKS[0]])
+    done = command('hardcover-match', *arguments, '--library', folder)
+    assert done.returncode == code
+    assert done.stderr.startswith(f'Error: {sentence}')
+    assert done.stderr.count('\n') == 1
+    assert open_library(folder).new_api.field_for('identifiers', 1) == {'isbn': isbn13(11)}
+
+
+def test_a_match_of_another_program_is_left_alone(make_library: Any, command: Any) -> None:
+    folder = make_library([{'title': 'Emma', 'identifiers': {'hardcover-id': '11'}}])
+    for hardcover in ('12', 'none'):
+        done = command('hardcover-match', '1', hardcover, '--library', folder)
+        assert done.returncode == 1
+        assert 'was not stored by this plugin' in done.stderr
+
+
+@pytest.mark.parametrize('hardcover', ['12', 'none'])
+def test_no_choice_is_stored_while_calibre_runs(
+    make_library: Any, service: HardcoverStandIn, command: Any, calibre_is_running: None, hardcover: str
+) -> None:
+    done = command('hardcover-match', '1', hardcover, '--library', make_library([BOOKS[0]]))
+    assert done.returncode == 1
+    assert 'Calibre is running' in done.stderr
+    assert service.count() == 0
+
+
+def test_a_choice_of_the_installed_plugin(make_library: Any, service: HardcoverStandIn, run_cli: Any) -> None:
+    folder = make_library([BOOKS[0]])
+    done = run_cli('hardcover-match', '1', '12', '--library', folder, settings=settings(service))
+    assert (done.returncode, done.stdout, done.stderr) == (0, 'OK Emma -> hardcover-id=12 (chosen: Dune)\n', '')
 
 
 def test_a_dry_run_sends_nothing(make_library: Any, service: HardcoverStandIn, command: Any) -> None:

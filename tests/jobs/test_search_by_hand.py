@@ -162,8 +162,8 @@ def test_mergers_that_lead_nowhere(make_shelf: MakeShelf, lead_on: int) -> None:
     [
         ('https://hardcover.app/books/gone', 'Hardcover has no book at https://hardcover.app/books/gone.'),
         ('https://hardcover.app/id/book/99', 'Hardcover has no book at https://hardcover.app/id/book/99.'),
-        ('https://www.goodreads.com/book/show/6969.Emma', 'This is not the address of a book on Hardcover.'),
-        ('https://hardcover.app/authors/jane-austen', 'This is not the address of a book on Hardcover.'),
+        ('https://www.goodreads.com/book/show/6969.Emma', 'This is neither the id nor the address of a book'),
+        ('https://hardcover.app/authors/jane-austen', 'This is neither the id nor the address of a book'),
     ],
 )
 def test_an_address_that_leads_to_no_book_keeps_the_question(make_shelf: MakeShelf, words: str, trouble: str) -> None:

@@ -40,12 +40,16 @@ def test_from_the_first_id_to_the_undone_push(make_library: Callable[..., Path],
         'Push ratings…',
         'Undo last push',
     ]
-    assert found['told'] == [
+    *told, not_a_search = found['told']
+    assert told == [
         'No Hardcover account is set up yet. Set it up now?',
         'Select the one book whose match on Hardcover you want to change.',
         'No book of this library was skipped.',
         'There is no push left to undo.',
     ]
+    assert not_a_search.startswith('Calibre does not understand the search title:"Dune" and ( (')
+    note = 'Only the books that the search “title:dune” finds: 1 of those selected, 1 of the library.'
+    assert found['restriction'] == note
     assert found['second_window'] is False
     assert found['asked'] == 'Dune'
     assert found['led_to'] == [

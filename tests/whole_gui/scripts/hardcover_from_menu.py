@@ -56,6 +56,15 @@ class Desk:
 
         return respond
 
+    def read_note(self, found: dict[str, Any]) -> Callable[[QWidget], None]:
+        """Notes what the choice between selection and library says of the restriction, and declines."""
+
+        def respond(dialog: Any) -> None:
+            found['restriction'] = self.helpers.child(dialog, 'restriction', QLabel).text()
+            dialog.reject()
+
+        return respond
+
     def shows(self, kind: str, child: str) -> Callable[[], bool]:
         """Whether a window of that class shows a child of that name."""
 
@@ -108,6 +117,11 @@ def drive(gui: Any, helpers: Any) -> Steps:
         desk.choose(entry, desk.hear(found['told']))
 
     desk.select(1, 2)
+    settings.save({'hardcover_restriction': 'title:"Dune" and ('})
+    desk.choose('Fetch Hardcover Book IDs', desk.hear(found['told']))
+    settings.save({'hardcover_restriction': 'title:dune'})
+    desk.choose('Push ratings…', desk.read_note(found))
+    settings.save({'hardcover_restriction': ''})
     desk.choose('Fetch Hardcover Book IDs', desk.take_selection)
     yield desk.shows('FetchDialog', 'candidates')
     yield lambda: helpers.child(helpers.window('FetchDialog'), 'match').isEnabled()
