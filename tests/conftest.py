@@ -319,17 +319,13 @@ def open_desk(
     The settings are an account on the stand-in and the keyword arguments.
     """
     from calibre_plugins.bookfusionbacksync.base import settings as plugin_settings
+    from harness.bookfusion import account
     from harness.desk import MainDesk
 
     opened: list[MainDesk] = []
 
     def open_it(library: Path, **settings: Any) -> MainDesk:
-        account = {'email': bookfusion.email, 'password': TEST_PASSWORD}
-        addresses = {
-            'bookfusion_api_base': bookfusion.api_base,
-            'bookfusion_user_api_base': bookfusion.user_api_base,
-        }
-        plugin_settings.save({**account, **addresses, **settings})
+        plugin_settings.save(account(bookfusion, **settings))
         opened.append(MainDesk(qtbot, open_library(library)))
         return opened[-1]
 

@@ -357,7 +357,8 @@ def measure_hardcover(count: int, changed: int) -> dict[str, float]:
     from calibre.library import db as open_database
     from calibre_plugins.bookfusionbacksync.jobs.fetch_ids import fetch_ids
     from calibre_plugins.bookfusionbacksync.jobs.push_ratings import plan_ratings, push_ratings
-    from harness.hardcover import hardcover_service, opener
+    from harness.hardcover import hardcover_service
+    from harness.jobs import opener
     from harness.libraries import LibraryMaker
     from standins.hardcover import generate_catalogue, isbn13
 
@@ -376,11 +377,11 @@ def measure_hardcover(count: int, changed: int) -> dict[str, float]:
         open_library = opener(database.new_api)
 
         def push() -> None:
-            planned = plan_ratings(open_library, service.notes, service.cancel, pace=service.pace)
-            push_ratings(planned, open_library, service.notes, service.cancel, pace=service.pace)
+            planned = plan_ratings(open_library, service.reporter, service.cancel, pace=service.pace)
+            push_ratings(planned, open_library, service.reporter, service.cancel, pace=service.pace)
 
         def resolve() -> None:
-            fetch_ids(open_library, service.notes, service.cancel, pace=service.pace)
+            fetch_ids(open_library, service.reporter, service.cancel, pace=service.pace)
 
         for name, work in (('resolve', resolve), ('push', push), ('resolve again', resolve), ('push again', push)):
             service.new_pace()

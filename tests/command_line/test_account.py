@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness.command_line import account
+from harness.bookfusion import account, book
 from harness.commands import calibre_environment, plugin_command, settings_path, write_settings
 from harness.secrets import ALL, TEST_DEVICE_CODE, TEST_PASSWORD, TEST_USER_TOKEN, leaks
 from standins import faults
@@ -181,9 +181,7 @@ def test_ctrl_c_ends_the_wait_of_sign_in(server: BookFusionStandIn, config_folde
 
 def test_check(server: BookFusionStandIn, run_cli: Any, make_library: Any) -> None:
     records = server.records[:5]
-    library = make_library(
-        [{'title': record.title, 'identifiers': {'bookfusion': record.book_id}} for record in records]
-    )
+    library = make_library([book(record) for record in records])
     done = run_cli('check', '--library', library, settings=account(server))
     assert (done.returncode, done.stderr) == (0, '')
     assert done.stdout.splitlines()[0].startswith('BookFusion Back Sync 0.')

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness.command_line import BOOKS, account, hashes, one_line
+from harness.bookfusion import account
+from harness.command_line import BOOKS, hashes, one_line
 from harness.commands import Finished, calibre_environment, plugin_command, run, write_settings
 from harness.hardcover import small_catalogue
 from harness.other_program import OtherProgram

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from calibre.utils.config import config_dir
-from harness.command_line import BOOKS, account, one_line
+from harness.bookfusion import account
+from harness.command_line import BOOKS, one_line
 from harness.commands import executable, settings_path, write_settings
 from harness.secrets import TEST_HARDCOVER_TOKEN
 from standins.bookfusion import BookFusionStandIn

@@ -16,7 +16,8 @@ import pytest
 from calibre.db.legacy import LibraryDatabase
 from calibre_plugins.bookfusionbacksync.base import log_file
 from calibre_plugins.bookfusionbacksync.command_line import sync_commands
-from harness.command_line import ALL_COLUMNS, BOOKS, READ, account, hashes, one_line, plugin_folder, rows, utc
+from harness.bookfusion import account, book
+from harness.command_line import ALL_COLUMNS, BOOKS, READ, hashes, one_line, plugin_folder, rows, utc
 from harness.commands import calibre_environment, executable, settings_path, write_settings
 from harness.libraries import COMPUTED_COLUMN, DEFAULT_COLUMNS
 from harness.secrets import TEST_USER_TOKEN
@@ -73,7 +74,7 @@ class TestSync:
 
     def test_three_hundred_books_twice(self, make_library: Any, service: BookFusionStandIn, run_cli: Any) -> None:
         service.records = generate_records(300)
-        books = [{'title': one.title, 'identifiers': {'bookfusion': one.book_id}} for one in service.records]
+        books = [book(one) for one in service.records]
         folder = make_library(books)
         settings = account(service, completed_column='#completed')
         first = run_cli('sync', '--library', folder, '--json', settings=settings)

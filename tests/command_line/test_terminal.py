@@ -17,7 +17,8 @@ from calibre_plugins.bookfusionbacksync.base import log_file
 from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
 from calibre_plugins.bookfusionbacksync.command_line.terminal import stopping
 from calibre_plugins.bookfusionbacksync.jobs import sync
-from harness.command_line import BOOKS, account, hashes, one_line, plugin_folder, rows
+from harness.bookfusion import account, book
+from harness.command_line import BOOKS, hashes, one_line, plugin_folder, rows
 from harness.commands import plugin_command, write_settings
 from standins.bookfusion import LIBRARY, SIGN_IN, BookFusionStandIn, generate_records
 from standins.faults import Hang
@@ -115,7 +116,7 @@ class TestStopping:
     ) -> None:
         """As `... | head -1`: what was to be written is written, and nobody sees a traceback."""
         service.records = generate_records(300)
-        books = [{'title': one.title, 'identifiers': {'bookfusion': one.book_id}} for one in service.records]
+        books = [book(one) for one in service.records]
         folder = make_library(books)
         write_settings(config_folder, account(service))
         reading, writing = os.pipe()

@@ -15,8 +15,8 @@ from calibre_plugins.bookfusionbacksync.gui.auto_sync import AutoSync
 from calibre_plugins.bookfusionbacksync.jobs import sync
 from calibre_plugins.bookfusionbacksync.library import last_sync
 from calibre_plugins.bookfusionbacksync.sync_worker import SyncWorker
+from harness.bookfusion import account
 from harness.desk import Desk, held_worker
-from harness.secrets import TEST_PASSWORD
 from standins.bookfusion import LIBRARY, SIGN_IN, LibraryRecord
 from standins.faults import Hold, Status
 
@@ -81,15 +81,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 @pytest.fixture
 def house(qtbot: Any, make_library: Any, open_library: Any, bookfusion: Any, clock: Clock) -> House:
     bookfusion.records = RECORDS
-    settings.save(
-        {
-            'email': bookfusion.email,
-            'password': TEST_PASSWORD,
-            'bookfusion_api_base': bookfusion.api_base,
-            'bookfusion_user_api_base': bookfusion.user_api_base,
-            'auto_sync_hours': 6,
-        }
-    )
+    settings.save(account(bookfusion, auto_sync_hours=6))
     return House(qtbot, open_library(make_library(BOOKS)), clock)
 
 

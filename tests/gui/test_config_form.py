@@ -16,6 +16,7 @@ from calibre_plugins.bookfusionbacksync.config import ConfigWidget
 from calibre_plugins.bookfusionbacksync.gui import sign_in_dialog
 from calibre_plugins.bookfusionbacksync.library.calibre_library import Library
 from calibre_plugins.bookfusionbacksync.library.library_preferences import save_for_library
+from harness.bookfusion import addresses
 from harness.desk import Desk
 from harness.libraries import COMPUTED_COLUMN, DEFAULT_COLUMNS
 from harness.secrets import TEST_BOOKLORE_PASSWORD, TEST_HARDCOVER_TOKEN, TEST_PASSWORD, TEST_USER_TOKEN, leaks
@@ -415,7 +416,7 @@ def test_the_check_uses_what_is_entered_and_not_saved(
     from standins.bookfusion import LibraryRecord
 
     bookfusion.records = [LibraryRecord(id=1, book_id=11, title='Emma', last_read_at='2024-11-03T12:00:00Z')]
-    form = open_form(bookfusion_api_base=bookfusion.api_base, bookfusion_user_api_base=bookfusion.user_api_base)
+    form = open_form(**addresses(bookfusion))
     form.child('email').setText(bookfusion.email)
     form.child('password').setText(TEST_PASSWORD)
     found: list[str] = []
@@ -437,7 +438,7 @@ def test_the_check_uses_what_is_entered_and_not_saved(
 
 
 def test_the_check_says_why_a_sync_will_not_work(open_form: Any, bookfusion: Any, answers: Any) -> None:
-    form = open_form(bookfusion_api_base=bookfusion.api_base, bookfusion_user_api_base=bookfusion.user_api_base)
+    form = open_form(**addresses(bookfusion))
     form.child('email').setText(bookfusion.email)
     form.child('password').setText('nOt-7x' + TEST_PASSWORD)
     found: list[str] = []

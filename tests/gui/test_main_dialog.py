@@ -26,6 +26,7 @@ from calibre_plugins.bookfusionbacksync.jobs.browser_sign_in import SIGNED_OUT
 from calibre_plugins.bookfusionbacksync.library import last_sync, old_log
 from calibre_plugins.bookfusionbacksync.main import MainDialog
 from calibre_plugins.bookfusionbacksync.sync_worker import Worker
+from harness.bookfusion import book
 from harness.desk import handle_events, held_worker
 from harness.secrets import TEST_HARDCOVER_TOKEN, TEST_PASSWORD, leaks
 from qt.core import (
@@ -51,7 +52,7 @@ RECORDS = [
     LibraryRecord(id=3, book_id=13, title='Ulysses', last_read_at='yesterday'),
 ]
 BOOKS = [
-    *({'title': record.title, 'identifiers': {'bookfusion': record.book_id}} for record in RECORDS),
+    *(book(record) for record in RECORDS),
     {'title': 'Only in Calibre', 'identifiers': {'bookfusion': 99}},
     {'title': 'Without an identifier'},
 ]

@@ -15,10 +15,11 @@ from calibre_plugins.bookfusionbacksync.gui import job_runner, sign_in_dialog
 from calibre_plugins.bookfusionbacksync.gui.job_runner import Jobs
 from calibre_plugins.bookfusionbacksync.gui.sign_in_dialog import SignInDialog
 from calibre_plugins.bookfusionbacksync.jobs import browser_sign_in
+from harness.bookfusion import book
 from harness.desk import Answers, Browser
 from harness.network import ENDLESS, while_held
 from harness.secrets import TEST_PASSWORD, TEST_USER_TOKEN
-from harness.whole_gui import SCRIPTS, book
+from harness.whole_gui import SCRIPTS
 from qt.core import (
     QApplication,
     QDialogButtonBox,

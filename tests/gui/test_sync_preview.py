@@ -12,6 +12,7 @@ from calibre_plugins.bookfusionbacksync.gui.sync_preview import ValueFormat, pla
 from calibre_plugins.bookfusionbacksync.gui.ticked_table import TickedTable
 from calibre_plugins.bookfusionbacksync.library.calibre_library import Library
 from calibre_plugins.bookfusionbacksync.rules.sync_plan import Change
+from harness.bookfusion import book
 from harness.desk import held_worker
 from harness.screen import cells
 from qt.core import Qt, QWidget
@@ -34,7 +35,7 @@ CHOSEN = {'completed_column': '#completed', 'progress_column': '#progress'}
 
 
 def books() -> list[dict[str, Any]]:
-    return [{'title': record.title, 'identifiers': {'bookfusion': record.book_id}} for record in RECORDS]
+    return [book(record) for record in RECORDS]
 
 
 def rows(dialog: Any) -> list[list[str]]:

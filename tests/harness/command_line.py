@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from harness.start import IMPORT_NAME
-from standins.bookfusion import BookFusionStandIn
 
 READ = datetime(2024, 11, 3, 22, 30, 15, tzinfo=timezone.utc)
 STATES = {'datatype': 'enumeration', 'display': {'enum_values': ['Planned', 'Reading', 'Completed']}}
@@ -29,17 +28,6 @@ BOOKS = [
     {'title': 'Not on BookFusion', 'identifiers': {'bookfusion': 99}},
     {'title': 'Nothing to do with it'},
 ]
-
-
-def account(service: BookFusionStandIn, **more: Any) -> dict[str, Any]:
-    """Settings that sign in to the stand-in."""
-    return {
-        'email': service.email,
-        'password': service.password,
-        'bookfusion_api_base': service.api_base,
-        'bookfusion_user_api_base': service.user_api_base,
-        **more,
-    }
 
 
 def hashes(folder: Path) -> dict[str, str]:

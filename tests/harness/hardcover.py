@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -13,7 +12,6 @@ from typing import Any
 from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
 from calibre_plugins.bookfusionbacksync.base.redaction import Secret
 from calibre_plugins.bookfusionbacksync.base.settings import save
-from calibre_plugins.bookfusionbacksync.base.text import Text
 from calibre_plugins.bookfusionbacksync.jobs.fetch_ids import fetch_ids
 from calibre_plugins.bookfusionbacksync.jobs.push_ratings import plan_ratings, push_ratings, undo_push
 from calibre_plugins.bookfusionbacksync.library.calibre_library import Library
@@ -29,6 +27,7 @@ from calibre_plugins.bookfusionbacksync.services.hardcover_client import Hardcov
 from calibre_plugins.bookfusionbacksync.services.hardcover_quota import Pace
 from calibre_plugins.bookfusionbacksync.transport.client import HttpClient
 from calibre_plugins.bookfusionbacksync.transport.request import Limits
+from harness.jobs import RecordingReporter, opener
 from harness.network import USER_AGENT
 from harness.secrets import TEST_HARDCOVER_TOKEN
 from standins.hardcover import Catalogue, HardcoverStandIn, Printing, ShelfRow, Work, isbn13
@@ -62,28 +61,6 @@ class StillClock:
         return sum(self.waits)
 
 
-class Notes:
-    """A reporter that records all calls."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.statuses: list[str] = []
-        self.steps: list[tuple[int, int | None]] = []
-
-    def status(self, sentence: Text) -> None:
-        self.statuses.append(str(sentence))
-
-    def progress(self, done: int, total: int | None) -> None:
-        self.steps.append((done, total))
-
-    def log(self, line: str) -> None:
-        assert '\n' not in line
-        self.lines.append(line)
-
-    def matching(self, pattern: str) -> list[str]:
-        return [line for line in self.lines if re.search(pattern, line)]
-
-
 @dataclass
 class Service:
     """A stand-in for Hardcover, and what a job needs to use it without waiting."""
@@ -92,7 +69,7 @@ class Service:
     clock: StillClock
     pace: Pace
     cancel: Cancel = field(default_factory=Cancel)
-    notes: Notes = field(default_factory=Notes)
+    reporter: RecordingReporter = field(default_factory=RecordingReporter)
 
     @property
     def catalogue(self) -> Catalogue:
@@ -119,12 +96,6 @@ def hardcover_service(catalogue: Catalogue | None = None, **options: Any) -> Ite
     options = {'token': TEST_HARDCOVER_TOKEN, **options}
     with HardcoverStandIn(catalogue or Catalogue(), clock=clock.now, **options) as server:
         yield Service(server, clock, Pace(clock=clock))
-
-
-def opener(api: Any) -> Callable[[], AbstractContextManager[Library]]:
-    """A function that returns the context of a library. The library stays open, as the window's does."""
-    library = Library(api)
-    return lambda: nullcontext(library)
 
 
 def small_catalogue() -> Catalogue:
@@ -162,19 +133,19 @@ class Shelf:
         self.open: Callable[[], AbstractContextManager[Library]] = opener(api)
 
     def fetch(self, **more: Any) -> IdsOutcome:
-        self.service.notes.lines.clear()
-        return fetch_ids(self.open, self.service.notes, self.service.cancel, pace=self.service.pace, **more)
+        self.service.reporter.lines.clear()
+        return fetch_ids(self.open, self.service.reporter, self.service.cancel, pace=self.service.pace, **more)
 
     def plan(self, **more: Any) -> PlannedPush:
-        return plan_ratings(self.open, self.service.notes, self.service.cancel, pace=self.service.pace, **more)
+        return plan_ratings(self.open, self.service.reporter, self.service.cancel, pace=self.service.pace, **more)
 
     def push(self, planned: PlannedPush | None = None, **more: Any) -> RatingsOutcome:
         planned = self.plan() if planned is None else planned
         service = self.service
-        return push_ratings(planned, self.open, service.notes, service.cancel, pace=service.pace, **more)
+        return push_ratings(planned, self.open, service.reporter, service.cancel, pace=service.pace, **more)
 
     def undo(self) -> RatingsOutcome | None:
-        return undo_push(self.open, self.service.notes, self.service.cancel, self.service.pace)
+        return undo_push(self.open, self.service.reporter, self.service.cancel, self.service.pace)
 
     def identifiers(self, book_id: int = 1) -> dict[str, str]:
         return dict(self.api.field_for('identifiers', book_id))

@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
-from calibre_plugins.bookfusionbacksync.base.text import Text
 from calibre_plugins.bookfusionbacksync.transport.client import HttpClient
 from calibre_plugins.bookfusionbacksync.transport.request import Limits
 from harness.threads import LONGEST_WAIT, on_another_thread
@@ -52,24 +51,6 @@ class RecordingCancel(Cancel):
     def wait(self, seconds: float) -> None:
         self.waits.append(seconds)
         self.check()
-
-
-class Told:
-    """A reporter that records all calls."""
-
-    def __init__(self) -> None:
-        self.statuses: list[str] = []
-        self.counts: list[tuple[int, int | None]] = []
-        self.lines: list[str] = []
-
-    def status(self, sentence: Text) -> None:
-        self.statuses.append(str(sentence))
-
-    def progress(self, done: int, total: int | None) -> None:
-        self.counts.append((done, total))
-
-    def log(self, line: str) -> None:
-        self.lines.append(line)
 
 
 def make_client(limits: Limits = QUICK, service: str = 'The service', **options: Any) -> HttpClient:

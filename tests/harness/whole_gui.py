@@ -7,17 +7,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from calibre.db.legacy import LibraryDatabase
 from standins.bookfusion import LibraryRecord
 
 SCRIPTS = Path(__file__).parents[1] / 'whole_gui' / 'scripts'
 Cells = dict[int, tuple[datetime | None, bool | None]]
-
-
-def book(record: LibraryRecord) -> dict[str, Any]:
-    return {'title': record.title, 'identifiers': {'bookfusion': record.book_id}}
 
 
 def moment(text: str | None) -> datetime | None:

@@ -28,7 +28,8 @@ from calibre_plugins.bookfusionbacksync.jobs.fetch_ids import fetch_ids
 from calibre_plugins.bookfusionbacksync.services.booklore import BATCH_SIZE
 from calibre_plugins.bookfusionbacksync.transport.request import Limits
 from harness.booklore import PATIENT, all_matches, booklore_server, half, pairs, settings_for
-from harness.hardcover import Notes, hardcover_service, opener
+from harness.hardcover import hardcover_service
+from harness.jobs import RecordingReporter, opener
 from harness.network import ENDLESS, cancelling
 from harness.secrets import TEST_BOOKLORE_PASSWORD, TEST_BOOKLORE_TOKEN
 from standins import faults
@@ -47,23 +48,23 @@ def server() -> Iterator[BookLoreStandIn]:
 
 
 @pytest.fixture
-def notes() -> Notes:
-    return Notes()
+def reporter() -> RecordingReporter:
+    return RecordingReporter()
 
 
 @pytest.fixture
-def source(server: BookLoreStandIn, notes: Notes) -> BookLoreSource:
-    return BookLoreSource(settings_for(server), notes, PATIENT)
+def source(server: BookLoreStandIn, reporter: RecordingReporter) -> BookLoreSource:
+    return BookLoreSource(settings_for(server), reporter, PATIENT)
 
 
 @pytest.fixture
-def impatient_source(server: BookLoreStandIn, notes: Notes) -> BookLoreSource:
-    return BookLoreSource(settings_for(server), notes, IMPATIENT)
+def impatient_source(server: BookLoreStandIn, reporter: RecordingReporter) -> BookLoreSource:
+    return BookLoreSource(settings_for(server), reporter, IMPATIENT)
 
 
 @pytest.mark.parametrize('grimmory', [False, True])
 def test_500_books_half_of_them_known_in_few_requests(
-    server: BookLoreStandIn, source: BookLoreSource, notes: Notes, grimmory: bool
+    server: BookLoreStandIn, source: BookLoreSource, reporter: RecordingReporter, grimmory: bool
 ) -> None:
     ours, server.books = pairs(500, half)
     server.grimmory = grimmory
@@ -73,7 +74,7 @@ def test_500_books_half_of_them_known_in_few_requests(
     assert server.count(BOOKS) - server.count(BATCH) == 1
     assert len(server.requests) == source.requests == (4 if grimmory else 2)
     assert server.violations == []
-    assert any('BookLore knows 250 of 500 books' in line for line in notes.lines)
+    assert any('BookLore knows 250 of 500 books' in line for line in reporter.lines)
     assert source.last_resort(ours, Cancel()) == {}
     assert len(server.requests) <= 4
 
@@ -105,10 +106,10 @@ def test_a_whole_fetch_of_500_books(
     api = open_library(make_library(books)).new_api
     with hardcover_service(catalogue) as service:
         service.set_up()
-        source = BookLoreSource(settings_for(server), service.notes)
+        source = BookLoreSource(settings_for(server), service.reporter)
         outcome = fetch_ids(
             opener(api),
-            service.notes,
+            service.reporter,
             service.cancel,
             first_source=source,
             last_source=source.last_resort,
@@ -122,7 +123,7 @@ def test_a_whole_fetch_of_500_books(
     titles = api.all_field_for('title', api.all_book_ids())
     ids = {work.title: str(work.id) for work in catalogue.works}
     assert {titles[book_id]: found['hardcover-id'] for book_id, found in stored.items()} == ids
-    assert len(service.notes.matching(r'^OK .*\(from BookLore\)$')) == 250
+    assert len(service.reporter.matching(r'^OK .*\(from BookLore\)$')) == 250
 
 
 def test_a_large_stripped_library_is_asked_only_for_what_calibre_has(
@@ -136,7 +137,7 @@ def test_a_large_stripped_library_is_asked_only_for_what_calibre_has(
 
 
 def test_a_server_without_the_batch_call_is_asked_singly_and_late(
-    server: BookLoreStandIn, source: BookLoreSource, notes: Notes
+    server: BookLoreStandIn, source: BookLoreSource, reporter: RecordingReporter
 ) -> None:
     ours, server.books = pairs(250, lambda number: True)
     server.grimmory, server.has_batch = True, False
@@ -146,17 +147,19 @@ def test_a_server_without_the_batch_call_is_asked_singly_and_late(
     assert source.last_resort(unresolved, Cancel()) == all_matches(range(1, 21))
     assert server.count(SINGLE) == 0
     assert len(server.requests) == 23
-    assert any('only one book at a time; asking for 20 of the 20' in line for line in notes.lines)
+    assert any('only one book at a time; asking for 20 of the 20' in line for line in reporter.lines)
     assert server.violations == []
 
 
-def test_single_requests_end_at_a_hundred(server: BookLoreStandIn, source: BookLoreSource, notes: Notes) -> None:
+def test_single_requests_end_at_a_hundred(
+    server: BookLoreStandIn, source: BookLoreSource, reporter: RecordingReporter
+) -> None:
     ours, server.books = pairs(250, lambda number: True)
     server.grimmory, server.has_batch = True, False
     source(ours, Cancel())
     assert len(source.last_resort(ours, Cancel())) == MOST_SINGLES == 100
     assert len(server.requests) == 103
-    assert any('asking for 100 of the 250' in line for line in notes.lines)
+    assert any('asking for 100 of the 250' in line for line in reporter.lines)
 
 
 def test_a_book_that_vanishes_between_list_and_single_request(server: BookLoreStandIn, source: BookLoreSource) -> None:
@@ -176,10 +179,10 @@ def test_ways_not_to_know_the_batch_call(server: BookLoreStandIn, source: BookLo
     assert source.last_resort(ours, Cancel()) == all_matches([1, 2, 3])
 
 
-def test_a_server_below_a_path_of_its_own(server: BookLoreStandIn, notes: Notes) -> None:
+def test_a_server_below_a_path_of_its_own(server: BookLoreStandIn, reporter: RecordingReporter) -> None:
     ours, server.books = pairs(6, half)
     server.prefix = '/reading/books'
-    assert BookLoreSource(settings_for(server), notes)(ours, Cancel()) == all_matches([2, 4, 6])
+    assert BookLoreSource(settings_for(server), reporter)(ours, Cancel()) == all_matches([2, 4, 6])
 
 
 def test_an_empty_library_and_an_empty_server(server: BookLoreStandIn, source: BookLoreSource) -> None:
@@ -187,31 +190,31 @@ def test_an_empty_library_and_an_empty_server(server: BookLoreStandIn, source: B
     assert source(pairs(5, half)[0], Cancel()) == {}
 
 
-def test_no_address_means_not_used(notes: Notes) -> None:
-    assert source_from(Settings(), notes) is None
-    assert source_from(Settings(booklore_url='http://nas'), notes) is not None
+def test_no_address_means_not_used(reporter: RecordingReporter) -> None:
+    assert source_from(Settings(), reporter) is None
+    assert source_from(Settings(booklore_url='http://nas'), reporter) is not None
 
 
 @pytest.mark.parametrize('refusal', [400, 401, 403, 422])
-def test_a_wrong_password_is_tried_once(server: BookLoreStandIn, notes: Notes, refusal: int) -> None:
+def test_a_wrong_password_is_tried_once(server: BookLoreStandIn, reporter: RecordingReporter, refusal: int) -> None:
     server.refusal = refusal
     settings = settings_for(server, 'something else')
     for _fetch in range(7):
         with pytest.raises(SignInRefused, match='refused the user name or the password'):
-            BookLoreSource(settings, notes)([], Cancel())
+            BookLoreSource(settings, reporter)([], Cancel())
     assert server.failures == len(server.requests) == 1
-    assert BookLoreSource(settings_for(server), notes)([], Cancel()) == {}
+    assert BookLoreSource(settings_for(server), reporter)([], Cancel()) == {}
 
 
-def test_a_password_that_was_corrected_on_the_server(server: BookLoreStandIn, notes: Notes) -> None:
+def test_a_password_that_was_corrected_on_the_server(server: BookLoreStandIn, reporter: RecordingReporter) -> None:
     settings = settings_for(server, 'the new one')
     with pytest.raises(SignInRefused):
-        BookLoreSource(settings, notes)([], Cancel())
+        BookLoreSource(settings, reporter)([], Cancel())
     server.password = 'the new one'
     assert 'BookLore answered' in str(
         try_connection(settings.booklore_url, settings.booklore_username, settings.booklore_password, Cancel())
     )
-    assert BookLoreSource(settings, notes)([], Cancel()) == {}
+    assert BookLoreSource(settings, reporter)([], Cancel()) == {}
 
 
 def test_the_stand_in_locks_out_after_five_failures(server: BookLoreStandIn) -> None:
@@ -221,10 +224,10 @@ def test_the_stand_in_locks_out_after_five_failures(server: BookLoreStandIn) -> 
     assert server.violations == ['a log-in after the lock-out']
 
 
-def test_the_token_shows_nowhere(server: BookLoreStandIn, source: BookLoreSource, notes: Notes) -> None:
+def test_the_token_shows_nowhere(server: BookLoreStandIn, source: BookLoreSource, reporter: RecordingReporter) -> None:
     source(pairs(5, half)[0], Cancel())
-    assert TEST_BOOKLORE_TOKEN not in repr((vars(source), vars(source._server))) + ''.join(notes.lines)
-    assert TEST_BOOKLORE_PASSWORD not in repr((vars(source), vars(source._server))) + ''.join(notes.lines)
+    assert TEST_BOOKLORE_TOKEN not in repr((vars(source), vars(source._server))) + ''.join(reporter.lines)
+    assert TEST_BOOKLORE_PASSWORD not in repr((vars(source), vars(source._server))) + ''.join(reporter.lines)
 
 
 @pytest.mark.parametrize(
@@ -283,18 +286,18 @@ def test_more_than_any_library_holds_is_refused_unparsed(
     'fault', [faults.Hang(), faults.Reset(), faults.Html(), faults.Status(503), faults.Status(403)]
 )
 def test_trouble_in_the_middle_costs_only_the_rest(
-    server: BookLoreStandIn, impatient_source: BookLoreSource, notes: Notes, fault: Action
+    server: BookLoreStandIn, impatient_source: BookLoreSource, reporter: RecordingReporter, fault: Action
 ) -> None:
     ours, server.books = pairs(500, lambda number: True)
     server.grimmory = True
     server.fail(fault, BATCH, after=1)
     assert impatient_source(ours, Cancel()) == all_matches(range(1, BATCH_SIZE + 1))
-    assert sum('could not be asked for everything' in line for line in notes.lines) == 1
+    assert sum('could not be asked for everything' in line for line in reporter.lines) == 1
     assert impatient_source.last_resort(ours, Cancel()) == {}
 
 
 def test_trouble_with_single_requests_costs_only_the_rest(
-    server: BookLoreStandIn, source: BookLoreSource, notes: Notes
+    server: BookLoreStandIn, source: BookLoreSource, reporter: RecordingReporter
 ) -> None:
     ours, server.books = pairs(60, lambda number: True)
     server.grimmory, server.has_batch = True, False
@@ -303,16 +306,16 @@ def test_trouble_with_single_requests_costs_only_the_rest(
     found = source.last_resort(ours, Cancel())
     # Three of the ten may still have been on their way when a fourth met the trouble.
     assert 7 <= len(found) < 20
-    assert sum('could not be asked for everything' in line for line in notes.lines) == 1
+    assert sum('could not be asked for everything' in line for line in reporter.lines) == 1
 
 
 @pytest.mark.parametrize('path', [LOGIN, BOOKS, BATCH, SINGLE])
-def test_stopping_ends_a_request_that_hangs(server: BookLoreStandIn, notes: Notes, path: str) -> None:
+def test_stopping_ends_a_request_that_hangs(server: BookLoreStandIn, reporter: RecordingReporter, path: str) -> None:
     ours, server.books = pairs(5, lambda number: True)
     server.books = [replace(book, id=1000 + place) for place, book in enumerate(server.books)]
     server.grimmory, server.has_batch = True, path == BATCH
     fault = server.fail(faults.Hang(), path, times=None)
-    source, cancel = BookLoreSource(settings_for(server), notes, ENDLESS), Cancel()
+    source, cancel = BookLoreSource(settings_for(server), reporter, ENDLESS), Cancel()
 
     def ask_everything() -> None:
         source(ours, cancel)

@@ -14,11 +14,12 @@ import pytest
 from calibre_plugins.bookfusionbacksync.base import settings
 from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
 from calibre_plugins.bookfusionbacksync.base.errors import ApiGone, BackSyncError, SignInRefused
-from calibre_plugins.bookfusionbacksync.base.text import Text
 from calibre_plugins.bookfusionbacksync.jobs.sync import PreparedSync, SyncJob
 from calibre_plugins.bookfusionbacksync.library.calibre_library import Library, opened
 from calibre_plugins.bookfusionbacksync.rules.sync_plan import TITLES_CONTRADICT, Change, SyncPlan
 from calibre_plugins.bookfusionbacksync.transport.request import Limits
+from harness.bookfusion import account, addresses, book, browser_account
+from harness.jobs import RecordingReporter
 from harness.secrets import TEST_PASSWORD, TEST_USER_TOKEN
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
@@ -42,6 +43,7 @@ SWITCHED = "Note: BookFusion's private interface is gone (404 or 410), so its us
 EXPIRED = 'The sign-in to BookFusion has expired. Sign in again in Settings.'
 
 
+<<<<<<< HEAD
 class Told:
     """A reporter that remembers."""
 
@@ -67,6 +69,8 @@ def in_world(record: LibraryRecord, world: str) -> LibraryRecord:
     return replace(record, **numbers)
 
 
+=======
+>>>>>>> 2939a5a (One reporter that records, one way to open a library, and one set of settings and books for BookFusion's tests)
 @pytest.fixture
 def server() -> Iterator[BookFusionStandIn]:
     records = [in_world(record, 'number') for record in generate_records(230)]
@@ -83,32 +87,23 @@ def server() -> Iterator[BookFusionStandIn]:
 @pytest.fixture
 def library(server: BookFusionStandIn, make_library: Any) -> Path:
     """A library with every second of the records, identified as BookFusion's own plugin would, and one stray book."""
-    books = [{'title': record.title, 'identifiers': {'bookfusion': record.book_id}} for record in server.records[::2]]
-    books += [{'title': record.title, 'identifiers': {'bookfusion': record.id}} for record in server.records[1:20:2]]
+    books = [book(record) for record in server.records[::2]]
+    books += [book(record, 'id') for record in server.records[1:20:2]]
     folder: Path = make_library([*books, {'title': 'Stray', 'identifiers': {'bookfusion': '77'}}], COLUMNS)
     return folder
 
 
 def configure(server: BookFusionStandIn, browser: bool) -> None:
-    account = {'bookfusion_token': server.token} if browser else {'email': server.email, 'password': server.password}
     empty = {'bookfusion_token': '', 'email': '', 'password': ''}
-    settings.save(
-        {
-            'bookfusion_api_base': server.api_base,
-            'bookfusion_user_api_base': server.user_api_base,
-            'completed_column': '#completed',
-            'progress_column': '#progress',
-            **empty,
-            **account,
-        }
-    )
+    columns = {'completed_column': '#completed', 'progress_column': '#progress'}
+    settings.save({**empty, **(browser_account if browser else account)(server, **columns)})
 
 
-def prepared(library: Path | Library, told: Told | None = None) -> PreparedSync:
+def prepared(library: Path | Library, told: RecordingReporter | None = None) -> PreparedSync:
     def open_it() -> AbstractContextManager[Library]:
         return nullcontext(library) if isinstance(library, Library) else opened(str(library), read_only=True)
 
-    return SyncJob(open_it, told or Told(), Cancel(), limits=HASTY).run_to_preview()
+    return SyncJob(open_it, told or RecordingReporter(), Cancel(), limits=HASTY).run_to_preview()
 
 
 def effects(plan: SyncPlan) -> list[tuple[Any, ...]]:
@@ -144,7 +139,7 @@ def test_both_interfaces_lead_to_the_same_plan(
     ]
     server.set_options(inline_positions=inline)
     configure(server, browser=True)
-    told = Told()
+    told = RecordingReporter()
     user = prepared(library, told).plan
     assert server.count(SIGN_IN) == server.count(LIBRARY) == 0
 
@@ -232,7 +227,7 @@ def test_the_user_interface_takes_over(server: BookFusionStandIn, library: Path,
     before = effects(prepared(library).plan)
     server.reset_log()
     server.set_options(private_gone=status, private_gone_at=place)
-    told = Told()
+    told = RecordingReporter()
     assert effects(prepared(library, told).plan) == before
     assert told.lines.count(SWITCHED) == 1
     assert server.count(USER_SIGN_IN) == 1
@@ -280,7 +275,7 @@ def test_an_expired_browser_sign_in_is_one_sentence(server: BookFusionStandIn, l
     server.set_options(before_page=lambda number: server.expire_tokens() if number == page - 1 else None)
     if page == 1:
         server.expire_tokens()
-    told = Told()
+    told = RecordingReporter()
     with pytest.raises(SignInRefused) as caught:
         prepared(library, told)
     assert str(caught.value) == EXPIRED
@@ -309,12 +304,7 @@ def test_a_browsers_token_needs_no_password_and_sends_none(
 
 
 def given_settings(server: BookFusionStandIn, **account: str) -> dict[str, str]:
-    return {
-        'bookfusion_api_base': server.api_base,
-        'bookfusion_user_api_base': server.user_api_base,
-        'completed_column': '#completed',
-        **account,
-    }
+    return {**addresses(server), 'completed_column': '#completed', **account}
 
 
 def test_command_with_an_expired_browser_sign_in(server: BookFusionStandIn, run_cli: Any, library: Path) -> None:

@@ -24,7 +24,6 @@ from calibre_plugins.bookfusionbacksync.base.errors import (
     SettingsTrouble,
     SignInRefused,
 )
-from calibre_plugins.bookfusionbacksync.base.text import Text
 from calibre_plugins.bookfusionbacksync.jobs.check import check
 from calibre_plugins.bookfusionbacksync.jobs.check_findings import CheckReport
 from calibre_plugins.bookfusionbacksync.library.calibre_library import Library, opened
@@ -36,7 +35,12 @@ from calibre_plugins.bookfusionbacksync.services.bookfusion_survey import (
     judge_page_sizes,
 )
 from calibre_plugins.bookfusionbacksync.transport.request import Limits
+<<<<<<< HEAD
 from harness.libraries import COMPUTED_COLUMN
+=======
+from harness.bookfusion import account, book, browser_account
+from harness.jobs import RecordingReporter
+>>>>>>> 2939a5a (One reporter that records, one way to open a library, and one set of settings and books for BookFusion's tests)
 from harness.secrets import (
     ALL,
     TEST_BOOKLORE_PASSWORD,
@@ -67,23 +71,6 @@ HASTY = Limits(connect_timeout=2, read_timeout=2, total_timeout=5, retry_delays=
 KEYS = (f'{TEST_HARDCOVER_TOKEN}{number}' for number in itertools.count())
 
 
-class Told:
-    """A reporter that remembers."""
-
-    def __init__(self) -> None:
-        self.statuses: list[str] = []
-        self.lines: list[str] = []
-
-    def status(self, sentence: Text) -> None:
-        self.statuses.append(str(sentence))
-
-    def progress(self, done: int, total: int | None) -> None:
-        pass
-
-    def log(self, line: str) -> None:
-        self.lines.append(line)
-
-
 @pytest.fixture
 def server() -> Iterator[BookFusionStandIn]:
     with BookFusionStandIn(generate_records(250), token=TEST_USER_TOKEN, password=TEST_PASSWORD) as running:
@@ -93,9 +80,7 @@ def server() -> Iterator[BookFusionStandIn]:
 
 
 def configure(server: BookFusionStandIn, browser: bool = False, **more: Any) -> None:
-    account = {'bookfusion_token': server.token} if browser else {'email': server.email, 'password': server.password}
-    bases = {'bookfusion_api_base': server.api_base, 'bookfusion_user_api_base': server.user_api_base}
-    settings.save({**bases, **account, **more})
+    settings.save((browser_account if browser else account)(server, **more))
 
 
 def opener(folder: Path) -> Any:
@@ -106,7 +91,7 @@ def opener(folder: Path) -> Any:
 
 
 def checked(folder: Path, **arguments: Any) -> CheckReport:
-    return check(opener(folder), Told(), Cancel(), limits=HASTY, **arguments)
+    return check(opener(folder), RecordingReporter(), Cancel(), limits=HASTY, **arguments)
 
 
 def shown(report: CheckReport) -> list[str]:
@@ -118,7 +103,7 @@ def shown(report: CheckReport) -> list[str]:
 
 
 def books(records: Sequence[LibraryRecord], key: str = 'book_id') -> list[dict[str, Any]]:
-    return [{'title': record.title, 'identifiers': {'bookfusion': getattr(record, key)}} for record in records]
+    return [book(record, key) for record in records]
 
 
 def test_private_interface(server: BookFusionStandIn, make_library: Any) -> None:
@@ -527,7 +512,7 @@ def test_a_library_that_fails_in_the_middle(server: BookFusionStandIn, make_libr
             yield library
         raise LibraryTrouble(LIBRARY_NOT_READ, reason='the disk is gone')
 
-    report = check(failing_at_the_end, Told(), Cancel(), limits=HASTY)
+    report = check(failing_at_the_end, RecordingReporter(), Cancel(), limits=HASTY)
     assert isinstance(report.problem, LibraryTrouble)
     assert shown(report)[1:3] == [
         f'Library: {report.problem}',
@@ -627,7 +612,7 @@ def test_a_cancel_ends_the_check(server: BookFusionStandIn, make_library: Any) -
     stopper = threading.Thread(target=lambda: (server.wait_for(LIBRARY), cancel.set()))
     stopper.start()
     with pytest.raises(Cancelled):
-        check(opener(make_library()), Told(), cancel)
+        check(opener(make_library()), RecordingReporter(), cancel)
     stopper.join()
 
 

@@ -10,7 +10,7 @@ import logging
 import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, nullcontext
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -24,11 +24,12 @@ from calibre_plugins.bookfusionbacksync.base.errors import BackSyncError
 from calibre_plugins.bookfusionbacksync.base.settings import plugin_folder
 from calibre_plugins.bookfusionbacksync.base.text import Text
 from calibre_plugins.bookfusionbacksync.jobs.sync import SyncJob, SyncOutcome
-from calibre_plugins.bookfusionbacksync.library.calibre_library import Library
 from calibre_plugins.bookfusionbacksync.transport.request import Limits
+from harness.bookfusion import account, browser_account
 from harness.commands import write_settings
+from harness.jobs import RecordingReporter, opener
 from harness.libraries import Book, LibraryMaker
-from harness.network import Echo, RecordingCancel, Told, names
+from harness.network import Echo, RecordingCancel, names
 from harness.secrets import TEST_PASSWORD, TEST_USER_TOKEN, leaks
 from harness.threads import assert_no_thread_left
 from standins import faults
@@ -254,7 +255,7 @@ class Rig:
         self.api.dump_metadata()
         # Losing a test library in a power cut is no loss.
         database.backend.execute('pragma synchronous=off')
-        self.told = Told()
+        self.told = RecordingReporter()
         self.waits: list[float] = []
         self.at_first = self.everything()
 
@@ -265,20 +266,16 @@ class Rig:
             Path(config_dir),
             {
                 'device': '0123456789abcdef',
-                'email': server.email,
-                'password': TEST_PASSWORD if way != 'browser' else '',
-                'bookfusion_token': TEST_USER_TOKEN if way == 'browser' else '',
-                'bookfusion_api_base': server.api_base,
-                'bookfusion_user_api_base': server.user_api_base,
+                **(browser_account if way == 'browser' else account)(server),
                 'completed_column': '#completed',
                 'page_size': 10,
                 **(changed or {}),
             },
         )
-        self.told = Told()
+        self.told = RecordingReporter()
         cancel = RecordingCancel()
         self.waits = cancel.waits
-        return SyncJob(lambda: nullcontext(Library(self.api)), self.told, cancel, limits=limits).run()
+        return SyncJob(opener(self.api), self.told, cancel, limits=limits).run()
 
     def values(self) -> dict[str, dict[int, Any]]:
         return {column: dict(self.api.all_field_for(column, self.api.all_book_ids())) for column in BEFORE}

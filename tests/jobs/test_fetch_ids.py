@@ -93,7 +93,7 @@ def test_an_isbn_is_enough(make_shelf: MakeShelf) -> None:
     assert (len(outcome.stored), outcome.skipped, outcome.failed, outcome.ambiguous) == (1, (), (), ())
     assert outcome.book_ids == {1}
     assert str(outcome.status) == 'Done - 1 stored, 0 skipped, 0 failed.'
-    assert shelf.service.notes.matching('^OK Emma -> hardcover-id=11')
+    assert shelf.service.reporter.matching('^OK Emma -> hardcover-id=11')
 
 
 @pytest.mark.parametrize(
@@ -415,7 +415,7 @@ def test_without_a_window_nothing_is_searched(make_shelf: MakeShelf) -> None:
     outcome = shelf.fetch()
     assert [(each.book_id, each.title) for each in outcome.ambiguous] == [(1, 'Emma'), (2, 'Dune')]
     assert 'SearchBooks' not in shelf.service.server.operations
-    assert len(shelf.service.notes.matching('^CHOOSE')) == 2
+    assert len(shelf.service.reporter.matching('^CHOOSE')) == 2
 
 
 # The user chooses.
@@ -658,7 +658,7 @@ def test_a_library_that_is_closed_meanwhile_ends_it(make_shelf: MakeShelf) -> No
             library.retire()
         yield library
 
-    outcome = fetch_ids(open_once, shelf.service.notes, Cancel(), pace=shelf.service.pace)
+    outcome = fetch_ids(open_once, shelf.service.reporter, Cancel(), pace=shelf.service.pace)
     assert isinstance(outcome.stopped, LibraryTrouble)
     assert shelf.hardcover() == {}
 
@@ -704,7 +704,7 @@ def test_the_first_source_saves_requests(make_shelf: MakeShelf) -> None:
     assert shelf.hardcover(2) == {'hardcover-id': '12', 'hardcover-slug': 'dune'}
     assert len(outcome.stored) == 3
     assert shelf.service.server.operations == ['BooksByIds', 'BooksBySlugs', 'EditionsByCodes']
-    assert len(shelf.service.notes.matching('from BookLore')) == 2
+    assert len(shelf.service.reporter.matching('from BookLore')) == 2
 
 
 def test_the_last_source_is_for_what_nothing_else_resolved(make_shelf: MakeShelf) -> None:
@@ -773,7 +773,7 @@ def test_a_first_source_in_trouble_is_left_out(make_shelf: MakeShelf) -> None:
         raise SignInRefused(SIGN_IN_REFUSED)
 
     assert len(shelf.fetch(first_source=source).stored) == 1
-    assert len(shelf.service.notes.matching('BookLore was left out')) == 1
+    assert len(shelf.service.reporter.matching('BookLore was left out')) == 1
 
 
 # Changing and undoing a match.
@@ -784,7 +784,7 @@ def test_a_match_can_be_changed(make_shelf: MakeShelf) -> None:
     catalogue.works.append(Work(50, 'Emma', 'emma-50', authors=['Alexander McCall Smith']))
     shelf = make_shelf([emma(isbn=isbn13(11), hardcover='kept', goodreads='7')], catalogue)
     shelf.fetch()
-    question = find_candidates(shelf.open, shelf.service.notes, Cancel(), 1, shelf.service.pace)
+    question = find_candidates(shelf.open, shelf.service.reporter, Cancel(), 1, shelf.service.pace)
     assert {each.book_id for each in question.candidates} == {11, 50}
     change_match(shelf.open, 1, next(each for each in question.candidates if each.book_id == 50))
     assert shelf.identifiers() == {
@@ -829,7 +829,7 @@ def test_matches_of_books_that_are_gone(make_shelf: MakeShelf) -> None:
     with pytest.raises(LibraryTrouble, match='no longer in the library'):
         unlink_match(shelf.open, 5)
     with pytest.raises(LibraryTrouble, match='no longer in the library'):
-        find_candidates(shelf.open, shelf.service.notes, Cancel(), 5, shelf.service.pace)
+        find_candidates(shelf.open, shelf.service.reporter, Cancel(), 5, shelf.service.pace)
 
 
 # The memory on disk.

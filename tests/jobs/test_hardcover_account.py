@@ -175,7 +175,7 @@ def test_saving_keeps_the_file_private() -> None:
 
 def test_whose_token_it_is(service: Service) -> None:
     found = check_token(
-        Secret(TEST_HARDCOVER_TOKEN), service.server.api_url, service.notes, service.cancel, service.pace
+        Secret(TEST_HARDCOVER_TOKEN), service.server.api_url, service.reporter, service.cancel, service.pace
     )
     assert (found.account.username, found.missing, found.untested) == ('reader', (), ('write:library',))
     assert (found.units_left_today, found.requests) == (4997, 3)
@@ -187,7 +187,7 @@ def test_whose_token_it_is(service: Service) -> None:
 def test_missing_permissions_are_named(service: Service, missing: tuple[str, ...], form: str) -> None:
     service.server.set_options(scopes=[each for each in SCOPES if each not in missing], scope_errors=form)
     found = check_token(
-        Secret(TEST_HARDCOVER_TOKEN), service.server.api_url, service.notes, service.cancel, service.pace
+        Secret(TEST_HARDCOVER_TOKEN), service.server.api_url, service.reporter, service.cancel, service.pace
     )
     assert found.missing == missing
 
@@ -195,12 +195,16 @@ def test_missing_permissions_are_named(service: Service, missing: tuple[str, ...
 def test_without_the_first_permission_nothing_can_be_said(service: Service) -> None:
     service.server.set_options(scopes=SCOPES[1:])
     with pytest.raises(ScopeMissing, match='read:me:content'):
-        check_token(Secret(TEST_HARDCOVER_TOKEN), service.server.api_url, service.notes, service.cancel, service.pace)
+        check_token(
+            Secret(TEST_HARDCOVER_TOKEN), service.server.api_url, service.reporter, service.cancel, service.pace
+        )
 
 
 def test_a_wrong_token(service: Service) -> None:
     with pytest.raises(SignInRefused) as caught:
-        check_token(Secret('hc_pat_wrong_wrong'), service.server.api_url, service.notes, service.cancel, service.pace)
+        check_token(
+            Secret('hc_pat_wrong_wrong'), service.server.api_url, service.reporter, service.cancel, service.pace
+        )
     assert caught.value.exit_code == 3
     assert service.server.count() == 1
 

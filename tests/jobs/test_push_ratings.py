@@ -182,7 +182,7 @@ def test_days_that_were_not_sent_any_more_are_noted(make_shelf: MakeShelf) -> No
     save({'hardcover_add_unshelved': True})
     outcome = shelf.push()
     assert (len(outcome.added), type(outcome.stopped)) == (1, QuotaSpent)
-    assert shelf.service.notes.matching('1 added books have the date of today')
+    assert shelf.service.reporter.matching('1 added books have the date of today')
 
 
 def test_days_that_cannot_be_checked_are_no_failure(make_shelf: MakeShelf) -> None:
@@ -191,15 +191,15 @@ def test_days_that_cannot_be_checked_are_no_failure(make_shelf: MakeShelf) -> No
     shelf.service.server.fail(Status(400), when=lambda sent: b'query Reads' in sent.body, times=None)
     outcome = shelf.push()
     assert (len(outcome.added), outcome.stopped) == (1, None)
-    assert len(shelf.service.notes.matching('the days of the added books could not be checked: ')) == 1
-    assert not shelf.service.notes.matching('the date of today')
+    assert len(shelf.service.reporter.matching('the days of the added books could not be checked: ')) == 1
+    assert not shelf.service.reporter.matching('the date of today')
 
 
 def test_books_without_a_last_read_column_are_added_today(make_shelf: MakeShelf) -> None:
     shelf = make_shelf([book('Left Hand', 13, 9)])
     save({'hardcover_add_unshelved': True, 'last_read_column': '#gone'})
     assert counts(shelf.push()) == (0, 1, 0, 0, 0)
-    assert len(shelf.service.notes.matching('get the date of today')) == 1
+    assert len(shelf.service.reporter.matching('get the date of today')) == 1
 
 
 def test_books_without_an_id_are_named(make_shelf: MakeShelf) -> None:
@@ -586,7 +586,7 @@ def test_an_id_of_somebody_else_stays_and_is_noted(make_shelf: MakeShelf) -> Non
     shelf = make_shelf([book('Emma', 11, 8, identifiers={'hardcover-slug': 'emma'})], catalogue)
     shelf.push()
     assert shelf.hardcover() == {'hardcover-id': '11', 'hardcover-slug': 'emma'}
-    assert len(shelf.service.notes.matching('stays')) == 1
+    assert len(shelf.service.reporter.matching('stays')) == 1
 
 
 def test_a_failure_has_its_reason_and_is_not_the_end(make_shelf: MakeShelf) -> None:
@@ -595,7 +595,7 @@ def test_a_failure_has_its_reason_and_is_not_the_end(make_shelf: MakeShelf) -> N
     assert counts(outcome) == (1, 0, 0, 1, 0)
     assert 'This book is locked' in str(outcome.failed[0].why)
     assert ratings(shelf) == {11: 4.5, 12: 2.0}
-    assert shelf.service.notes.matching('^FAIL Emma')
+    assert shelf.service.reporter.matching('^FAIL Emma')
 
 
 # What ends it early keeps what was done.
@@ -727,7 +727,7 @@ def test_a_push_can_be_undone(make_shelf: MakeShelf) -> None:
     # What was added stays on the shelf, without a rating.
     assert ratings(shelf) == {**before, 13: None}
     assert shelf.undo() is None
-    assert 'no push left' in shelf.service.notes.statuses[-1]
+    assert 'no push left' in shelf.service.reporter.statuses[-1]
 
 
 def test_pushes_are_undone_one_after_the_other(make_shelf: MakeShelf) -> None:

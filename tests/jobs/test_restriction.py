@@ -55,7 +55,7 @@ def test_a_selection_is_narrowed_down_further(make_shelf: MakeShelf) -> None:
     save({'hardcover_restriction': 'tags:space'})
     assert len(shelf.fetch(ids=[1, 2]).stored) == 1
     assert linked(shelf) == {2}
-    assert shelf.service.notes.matching('Note: only the 1 book that the search tags:space finds.')
+    assert shelf.service.reporter.matching('Note: only the 1 book that the search tags:space finds.')
 
 
 def test_another_server_is_not_asked_for_the_others_either(make_shelf: MakeShelf) -> None:
@@ -120,6 +120,6 @@ def test_changing_a_match_ignores_it(make_shelf: MakeShelf) -> None:
     shelf = make_shelf(books())
     for restriction in ('tags:space', NOT_A_SEARCH):
         save({'hardcover_restriction': restriction})
-        question = find_candidates(shelf.open, shelf.service.notes, Cancel(), 1, shelf.service.pace)
+        question = find_candidates(shelf.open, shelf.service.reporter, Cancel(), 1, shelf.service.pace)
         change_match(shelf.open, 1, question.candidates[0])
     assert linked(shelf) == {1}

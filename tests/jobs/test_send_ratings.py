@@ -44,7 +44,7 @@ def sent(service: Service) -> tuple[RatingsOutcome, list[RatingChange], list[Rat
         for number, row in enumerate(service.catalogue.shelf, 1)
     ]
     with service.client() as hardcover:
-        sender = RatingSender(hardcover, ACCOUNT, service.notes, service.cancel, changes)
+        sender = RatingSender(hardcover, ACCOUNT, service.reporter, service.cancel, changes)
         sender.run()
         outcome = sender.outcome(RatingPlan())
     failed = [result.change for result in outcome.failed]

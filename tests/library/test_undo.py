@@ -26,8 +26,8 @@ from calibre_plugins.bookfusionbacksync.library.calibre_library import Cell, Lib
 from calibre_plugins.bookfusionbacksync.library.undo import RECORDS_KEPT, UndoRecords
 from calibre_plugins.bookfusionbacksync.rules.records import FetchedLibrary, ReadingRecord
 from calibre_plugins.bookfusionbacksync.rules.sync_plan import Column, SyncRules, Value, make_plan
+from harness.bookfusion import account
 from harness.commands import calibre_environment, executable, write_settings
-from harness.secrets import TEST_PASSWORD
 from harness.start import IMPORT_NAME
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -713,6 +713,7 @@ class TestKilled:
     @pytest.fixture
     def scene(self, make_library: Any, bookfusion: BookFusionStandIn) -> Path:
         """Two books, a first sync that has written one date, and a second that has three cells to write."""
+<<<<<<< HEAD
         bookfusion.password = TEST_PASSWORD
         bookfusion.records = [
             LibraryRecord(11, title='A', last_read_at='2024-11-01T22:30:15Z'),
@@ -725,6 +726,10 @@ class TestKilled:
             'bookfusion_api_base': bookfusion.api_base,
         }
         write_settings(Path(config_dir), account)
+=======
+        bookfusion.records = [LibraryRecord(11, last_read_at='2024-11-01T22:30:15Z'), LibraryRecord(12)]
+        write_settings(Path(config_dir), account(bookfusion, completed_column='#completed'))
+>>>>>>> 2939a5a (One reporter that records, one way to open a library, and one set of settings and books for BookFusion's tests)
         books = [{'title': title, 'identifiers': {'bookfusion': number}} for title, number in (('A', 11), ('B', 12))]
         folder = Path(make_library(books))
         assert program.main(['sync', '--library', str(folder)]) == 0

@@ -23,6 +23,7 @@ from calibre_plugins.bookfusionbacksync.jobs import change_match
 from calibre_plugins.bookfusionbacksync.jobs.push_ratings import push_to_undo
 from calibre_plugins.bookfusionbacksync.library import last_sync
 from calibre_plugins.bookfusionbacksync.library.last_sync import LastSync
+from harness.bookfusion import addresses
 from harness.command_line import plugin_folder
 from harness.commands import calibre_environment, executable, run, settings_path, write_settings
 from harness.hardcover import Shelf, hardcover_service, small_catalogue
@@ -163,8 +164,7 @@ class TestFrom010:
 
     @pytest.fixture
     def upgraded(self, install_over: Install, config_folder: Path, service: BookFusionStandIn) -> Path:
-        addresses = {'bookfusion_api_base': service.api_base, 'bookfusion_user_api_base': service.user_api_base}
-        install_over((0, 1, 0), lambda: put_into(config_folder, **addresses))
+        install_over((0, 1, 0), lambda: put_into(config_folder, **addresses(service)))
         return config_folder
 
     def test_a_sync_goes_on_where_the_last_one_ended(

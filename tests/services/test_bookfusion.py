@@ -33,12 +33,12 @@ from calibre_plugins.bookfusionbacksync.services.bookfusion import (
 from calibre_plugins.bookfusionbacksync.services.bookfusion_answers import parse_read_date
 from calibre_plugins.bookfusionbacksync.transport.request import Limits
 from harness.bookfusion import assert_sound
+from harness.jobs import RecordingReporter
 from harness.network import (
     ENDLESS,
     QUICK,
     USER_AGENT,
     RecordingCancel,
-    Told,
     cancelling,
     make_client,
 )
@@ -82,7 +82,7 @@ class Reader:
     limits: Limits = QUICK
 
     def __post_init__(self) -> None:
-        self.told = Told()
+        self.told = RecordingReporter()
         self.requests = 0
         if self.way == 'user':
             self.server.private_gone = 404
@@ -595,7 +595,7 @@ def test_addresses_that_are_refused(server: BookFusionStandIn, key: str, address
     settings = replace(Reader(server).settings, **changed)
     account = Reader(server).account
     with make_client() as client, pytest.raises(SettingsTrouble) as caught:
-        fetch_library(client, settings, account, Told(), Cancel())
+        fetch_library(client, settings, account, RecordingReporter(), Cancel())
     assert caught.value.exit_code == 2
     assert server.count() == 0
 

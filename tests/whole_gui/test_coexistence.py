@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from calibre_plugins.bookfusionbacksync.library.old_log import FILE_NAME as OLD_LOG
+from harness.bookfusion import account
 from harness.secrets import TEST_PASSWORD, TEST_TOKEN
 from harness.start import PLUGIN_NAME
 from standins.bookfusion import BookFusionStandIn, LibraryRecord
@@ -32,15 +33,6 @@ def service(bookfusion: BookFusionStandIn) -> BookFusionStandIn:
     return bookfusion
 
 
-def account(service: BookFusionStandIn) -> dict[str, Any]:
-    return {
-        'email': service.email,
-        'password': TEST_PASSWORD,
-        'completed_column': '#completed',
-        'bookfusion_api_base': service.api_base,
-    }
-
-
 def hashed(folder: Path, open_library: Any) -> dict[str, Any]:
     database = open_library(folder)
     found = {field: dict(database.new_api.all_field_for(field, (1, 2))) for field in HASHED_FIELDS}
@@ -63,7 +55,7 @@ def test_nothing_of_the_official_plugin_is_touched(
     before = hashed(folder, open_library)
     stamps = {path: path.stat().st_mtime_ns for path in theirs}
     for arguments in (('sync', '--dry-run'), ('sync',), ('undo',)):
-        done = run_cli(*arguments, '--library', folder, settings=account(service))
+        done = run_cli(*arguments, '--library', folder, settings=account(service, completed_column='#completed'))
         assert done.returncode == 0, done
     assert {path: path.read_bytes() for path in theirs} == theirs
     assert {path: path.stat().st_mtime_ns for path in theirs} == stamps
@@ -85,7 +77,9 @@ def test_the_log_that_the_original_left_in_the_library_is_named_once(
     folder = make_library(BOOKS)
     old = folder / OLD_LOG
     old.write_text('GET books.json?token=an-old-token')
-    said = [run_cli('sync', '--library', folder, settings=account(service)) for _ in range(2)]
+    said = [
+        run_cli('sync', '--library', folder, settings=account(service, completed_column='#completed')) for _ in range(2)
+    ]
     notes = [[line for line in one.stdout.splitlines() if OLD_LOG in line] for one in said]
     assert [len(found) for found in notes] == [1, 0]
     assert str(old) in notes[0][0]

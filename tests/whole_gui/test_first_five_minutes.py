@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from harness.bookfusion import addresses, book
 from harness.commands import settings_path, write_settings
 from harness.secrets import TEST_PASSWORD
 from standins.bookfusion import LibraryRecord
@@ -17,7 +18,7 @@ RECORDS = [
     LibraryRecord(id=3, book_id=13, title='Ulysses'),
 ]
 BOOKS = [
-    *({'title': record.title, 'identifiers': {'bookfusion': record.book_id}} for record in RECORDS),
+    *(book(record) for record in RECORDS),
     {'title': 'Only in Calibre', 'identifiers': {'bookfusion': 99}},
     {'title': 'Without an identifier'},
 ]
@@ -28,7 +29,6 @@ def test_the_first_five_minutes_and_every_day_after(
 ) -> None:
     bookfusion.records = RECORDS
     library = make_library(BOOKS, {})
-    addresses = {'bookfusion_api_base': bookfusion.api_base, 'bookfusion_user_api_base': bookfusion.user_api_base}
 
     def run(part: str, **more: Any) -> Any:
         done = run_gui(SCRIPT, library, argument={'part': part, **more})
@@ -36,7 +36,7 @@ def test_the_first_five_minutes_and_every_day_after(
         assert 'Traceback' not in done.stderr, done.stderr
         return done.result
 
-    write_settings(config_folder, addresses)
+    write_settings(config_folder, addresses(bookfusion))
     check_set_up(run('set_up', email=bookfusion.email, password=TEST_PASSWORD))
     check_first_sync(run('first_sync'))
     check_every_day(run_every_day(config_folder, run))

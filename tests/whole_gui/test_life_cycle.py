@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from calibre.db.legacy import LibraryDatabase
-from harness.whole_gui import SCRIPTS, book, cells, expected_cells
+from harness.bookfusion import book
+from harness.whole_gui import SCRIPTS, cells, expected_cells
 from standins.bookfusion import generate_records
 
 # Many phases in one run take their time where other programs keep the processors busy.

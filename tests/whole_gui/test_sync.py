@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from calibre.db.legacy import LibraryDatabase
+from harness.bookfusion import book
 from harness.time_zones import zone_of_calibre
-from harness.whole_gui import SCRIPTS, book, cells, expected_cells, is_completed, read_date
+from harness.whole_gui import SCRIPTS, cells, expected_cells, is_completed, read_date
 from standins.bookfusion import LibraryRecord, generate_records
 
 OpenLibrary = Callable[[Path], LibraryDatabase]

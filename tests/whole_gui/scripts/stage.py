@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import Any
 
 from calibre.utils.date import as_utc
+from harness import bookfusion
 from harness.secrets import TEST_PASSWORD, TEST_USER_TOKEN
 from qt.core import (
     QLabel,
@@ -141,15 +142,8 @@ class Stage:
 
     def set_up(self) -> None:
         """Gives the plugin the settings that let a sync succeed."""
-        self.save(
-            email=self.server.email,
-            password=TEST_PASSWORD,
-            bookfusion_api_base=self.server.api_base,
-            bookfusion_user_api_base=self.server.user_api_base,
-            last_read_column='#dateread',
-            completed_column='#completed',
-            page_size=PAGE_SIZE,
-        )
+        columns = {'last_read_column': '#dateread', 'completed_column': '#completed'}
+        self.save(**bookfusion.account(self.server, **columns, page_size=PAGE_SIZE))
 
     def save(self, **settings: Any) -> None:
         """Puts settings into the plugin's file."""
