@@ -12,7 +12,8 @@ from calibre_plugins.bookfusionbacksync.jobs import hardcover_account
 from calibre_plugins.bookfusionbacksync.services import hardcover_quota
 from harness.desk import HardcoverDesk, OpenHardcoverDesk
 from harness.dialogs import picture
-from harness.hardcover import PATIENT, MakeLibrary, OpenLibrary, hardcover_service, small_catalogue
+from harness.hardcover import MakeLibrary, OpenLibrary, hardcover_service, small_catalogue
+from harness.network import PATIENT
 
 
 @pytest.fixture

@@ -10,12 +10,9 @@ from calibre_plugins.bookfusionbacksync.base.settings import Settings
 from calibre_plugins.bookfusionbacksync.rules.hardcover_records import SourceMatch
 from calibre_plugins.bookfusionbacksync.rules.records import CalibreBook
 from calibre_plugins.bookfusionbacksync.services import booklore
-from calibre_plugins.bookfusionbacksync.transport.request import Limits
 from harness.secrets import TEST_BOOKLORE_PASSWORD, TEST_BOOKLORE_TOKEN
 from standins.booklore import BookLoreStandIn, ServerBook
 from standins.hardcover import isbn10, isbn13
-
-PATIENT = Limits(connect_timeout=5, read_timeout=20, total_timeout=40, retry_delays=())
 
 
 @contextmanager

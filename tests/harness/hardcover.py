@@ -28,12 +28,9 @@ from calibre_plugins.bookfusionbacksync.services.hardcover_quota import Pace
 from calibre_plugins.bookfusionbacksync.transport.client import HttpClient
 from calibre_plugins.bookfusionbacksync.transport.request import Limits
 from harness.jobs import RecordingReporter, opener
-from harness.network import USER_AGENT
+from harness.network import PATIENT, USER_AGENT
 from harness.secrets import TEST_HARDCOVER_TOKEN
 from standins.hardcover import Catalogue, HardcoverStandIn, Printing, ShelfRow, Work, isbn13
-
-# Long time-outs, because a retry on a slow machine would be counted twice. Short delays between tries.
-PATIENT = Limits(connect_timeout=10.0, read_timeout=30.0, total_timeout=60.0, retry_delays=(0.01, 0.02, 0.03))
 
 
 class StillClock:

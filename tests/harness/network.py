@@ -13,6 +13,7 @@ import socketserver
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
@@ -24,6 +25,9 @@ from standins.common import Fault, Request, Response, StandIn, json_response
 USER_AGENT = 'BookFusionBackSync/0.0.0 (Calibre plugin)'
 # Short time-outs, but long enough for a slow machine.
 QUICK = Limits(connect_timeout=1.0, read_timeout=0.3, total_timeout=1.0, retry_delays=(0.01, 0.02, 0.03))
+# For a slow machine, on which a request that is sent again would be counted twice. Retries do not wait.
+PATIENT = Limits(connect_timeout=10.0, read_timeout=30.0, total_timeout=60.0, retry_delays=(0.01, 0.02, 0.03))
+ONE_TRY = replace(PATIENT, retry_delays=())
 # Longer than a test's time-out: a request with these limits can only be ended by something else, such as a cancel.
 ENDLESS = Limits(connect_timeout=600.0, read_timeout=600.0, total_timeout=600.0, retry_delays=())
 

@@ -20,7 +20,7 @@ from standins.common import Action, Exchange, Response
 # A secret that must not appear in an error, a repr or a log.
 TOKEN = 'tk-7Hq2Wz9Lm4Xc8Vb1'
 # Time-outs and the delay between tries are so long that only a cancel can end a request.
-PATIENT = replace(ENDLESS, retry_delays=(ENDLESS.read_timeout,))
+WITH_ENDLESS_DELAYS = replace(ENDLESS, retry_delays=(ENDLESS.read_timeout,))
 
 
 def get(server: Echo, path: str = '/books', **options: Any) -> Request:

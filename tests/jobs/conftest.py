@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 from calibre_plugins.bookfusionbacksync.jobs import hardcover_account
-from harness.hardcover import PATIENT, MakeLibrary, MakeShelf, OpenLibrary, shelves
+from harness.hardcover import MakeLibrary, MakeShelf, OpenLibrary, shelves
+from harness.network import PATIENT
 
 
 @pytest.fixture

@@ -26,18 +26,18 @@ from calibre_plugins.bookfusionbacksync.jobs.ask_booklore import (
 )
 from calibre_plugins.bookfusionbacksync.jobs.fetch_ids import fetch_ids
 from calibre_plugins.bookfusionbacksync.services.booklore import BATCH_SIZE
-from calibre_plugins.bookfusionbacksync.transport.request import Limits
-from harness.booklore import PATIENT, all_matches, booklore_server, half, pairs, settings_for
+from harness.booklore import all_matches, booklore_server, half, pairs, settings_for
 from harness.hardcover import hardcover_service
 from harness.jobs import RecordingReporter, opener
-from harness.network import ENDLESS, cancelling
+from harness.network import ENDLESS, ONE_TRY, QUICK, cancelling
 from harness.secrets import TEST_BOOKLORE_PASSWORD, TEST_BOOKLORE_TOKEN
 from standins import faults
 from standins.booklore import BATCH, BOOKS, LOGIN, BookLoreStandIn, ServerBook
 from standins.common import Action
 from standins.hardcover import generate_catalogue, isbn10, isbn13
 
-IMPATIENT = Limits(connect_timeout=1.0, read_timeout=0.3, total_timeout=0.6, retry_delays=())
+# For servers that do not answer.
+IMPATIENT = replace(QUICK, retry_delays=())
 SINGLE = BOOKS + '/1'
 
 
@@ -54,7 +54,7 @@ def reporter() -> RecordingReporter:
 
 @pytest.fixture
 def source(server: BookLoreStandIn, reporter: RecordingReporter) -> BookLoreSource:
-    return BookLoreSource(settings_for(server), reporter, PATIENT)
+    return BookLoreSource(settings_for(server), reporter, ONE_TRY)
 
 
 @pytest.fixture
@@ -268,14 +268,14 @@ def test_a_server_in_trouble_is_asked_once(
 
 @pytest.mark.parametrize('path', [LOGIN, BOOKS, BATCH])
 def test_more_than_any_library_holds_is_refused_unparsed(
-    server: BookLoreStandIn, source: BookLoreSource, notes: Notes, path: str
+    server: BookLoreStandIn, source: BookLoreSource, reporter: RecordingReporter, path: str
 ) -> None:
     ours, server.books = pairs(5, half)
     server.grimmory = path == BATCH
     server.fail(faults.ManyLists(60), path, times=None)
     if path == BATCH:
         assert source(ours, Cancel()) == {}
-        assert sum('could not be asked for everything' in line for line in notes.lines) == 1
+        assert sum('could not be asked for everything' in line for line in reporter.lines) == 1
     else:
         with pytest.raises(BadAnswer):
             source(ours, Cancel())

@@ -17,9 +17,9 @@ from calibre_plugins.bookfusionbacksync.base.errors import ApiGone, BackSyncErro
 from calibre_plugins.bookfusionbacksync.jobs.sync import PreparedSync, SyncJob
 from calibre_plugins.bookfusionbacksync.library.calibre_library import Library, opened
 from calibre_plugins.bookfusionbacksync.rules.sync_plan import TITLES_CONTRADICT, Change, SyncPlan
-from calibre_plugins.bookfusionbacksync.transport.request import Limits
 from harness.bookfusion import account, addresses, book, browser_account
 from harness.jobs import RecordingReporter
+from harness.network import ONE_TRY
 from harness.secrets import TEST_PASSWORD, TEST_USER_TOKEN
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
@@ -37,27 +37,9 @@ from standins.bookfusion import (
     generate_records,
 )
 
-HASTY = Limits(connect_timeout=2, read_timeout=2, total_timeout=5, retry_delays=())
 COLUMNS: dict[str, Any] = {'#dateread': 'datetime', '#completed': 'bool', '#progress': 'float'}
 SWITCHED = "Note: BookFusion's private interface is gone (404 or 410), so its user interface is used."
 EXPIRED = 'The sign-in to BookFusion has expired. Sign in again in Settings.'
-
-
-<<<<<<< HEAD
-class Told:
-    """A reporter that remembers."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def status(self, sentence: Text) -> None:
-        pass
-
-    def progress(self, done: int, total: int | None) -> None:
-        pass
-
-    def log(self, line: str) -> None:
-        self.lines.append(line)
 
 
 # Which of the user API's numbers of a record is the private API's `id` is not known for sure.
@@ -69,8 +51,6 @@ def in_world(record: LibraryRecord, world: str) -> LibraryRecord:
     return replace(record, **numbers)
 
 
-=======
->>>>>>> 2939a5a (One reporter that records, one way to open a library, and one set of settings and books for BookFusion's tests)
 @pytest.fixture
 def server() -> Iterator[BookFusionStandIn]:
     records = [in_world(record, 'number') for record in generate_records(230)]
@@ -103,7 +83,7 @@ def prepared(library: Path | Library, told: RecordingReporter | None = None) -> 
     def open_it() -> AbstractContextManager[Library]:
         return nullcontext(library) if isinstance(library, Library) else opened(str(library), read_only=True)
 
-    return SyncJob(open_it, told or RecordingReporter(), Cancel(), limits=HASTY).run_to_preview()
+    return SyncJob(open_it, told or RecordingReporter(), Cancel(), limits=ONE_TRY).run_to_preview()
 
 
 def effects(plan: SyncPlan) -> list[tuple[Any, ...]]:

@@ -478,14 +478,14 @@ def test_a_failed_sign_in_saves_nothing(server: BookFusionStandIn, answers: list
 
 
 @pytest.mark.parametrize('path', [DEVICE_CODE, DEVICE_TOKEN, SEARCH])
-def test_a_cancelled_sign_in_saves_nothing(server: BookFusionStandIn, path: str) -> None:
+def test_a_cancelled_sign_in_saves_nothing(
+    server: BookFusionStandIn, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
     cancel = Cancel()
-    server.fail(faults.Hang(), path, times=None)
-    stopper = threading.Thread(target=lambda: (server.wait_for(path), cancel.set()))
-    stopper.start()
-    with pytest.raises(Cancelled, match='not signed in'):
+    fault = server.fail(faults.Hang(), path, times=None)
+    monkeypatch.setattr(browser_sign_in, 'POLL_LIMITS', ENDLESS)
+    with cancelling(cancel, server, fault), pytest.raises(Cancelled, match='not signed in'):
         whole_sign_in(server, cancel)
-    stopper.join()
     assert not settings.settings_path().exists()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -34,13 +33,10 @@ from calibre_plugins.bookfusionbacksync.services.bookfusion_survey import (
     fields_of,
     judge_page_sizes,
 )
-from calibre_plugins.bookfusionbacksync.transport.request import Limits
-<<<<<<< HEAD
-from harness.libraries import COMPUTED_COLUMN
-=======
 from harness.bookfusion import account, book, browser_account
 from harness.jobs import RecordingReporter
->>>>>>> 2939a5a (One reporter that records, one way to open a library, and one set of settings and books for BookFusion's tests)
+from harness.libraries import COMPUTED_COLUMN
+from harness.network import ENDLESS, ONE_TRY, cancelling
 from harness.secrets import (
     ALL,
     TEST_BOOKLORE_PASSWORD,
@@ -66,7 +62,6 @@ from standins.bookfusion import (
 from standins.booklore import BookLoreStandIn
 from standins.hardcover import HardcoverStandIn
 
-HASTY = Limits(connect_timeout=2, read_timeout=2, total_timeout=5, retry_delays=())
 # A pace belongs to a key, and tests that share one would wait for each other.
 KEYS = (f'{TEST_HARDCOVER_TOKEN}{number}' for number in itertools.count())
 
@@ -91,7 +86,7 @@ def opener(folder: Path) -> Any:
 
 
 def checked(folder: Path, **arguments: Any) -> CheckReport:
-    return check(opener(folder), RecordingReporter(), Cancel(), limits=HASTY, **arguments)
+    return check(opener(folder), RecordingReporter(), Cancel(), limits=ONE_TRY, **arguments)
 
 
 def shown(report: CheckReport) -> list[str]:
@@ -512,7 +507,7 @@ def test_a_library_that_fails_in_the_middle(server: BookFusionStandIn, make_libr
             yield library
         raise LibraryTrouble(LIBRARY_NOT_READ, reason='the disk is gone')
 
-    report = check(failing_at_the_end, RecordingReporter(), Cancel(), limits=HASTY)
+    report = check(failing_at_the_end, RecordingReporter(), Cancel(), limits=ONE_TRY)
     assert isinstance(report.problem, LibraryTrouble)
     assert shown(report)[1:3] == [
         f'Library: {report.problem}',
@@ -607,13 +602,10 @@ def test_a_server_cannot_fill_the_report(server: BookFusionStandIn, make_library
 
 def test_a_cancel_ends_the_check(server: BookFusionStandIn, make_library: Any) -> None:
     configure(server)
-    server.fail(faults.Hang(), LIBRARY, times=None)
+    fault = server.fail(faults.Hang(), LIBRARY, times=None)
     cancel = Cancel()
-    stopper = threading.Thread(target=lambda: (server.wait_for(LIBRARY), cancel.set()))
-    stopper.start()
-    with pytest.raises(Cancelled):
-        check(opener(make_library()), RecordingReporter(), cancel)
-    stopper.join()
+    with cancelling(cancel, server, fault), pytest.raises(Cancelled):
+        check(opener(make_library()), RecordingReporter(), cancel, limits=ENDLESS)
 
 
 def test_hardcover(server: BookFusionStandIn, make_library: Any) -> None:

@@ -762,7 +762,7 @@ def test_ids_from_booklore_are_verified_at_a_unit_a_hundred(make_shelf: MakeShel
     said = {number: SourceMatch(ids[number if number <= wrong else number - 1]) for number in range(1, 301)}
     outcome = shelf.fetch(first_source=lambda books, cancel: said)
     assert [shelf.hardcover(number)['hardcover-id'] for number in range(1, 301)] == list(map(str, ids))
-    assert len(shelf.service.notes.matching(r'^OK .*\(from BookLore\)$')) == 300 - wrong
+    assert len(shelf.service.reporter.matching(r'^OK .*\(from BookLore\)$')) == 300 - wrong
     assert outcome.units == (3 + 1 if wrong else 3)
 
 

@@ -411,7 +411,7 @@ def test_a_retired_volume_does_not_rate_the_volume_that_has_its_slug_now(make_sh
     assert counts(outcome) == (0, 0, 1, 0, 0)
     assert 'retired' in str(outcome.skipped[0].why)
     assert str(outcome.status) == 'Done - 0 updated, 0 added, 1 skipped, 0 failed.'
-    assert shelf.service.notes.matching('^SKIP Overlord, Vol. 9 -> Hardcover has retired')
+    assert shelf.service.reporter.matching('^SKIP Overlord, Vol. 9 -> Hardcover has retired')
     assert (shelf.service.server.writes, ratings(shelf)) == ([], {90: 1.0, 1: 2.0})
     assert shelf.hardcover() == {'hardcover-id': '90', **identifiers}
     assert shelf.undo() is None
@@ -529,7 +529,7 @@ def test_a_look_up_that_is_too_slow_leaves_books_off_the_shelf(make_shelf: MakeS
     shelf.service.server.fail(Status(408), when=lambda sent: b'BooksByIds' in sent.body, times=None)
     planned = shelf.plan()
     assert [change.title for change in planned.plan.changes] == ['Emma']
-    assert len(shelf.service.notes.matching('could not be looked up')) == 1
+    assert len(shelf.service.reporter.matching('could not be looked up')) == 1
 
 
 def test_of_two_entries_of_one_book_the_one_changed_last_counts_and_it_is_said(make_shelf: MakeShelf) -> None:
@@ -538,7 +538,7 @@ def test_of_two_entries_of_one_book_the_one_changed_last_counts_and_it_is_said(m
     shelf = make_shelf([book('Dune', 12, 8)], catalogue)
     assert counts(shelf.push()) == (1, 0, 0, 0, 0)
     assert {row.id: row.rating for row in shelf.service.catalogue.shelf} == {31: 4.5, 32: None, 41: 4.0}
-    assert shelf.service.notes.matching('book 12 has 2 entries .* the one changed last counts, entry 41')
+    assert shelf.service.reporter.matching('book 12 has 2 entries .* the one changed last counts, entry 41')
 
 
 def test_two_books_in_calibre_with_one_id_say_why_none_is_sent(make_shelf: MakeShelf) -> None:
@@ -700,13 +700,13 @@ def test_a_record_that_cannot_be_updated_does_not_deny_what_was_sent(
     assert (len(outcome.updated), outcome.stopped) == (2, None)
     assert str(outcome.status) == 'Done - 2 updated, 0 added, 0 skipped, 0 failed.'
     note = r'^Note: the record for undoing the push could not be updated \(No space left on device\)'
-    assert len(shelf.service.notes.matching(note)) == 1
-    assert shelf.service.notes.matching('nothing was changed') == []
+    assert len(shelf.service.reporter.matching(note)) == 1
+    assert shelf.service.reporter.matching('nothing was changed') == []
     undone = shelf.undo()
     assert undone is not None
     assert (len(undone.updated), undone.stopped) == (2, None)
     assert ratings(shelf) == before
-    assert len(shelf.service.notes.matching(note)) == 2
+    assert len(shelf.service.reporter.matching(note)) == 2
 
 
 # Undo.

@@ -10,7 +10,8 @@ from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
 from calibre_plugins.bookfusionbacksync.jobs import hardcover_account
 from calibre_plugins.bookfusionbacksync.jobs.change_match import find_candidates
 from calibre_plugins.bookfusionbacksync.rules.hardcover_records import Candidate
-from harness.hardcover import PATIENT, MakeLibrary, MakeShelf, OpenLibrary, Shelf, shelves
+from harness.hardcover import MakeLibrary, MakeShelf, OpenLibrary, Shelf, shelves
+from harness.network import PATIENT
 from standins.faults import Status
 from standins.hardcover import Catalogue, Work
 
@@ -27,7 +28,7 @@ def make_shelf(
 
 
 def candidates(shelf: Shelf) -> Sequence[Candidate]:
-    return find_candidates(shelf.open, shelf.service.notes, Cancel(), 1, shelf.service.pace).candidates
+    return find_candidates(shelf.open, shelf.service.reporter, Cancel(), 1, shelf.service.pace).candidates
 
 
 def crowd(wanted: Work, titles: Sequence[str], authors: Sequence[str] = (), series: Sequence[str] = ()) -> Catalogue:

@@ -246,7 +246,7 @@ def test_covers_come_with_what_the_user_searched_for(make_shelf: MakeShelf) -> N
 
 def ask(shelf: Shelf, words: str = '', book_id: int = 1) -> Question:
     service = shelf.service
-    return find_candidates(shelf.open, service.notes, Cancel(), book_id, service.pace, words)
+    return find_candidates(shelf.open, service.reporter, Cancel(), book_id, service.pace, words)
 
 
 def test_a_single_match_is_searched_for_in_other_words_too(make_shelf: MakeShelf) -> None:

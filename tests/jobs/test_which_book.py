@@ -26,8 +26,9 @@ from calibre_plugins.bookfusionbacksync.rules.sync_plan import (
 )
 from calibre_plugins.bookfusionbacksync.rules.titles import Likeness, Title, compare
 from calibre_plugins.bookfusionbacksync.services.bookfusion_answers import parse_private_record, parse_user_record
-from calibre_plugins.bookfusionbacksync.transport.request import Limits
-from harness.network import Told
+from harness.bookfusion import account, browser_account
+from harness.jobs import RecordingReporter
+from harness.network import ONE_TRY
 from harness.secrets import TEST_PASSWORD, TEST_USER_TOKEN
 from hypothesis import given
 from hypothesis import strategies as st
@@ -163,16 +164,9 @@ def library(library_maker: Any, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 def planned(server: BookFusionStandIn, library: Library, interface: str) -> SyncPlan:
-    account = {'email': server.email, 'password': server.password, 'bookfusion_token': ''}
-    settings.save(
-        {
-            'bookfusion_api_base': server.api_base,
-            'bookfusion_user_api_base': server.user_api_base,
-            **(account if interface == 'private' else {'bookfusion_token': server.token}),
-        }
-    )
-    hasty = Limits(connect_timeout=2, read_timeout=2, total_timeout=5, retry_delays=())
-    return SyncJob(lambda: nullcontext(library), Told(), Cancel(), limits=hasty).run_to_preview().plan
+    way = account(server, bookfusion_token='') if interface == 'private' else browser_account(server)
+    settings.save(way)
+    return SyncJob(lambda: nullcontext(library), RecordingReporter(), Cancel(), limits=ONE_TRY).run_to_preview().plan
 
 
 def dates_of(plan: SyncPlan) -> dict[int, object]:

@@ -713,23 +713,11 @@ class TestKilled:
     @pytest.fixture
     def scene(self, make_library: Any, bookfusion: BookFusionStandIn) -> Path:
         """Two books, a first sync that has written one date, and a second that has three cells to write."""
-<<<<<<< HEAD
-        bookfusion.password = TEST_PASSWORD
         bookfusion.records = [
             LibraryRecord(11, title='A', last_read_at='2024-11-01T22:30:15Z'),
             LibraryRecord(12, title='B'),
         ]
-        account = {
-            'email': bookfusion.email,
-            'password': TEST_PASSWORD,
-            'completed_column': '#completed',
-            'bookfusion_api_base': bookfusion.api_base,
-        }
-        write_settings(Path(config_dir), account)
-=======
-        bookfusion.records = [LibraryRecord(11, last_read_at='2024-11-01T22:30:15Z'), LibraryRecord(12)]
         write_settings(Path(config_dir), account(bookfusion, completed_column='#completed'))
->>>>>>> 2939a5a (One reporter that records, one way to open a library, and one set of settings and books for BookFusion's tests)
         books = [{'title': title, 'identifiers': {'bookfusion': number}} for title, number in (('A', 11), ('B', 12))]
         folder = Path(make_library(books))
         assert program.main(['sync', '--library', str(folder)]) == 0

@@ -243,7 +243,8 @@ def test_more_than_anybody_could_have_asked_for_is_refused_unparsed(
     server.records = [LibraryRecord(1, lists=['completed'])]
     server.inline_positions = False
     reader = Reader(server, way, page_size, limits=replace(QUICK, read_timeout=10, total_timeout=20))
-    path = {'sign-in': reader.sign_in_path, 'page': reader.page_path, 'position': POSITIONS + '1'}[where]
+    position_path = f'{POSITIONS}{server.records[0].identifier}/'
+    path = {'sign-in': reader.sign_in_path, 'page': reader.page_path, 'position': position_path}[where]
     server.fail(faults.ManyLists(60), path, times=None)
     assert isinstance(reader.error(), BadAnswer)
     assert server.count(path) == 1
@@ -698,8 +699,9 @@ def test_no_position_is_asked_for_where_only_the_date_counts(server: BookFusionS
 def test_a_position_may_be_anything(server: BookFusionStandIn, answer: Any) -> None:
     server.inline_positions = False
     server.records = [LibraryRecord(1, lists=['completed'])]
-    server.fail(faults.WrongShape(answer), POSITIONS + '1', times=None)
+    fault = server.fail(faults.WrongShape(answer), f'{POSITIONS}{server.records[0].identifier}/', times=None)
     (record,) = Reader(server, 'browser').read().records
+    assert fault.hits == 1
     assert record.percentage is None
     assert_sound(record)
 

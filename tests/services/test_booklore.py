@@ -23,7 +23,8 @@ from calibre_plugins.bookfusionbacksync.rules.hardcover_records import SourceMat
 from calibre_plugins.bookfusionbacksync.rules.isbn import Codes
 from calibre_plugins.bookfusionbacksync.rules.records import CalibreBook
 from calibre_plugins.bookfusionbacksync.services.booklore import Server, parse_book, server_address
-from harness.booklore import PATIENT, booklore_server
+from harness.booklore import booklore_server
+from harness.network import ONE_TRY
 from hypothesis import given
 from hypothesis import strategies as st
 from standins import faults
@@ -38,7 +39,7 @@ def server() -> Iterator[BookLoreStandIn]:
 
 
 def log_in(server: BookLoreStandIn) -> None:
-    with Server(server.address, server.username, Secret(server.password), PATIENT) as booklore:
+    with Server(server.address, server.username, Secret(server.password), ONE_TRY) as booklore:
         booklore.log_in(Cancel())
 
 

@@ -19,12 +19,10 @@ from calibre_plugins.bookfusionbacksync.transport.request import (
     Request,
     body_limit,
 )
-from harness.network import QUICK, Echo, make_client
+from harness.network import PATIENT, Echo, make_client
 from harness.transport import failure, get, told
 from standins import faults
 from standins.common import Action
-
-PATIENT = replace(QUICK, read_timeout=10.0, total_timeout=30.0)
 
 
 @pytest.mark.parametrize(

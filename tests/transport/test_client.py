@@ -20,9 +20,9 @@ from calibre_plugins.bookfusionbacksync.base.errors import BadAnswer, Cancelled
 from calibre_plugins.bookfusionbacksync.transport import client as http_client
 from calibre_plugins.bookfusionbacksync.transport.client import TRANSIENT_STATUSES, HttpClient, InFlightLimit
 from calibre_plugins.bookfusionbacksync.transport.request import Limits, Request
-from harness.network import QUICK, Echo, RecordingCancel, make_client, names, trust, while_held
+from harness.network import ENDLESS, QUICK, Echo, RecordingCancel, cancelling, make_client, names, trust, while_held
 from harness.threads import inside, wait_until
-from harness.transport import PATIENT, TOKEN, Verbatim, failure, get, post, told, whole_story
+from harness.transport import TOKEN, WITH_ENDLESS_DELAYS, Verbatim, failure, get, post, told, whole_story
 from standins import faults
 from standins.common import Action, Exchange, Response, http_date, json_response, unused_port
 
@@ -309,7 +309,7 @@ def test_cancelled_while_waiting_for_a_slot(server: Echo) -> None:
     server.fail(faults.Hang(), times=None)
 
     cancel = Cancel()
-    with make_client(PATIENT) as client, while_held(server), ThreadPoolExecutor(5) as pool:
+    with make_client(WITH_ENDLESS_DELAYS) as client, while_held(server), ThreadPoolExecutor(5) as pool:
         ends = [pool.submit(client.send, get(server), cancel) for _ in range(5)]
         server.wait_for('/books', 4)
         wait_until(lambda: inside(InFlightLimit.slot) == 1)
@@ -318,19 +318,16 @@ def test_cancelled_while_waiting_for_a_slot(server: Echo) -> None:
     assert server.count() == 4
 
 
-def test_a_part_is_cancelled_alone_and_with_the_whole(server: Echo, client: HttpClient) -> None:
-    whole = Cancel()
+def test_a_part_is_cancelled_alone_and_with_the_whole(server: Echo) -> None:
+    whole, client = Cancel(), make_client(ENDLESS)
     part, other = whole.child(), whole.child()
     part.set()
     with pytest.raises(Cancelled):
         client.send(get(server), part)
     assert client.send(get(server), other).status == 200
-    server.fail(faults.Hang())
-    ended = threading.Thread(target=lambda: (server.wait_for('/books', 2), whole.set()))
-    ended.start()
-    with pytest.raises(Cancelled):
+    with cancelling(whole, server, server.fail(faults.Hang())), pytest.raises(Cancelled):
         client.send(get(server), other)
-    ended.join()
+    client.close()
     assert whole.child().is_set
 
 
@@ -470,7 +467,7 @@ def at_once(client: HttpClient, server: Echo, count: int) -> Iterator[None]:
 def test_at_most_four_in_flight(server: Echo) -> None:
     released = threading.Event()
     server.fail(faults.Hold(released), times=None)
-    with make_client(PATIENT) as client, at_once(client, server, 12):
+    with make_client(WITH_ENDLESS_DELAYS) as client, at_once(client, server, 12):
         server.wait_for('/', 4)
         wait_until(lambda: inside(InFlightLimit.slot) == 8)
         assert server.in_flight == 4
@@ -483,7 +480,7 @@ def test_at_most_four_in_flight(server: Echo) -> None:
 def test_one_at_a_time_after_the_first_sign_of_strain(server: Echo, status: int) -> None:
     released = threading.Event()
     server.fail(faults.Status(status))
-    with make_client(PATIENT) as client:
+    with make_client(WITH_ENDLESS_DELAYS) as client:
         client.send(get(server), RecordingCancel())
         assert client.strained
         server.reset_log()
@@ -501,7 +498,7 @@ def test_the_strain_counts_for_those_who_wait_already(server: Echo) -> None:
     released = threading.Event()
     server.fail(faults.Hold(released), times=3)
     server.fail(faults.Status(429))
-    with make_client(PATIENT) as client, at_once(client, server, 8):
+    with make_client(WITH_ENDLESS_DELAYS) as client, at_once(client, server, 8):
         server.wait_for('/', 4)
         wait_until(lambda: client.strained and inside(InFlightLimit.slot) == 5)
         assert server.count() == 4

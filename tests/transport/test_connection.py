@@ -36,7 +36,17 @@ from harness.network import (
     while_held,
 )
 from harness.threads import inside, on_another_thread, wait_until
-from harness.transport import PATIENT, TOKEN, Verbatim, assert_cancelled, failure, get, post, told, whole_story
+from harness.transport import (
+    TOKEN,
+    WITH_ENDLESS_DELAYS,
+    Verbatim,
+    assert_cancelled,
+    failure,
+    get,
+    post,
+    told,
+    whole_story,
+)
 from standins import faults
 from standins.common import Action, Exchange, Response, unused_port
 
@@ -154,7 +164,7 @@ def test_cancelled_in_the_look_up() -> None:
     genuine = socket.getaddrinfo
     socket.getaddrinfo = look_up  # type: ignore[assignment]
     try:
-        with make_client(PATIENT) as client:
+        with make_client(WITH_ENDLESS_DELAYS) as client:
             assert_cancelled(client, Request('GET', 'http://books.example/'), asked.wait)
         left = [thread for thread in threading.enumerate() if thread.name == 'look-up']
         assert [thread.daemon for thread in left] == [True], 'nothing interrupts a look-up, so it is left behind'
@@ -164,18 +174,18 @@ def test_cancelled_in_the_look_up() -> None:
 
 
 def test_cancelled_while_connecting() -> None:
-    with black_hole() as hole, make_client(PATIENT) as client:
+    with black_hole() as hole, make_client(WITH_ENDLESS_DELAYS) as client:
         connecting = partial(wait_until, lambda: inside(connections._connect))
         assert_cancelled(client, Request('GET', f'http://127.0.0.1:{hole}/'), connecting)
 
 
 def test_cancelled_in_the_tls_handshake() -> None:
-    with silent_server() as (port, heard), make_client(PATIENT) as client:
+    with silent_server() as (port, heard), make_client(WITH_ENDLESS_DELAYS) as client:
         assert_cancelled(client, Request('GET', f'https://127.0.0.1:{port}/'), heard.wait)
 
 
 def test_cancelled_while_the_proxy_keeps_silent(server: Echo, monkeypatch: pytest.MonkeyPatch) -> None:
-    with Proxy(server, silent=True) as proxy, make_client(PATIENT) as client:
+    with Proxy(server, silent=True) as proxy, make_client(WITH_ENDLESS_DELAYS) as client:
         monkeypatch.setenv('https_proxy', f'http://127.0.0.1:{proxy.port}')
         assert_cancelled(client, Request('GET', 'https://books.example/'), partial(wait_until, lambda: proxy.heads))
     assert len(proxy.heads) == 1
@@ -211,7 +221,7 @@ WAITING_FOR_AN_ANSWER: dict[str, tuple[Action, object]] = {
 @pytest.mark.parametrize('tls', [False, True], ids=['plain', 'TLS'])
 @pytest.mark.parametrize('phase', WAITING_FOR_AN_ANSWER)
 def test_cancelled_while_waiting(phase: str, tls: bool) -> None:
-    with Echo(tls=tls) as server, make_client(PATIENT, tls=trust(server) if tls else None) as client:
+    with Echo(tls=tls) as server, make_client(WITH_ENDLESS_DELAYS, tls=trust(server) if tls else None) as client:
         action, where = WAITING_FOR_AN_ANSWER[phase]
         server.fail(action, times=None)
 
@@ -236,7 +246,7 @@ def test_cancelled_by_a_signal(server: Echo) -> None:
 
     try:
         with (
-            make_client(PATIENT) as patient,
+            make_client(WITH_ENDLESS_DELAYS) as patient,
             while_held(server),
             on_another_thread(send_a_signal),
             pytest.raises(Cancelled),
