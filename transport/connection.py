@@ -32,7 +32,7 @@ from ..base.cancel import Cancel
 from ..base.errors import SettingsTrouble
 from ..base.text import text
 from .body import read_body
-from .failures import ProxyRefused, Stage
+from .failures import ProxyInTrouble, ProxyRefused, Stage
 from .request import Limits, RawResponse, Request
 
 # Seconds between two checks of the cancel flag in a wait that the flag cannot interrupt.
@@ -201,11 +201,13 @@ class _TlsHttp(_PlainHttp):
         try:
             super().connect()  # opens the socket and, where there is a proxy, the tunnel through it
         except OSError as error:
-            # http.client raises an OSError with this text if the proxy refuses the tunnel. 407: a wrong password.
-            refused = re.search(r'Tunnel connection failed: (4\d\d)', str(error))
+            # http.client raises an OSError with this text if the proxy refuses the tunnel. Behind the status follows
+            # what the proxy has to say, which may be anything. 407: a wrong password.
+            refused = re.match(r'Tunnel connection failed: (\d{3})\b', str(error), re.ASCII)
             if refused is None:
                 raise
-            raise ProxyRefused(text('the proxy refused: HTTP {status}', status=refused.group(1))) from None
+            kind = ProxyRefused if refused[1].startswith('4') else ProxyInTrouble
+            raise kind(text('the proxy refused: HTTP {status}', status=refused[1])) from None
         self._connection.secure(self.sock, self)
 
 
@@ -244,7 +246,11 @@ class Proxy:
 
 
 def proxy_for(origin: tuple[str, str, int]) -> Proxy | None:
-    """The system's proxy for an origin; None for this computer. Raises ProxyRefused if its address cannot be used."""
+    """The system's proxy for an origin; None for this computer. Raises ProxyRefused if its address cannot be used.
+
+    The proxy is connected to without TLS, whatever its address says. Many people write `https://` for a proxy that has
+    none, so this is refused only where a password would be sent.
+    """
     scheme, wanted, _port = origin
     if is_loopback(wanted) or urllib.request.proxy_bypass(wanted):
         return None
@@ -256,6 +262,13 @@ def proxy_for(origin: tuple[str, str, int]) -> Proxy | None:
         address = checked_address(given if '://' in given else f'http://{given}')
     except SettingsTrouble:
         raise ProxyRefused(text('the proxy {address} cannot be used', address=shown_address(given))) from None
+    if address.scheme.lower() == 'https' and '@' in address.netloc:
+        reason = text(
+            'the password of the proxy {address} would be sent unencrypted, because this plugin knows proxies with '
+            'http:// only',
+            address=shown_address(given),
+        )
+        raise ProxyRefused(reason) from None
     headers = {}
     if address.username:
         pair = f'{unquote(address.username)}:{unquote(address.password or "")}'

@@ -33,6 +33,10 @@ class ProxyRefused(Exception):
         self.reason = reason
 
 
+class ProxyInTrouble(ProxyRefused):
+    """A proxy that cannot connect to the server. A retry may help."""
+
+
 class TryFailed(Exception):
     """A try that failed; a retry may succeed. `error` is to be raised if there is no further retry.
 
@@ -115,6 +119,7 @@ FAILURES = (
     Failure((BodyTooLarge,), ANY_TIME, _too_large, try_again=False),
     Failure((ssl.SSLCertVerificationError,), ANY_TIME, _certificate, try_again=False),
     Failure((http.client.InvalidURL,), ANY_TIME, _bad_address, try_again=False),
+    Failure((ProxyInTrouble,), ANY_TIME, _not_reached, try_again=True),
     Failure((ProxyRefused,), ANY_TIME, _not_reached, try_again=False),
     Failure(CLOSED_BY_PEER, WAITING, _closed, try_again=True),
     Failure((TimeoutError,), CONNECTED, _too_slow, try_again=True),
@@ -158,5 +163,5 @@ def plain_reason(error: BaseException) -> Text:
             return words
     if isinstance(error, OSError) and error.strerror:
         return text('{reason}', reason=error.strerror)
-    # http.client raises an OSError without an errno if a proxy refuses a tunnel.
-    return text('the proxy refused: {reason}', reason=str(error)[:100]) if str(error) else text('no connection')
+    # Any other message is not shown: it may contain what a server or a proxy sent.
+    return text('no connection')

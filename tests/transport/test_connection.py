@@ -11,6 +11,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from traceback import format_exception
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from harness.network import (
     USER_AGENT,
     Echo,
     Proxy,
+    ProxyHandler,
     RecordingCancel,
     black_hole,
     make_client,
@@ -318,13 +320,64 @@ def test_a_proxy_that_wants_another_password_is_asked_once(server: Echo, monkeyp
     assert not any(part in whole_story(error) for part in ('pR0xy', 'proxy user', 'proxy%20user'))
 
 
+@pytest.mark.parametrize(('status', 'tries'), [(403, 1), (407, 1), (502, 4), (300, 4), (999, 4)])
+def test_of_what_a_proxy_says_only_the_number_is_told(
+    server: Echo, monkeypatch: pytest.MonkeyPatch, status: int, tries: int
+) -> None:
+    """Its text may be anything: an advertisement, escape codes, the user's name, another status."""
+    said = 'Blocked for jane.doe\x1b[31m, Tunnel connection failed: 407'
+    monkeypatch.setattr(ProxyHandler, 'REASON', {status: said})
+    with Proxy(server, status=status) as proxy, make_client() as client:
+        monkeypatch.setenv('https_proxy', f'http://127.0.0.1:{proxy.port}')
+        error = failure(client, Request('GET', 'https://books.example/'), RecordingCancel())
+    assert f'could not be reached (the proxy refused: HTTP {status}). Check' in str(error)
+    assert not any(part in ''.join(format_exception(error)) for part in ('Blocked', 'jane', '\x1b'))
+    assert len(proxy.heads) == tries
+
+
+@pytest.mark.parametrize('answer', ['Blocked for jane.doe', 'HTTP/1.1 Blocked jane.doe', 'HTTP/1.1 20 jane.doe', ''])
+def test_of_a_proxy_that_speaks_no_http_nothing_is_told(
+    server: Echo, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    monkeypatch.setattr(ProxyHandler, '_say', lambda handler, status: handler.wfile.write(f'{answer}\r\n\r\n'.encode()))
+    with Proxy(server, status=502) as proxy, make_client() as client:
+        monkeypatch.setenv('https_proxy', f'http://127.0.0.1:{proxy.port}')
+        error = failure(client, Request('GET', 'https://books.example/'), RecordingCancel())
+    assert told(error, errors.NOT_REACHED)
+    assert 'jane' not in ''.join(format_exception(error))
+
+
+@pytest.mark.parametrize('variable', ['http_proxy', 'https_proxy', 'all_proxy'])
+@pytest.mark.parametrize('proxy', [f'https://{PROXY_USERINFO}@', 'HTTPS://pR0xy@', 'https://:pR0xy@'])
+def test_the_password_of_a_proxy_with_tls_is_not_sent_in_the_clear(
+    server: Echo, client: HttpClient, monkeypatch: pytest.MonkeyPatch, variable: str, proxy: str
+) -> None:
+    with Proxy(server) as running:
+        monkeypatch.setenv(variable, f'{proxy}127.0.0.1:{running.port}')
+        scheme = 'http' if variable == 'http_proxy' else 'https'
+        error = failure(client, Request('GET', f'{scheme}://books.example/'))
+    assert told(error, errors.NOT_REACHED)
+    assert 'would be sent unencrypted' in str(error)
+    assert '127.0.0.1' in str(error)
+    assert not any(part in whole_story(error) for part in ('pR0xy', 'proxy user', 'proxy%20user'))
+    assert running.heads == []
+
+
+def test_a_proxy_without_tls_that_is_written_as_if_it_had_some_is_used(
+    server: Echo, client: HttpClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is nothing to protect: what goes through it is encrypted by itself."""
+    with Proxy(server) as proxy:
+        monkeypatch.setenv('http_proxy', f'https://127.0.0.1:{proxy.port}')
+        assert client.send(Request('GET', 'http://books.example/'), Cancel()).status == 200
+
+
 def test_a_proxy_with_troubles_of_its_own_is_asked_again(server: Echo, monkeypatch: pytest.MonkeyPatch) -> None:
     cancel = RecordingCancel()
     with Proxy(server, status=502) as proxy, make_client() as client:
         monkeypatch.setenv('https_proxy', f'http://{PROXY_USERINFO}@127.0.0.1:{proxy.port}')
         error = failure(client, Request('GET', 'https://books.example/'), cancel)
-    assert 'could not be reached (the proxy refused: ' in str(error)
-    assert '502' in str(error)
+    assert 'could not be reached (the proxy refused: HTTP 502)' in str(error)
     assert (len(proxy.heads), len(cancel.waits)) == (4, 3)
 
 

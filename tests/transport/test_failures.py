@@ -15,6 +15,7 @@ from calibre_plugins.bookfusionbacksync.transport.failures import (
     RAISED,
     Attempt,
     BodyTooLarge,
+    ProxyInTrouble,
     ProxyRefused,
     Stage,
     TryFailed,
@@ -56,6 +57,7 @@ def told(sentence: Text, reason: str = '') -> str:
         (http.client.IncompleteRead(b''), READING, True, told(errors.BROKE_OFF, 'the answer was cut short')),
         (zlib.error('x'), READING, True, told(errors.BROKE_OFF, 'the answer was garbled')),
         (EOFError(), READING, True, told(errors.BROKE_OFF, 'the answer was garbled')),
+        (ProxyInTrouble(text('HTTP 502')), CONNECTING, False, told(errors.NOT_REACHED, 'HTTP 502')),
     ],
 )
 def test_what_another_try_may_mend(raised: Exception, stage: Stage, sent: bool, sentence: str) -> None:
@@ -84,7 +86,7 @@ def test_what_no_other_try_mends(stage: Stage, raised: Exception, kind: type[Bac
 @pytest.mark.parametrize('stage', Stage)
 @pytest.mark.parametrize('kind', RAISED)
 def test_the_table_has_a_row_for_everything_at_any_time(kind: type[Exception], stage: Stage) -> None:
-    raised = ProxyRefused(text('x')) if kind is ProxyRefused else kind('x')
+    raised = kind(text('x')) if issubclass(kind, ProxyRefused) else kind('x')
     assert isinstance(error_for(raised, attempt(stage)), TryFailed | BackSyncError)
 
 
@@ -96,7 +98,8 @@ def test_the_table_has_a_row_for_everything_at_any_time(kind: type[Exception], s
         (ConnectionRefusedError(111, 'x'), 'connection refused'),
         (BrokenPipeError(32, 'x'), 'connection reset'),
         (OSError(113, 'No route to host'), 'No route to host'),
-        (OSError('Tunnel connection failed: 502 Bad Gateway'), 'the proxy refused: Tunnel'),
+        (OSError('Tunnel connection failed: ask secret'), 'no connection'),
+        (OSError('secret'), 'no connection'),
         (OSError(), 'no connection'),
         (ssl.SSLError(1, 'x'), 'no secure connection: TLS'),
         (UnicodeDecodeError('utf-8', b'secret', 0, 1, 'x'), 'the answer was garbled'),
