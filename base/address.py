@@ -31,6 +31,14 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def leads_to_loopback(url: str) -> bool:
+    """True if a URL leads to this computer; False for anything else, also for what is no URL."""
+    try:
+        return is_loopback(urlsplit(url).hostname or '')
+    except ValueError:
+        return False
+
+
 def goes_in_the_clear(address: SplitResult) -> bool:
     """True if requests to this URL are not encrypted: plain http, except to this computer."""
     return address.scheme.lower() == 'http' and not is_loopback(address.hostname or '')

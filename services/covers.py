@@ -7,7 +7,7 @@ import logging
 import threading
 from collections import OrderedDict
 
-from ..base.address import same_service
+from ..base.address import leads_to_loopback, same_service
 from ..base.cancel import Cancel
 from ..base.errors import BackSyncError, Cancelled
 from ..transport.client import HttpClient
@@ -24,7 +24,8 @@ class Covers:
     """Pictures of candidates, without credentials and only over an encrypted connection; each is asked for once."""
 
     def __init__(self, user_agent: str, api_url: str, most: int = BYTES_KEPT) -> None:
-        self._http = HttpClient('The cover server', user_agent, LIMITS)
+        # A picture's URL must not reach into the user's home, but a Hardcover on this computer has its pictures there.
+        self._http = HttpClient('The cover server', user_agent, LIMITS, public_only=not leads_to_loopback(api_url))
         self._api_url = api_url
         self._most = most
         self._size = 0

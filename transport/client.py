@@ -16,14 +16,14 @@ from contextlib import contextmanager
 from urllib.parse import quote, urljoin, urlsplit
 
 from ..base import errors
-from ..base.address import checked_address, origin_of, same_service
+from ..base.address import checked_address, origin_of, same_service, shown_address
 from ..base.cancel import Cancel
 from ..base.durations import duration
 from ..base.errors import BadAnswer, RedirectedAway, ServerTrouble
 from ..base.text import Text, text
 from .body import TooManyValues, parse_json
 from .connection import POLL_INTERVAL, Connection
-from .failures import RAISED, Attempt, ProxyRefused, TryFailed, error_for
+from .failures import RAISED, Attempt, Stage, TryFailed, error_for
 from .request import LONGEST_RETRY_AFTER, Limits, RawResponse, Request, Response, retry_after
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -72,6 +72,7 @@ class HttpClient:
         strained  True after the first 429 or 5xx; from then on only one request is in flight at a time
 
     `report_wait` is called with a sentence for the user before each pause. `tls` replaces the system's certificates.
+    With `public_only` it never connects to this computer or a local network: for URLs that a server sent.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class HttpClient:
         limits: Limits | None = None,
         report_wait: Callable[[Text], None] | None = None,
         tls: ssl.SSLContext | None = None,
+        public_only: bool = False,
     ) -> None:
         self.service = service
         self.requests = 0
@@ -89,6 +91,7 @@ class HttpClient:
         self._limits = limits or Limits()
         self._report_wait = report_wait or (lambda sentence: None)
         self._tls = tls
+        self._public_only = public_only
         self._in_flight = InFlightLimit()
         self._lock = threading.Lock()
         self._idle: dict[tuple[str, str, int], list[Connection]] = {}
@@ -226,7 +229,7 @@ class HttpClient:
         return response
 
     def _take_connection(self, url: str) -> Connection:
-        origin = origin_of(urlsplit(url))
+        origin = origin_of(checked_address(url))
         deadline = time.monotonic() - self._limits.keepalive_expiry
         with self._lock:
             pool = self._idle.get(origin, [])
@@ -238,11 +241,13 @@ class HttpClient:
         return self._new_connection(url)
 
     def _new_connection(self, url: str) -> Connection:
+        """Raises SettingsTrouble for a URL that cannot be used, and what `transport/failures` makes of an error."""
         address = checked_address(url)
         try:
-            return Connection(address, self._limits, self._verification)
-        except ProxyRefused as error:
-            raise ServerTrouble(errors.NOT_REACHED, service=self.service, reason=error.reason) from None
+            return Connection(address, self._limits, self._verification, self._public_only)
+        except RAISED as error:
+            host = shown_address(address.hostname or '')
+            raise error_for(error, Attempt(self.service, host, Stage.CONNECTING, self._limits.max_body)) from None
 
     def _verification(self) -> ssl.SSLContext:
         """The TLS context with the system's certificates, loaded on first use because that is slow."""

@@ -32,7 +32,8 @@ from ..base.cancel import Cancel
 from ..base.errors import SettingsTrouble
 from ..base.text import text
 from .body import read_body
-from .failures import ProxyInTrouble, ProxyRefused, Stage
+from .failures import NotPublic, ProxyInTrouble, ProxyRefused, Stage
+from .public_address import is_public, literal_address
 from .request import Limits, RawResponse, Request
 
 # Seconds between two checks of the cancel flag in a wait that the flag cannot interrupt.
@@ -44,9 +45,15 @@ class Connection:
 
     `stage` is how far the current request has got, `sent` is True once it was sent completely, `max_body` is the
     limit of its response in bytes, and `last_used` is the time of the last use on the monotonic clock.
+
+    With `public_only` it connects only to addresses of the internet. What a proxy resolves a name to is not known, so
+    behind one only hosts that are written as an IP address are checked.
+    Raises the exceptions of `failures.RAISED` for an address or a proxy that cannot be used.
     """
 
-    def __init__(self, address: SplitResult, limits: Limits, tls: Callable[[], ssl.SSLContext]) -> None:
+    def __init__(
+        self, address: SplitResult, limits: Limits, tls: Callable[[], ssl.SSLContext], public_only: bool = False
+    ) -> None:
         self.origin = origin_of(address)
         self.host = self.origin[1]
         self.last_used = time.monotonic()
@@ -55,6 +62,7 @@ class Connection:
         self.max_body = limits.max_body
         self._limits = limits
         self._tls = tls
+        self._public_only = public_only
         self._cancel = Cancel()
         self._deadline = 0.0
         # A separate reference: http.client drops its own while a response is still being read.
@@ -146,10 +154,20 @@ class Connection:
             self._socket.settimeout(min(self._limits.read_timeout, left))
 
     def open_socket(self, address: tuple[str, int], *ignored: object) -> socket.socket:
-        """A connected socket. A cancel ends both the look-up and the connecting. Raises OSError, Cancelled."""
+        """A connected socket. A cancel ends both the look-up and the connecting.
+
+        `address` is the proxy's if there is one. Raises OSError, NotPublic, Cancelled.
+        """
         deadline = time.monotonic() + self._limits.connect_timeout
         failure: OSError = OSError(errno.EHOSTUNREACH, 'no address')
+        if self._public_only and self._proxy and (literal := literal_address(self.host)) and not is_public(literal):
+            raise NotPublic
         found = _look_up(address, deadline, self._cancel)
+        if self._public_only and not self._proxy:
+            # Checked here, not before: a name may resolve to something else the next time.
+            found = [candidate for candidate in found if is_public(candidate[-1][0])]
+            if not found:
+                raise NotPublic
         for number, (family, kind, protocol, _name, socket_address) in enumerate(found):
             sock = socket.socket(family, kind, protocol)
             try:
@@ -288,7 +306,7 @@ def _look_up(address: tuple[str, int], deadline: float, cancel: Cancel) -> list[
     def ask() -> None:
         try:
             outcome.append(socket.getaddrinfo(*address, type=socket.SOCK_STREAM))
-        except (OSError, UnicodeError) as error:
+        except (OSError, ValueError) as error:
             outcome.append(error)
         done.set()
 
@@ -304,7 +322,7 @@ def _look_up(address: tuple[str, int], deadline: float, cancel: Cancel) -> list[
     found = outcome[0]
     if isinstance(found, OSError):
         raise found
-    if isinstance(found, UnicodeError):
+    if isinstance(found, ValueError):
         raise socket.gaierror(socket.EAI_NONAME, 'not a host name')
     assert isinstance(found, list)
     return found

@@ -37,6 +37,10 @@ class ProxyInTrouble(ProxyRefused):
     """A proxy that cannot connect to the server. A retry may help."""
 
 
+class NotPublic(Exception):
+    """A host in a local network or this computer, in place of one on the internet."""
+
+
 class TryFailed(Exception):
     """A try that failed; a retry may succeed. `error` is to be raised if there is no further retry.
 
@@ -99,6 +103,11 @@ def _not_reached(attempt: Attempt, raised: Exception) -> BackSyncError:
     return ServerTrouble(errors.NOT_REACHED, service=attempt.service, reason=plain_reason(raised))
 
 
+def _not_public(attempt: Attempt, _raised: Exception) -> BackSyncError:
+    reason = text('its address is one of a local network')
+    return ServerTrouble(errors.NOT_REACHED, service=attempt.service, reason=reason)
+
+
 def _closed(attempt: Attempt, _raised: Exception) -> BackSyncError:
     return ServerTrouble(errors.BROKE_OFF, service=attempt.service, reason=text('closed without an answer'))
 
@@ -119,6 +128,7 @@ FAILURES = (
     Failure((BodyTooLarge,), ANY_TIME, _too_large, try_again=False),
     Failure((ssl.SSLCertVerificationError,), ANY_TIME, _certificate, try_again=False),
     Failure((http.client.InvalidURL,), ANY_TIME, _bad_address, try_again=False),
+    Failure((NotPublic,), ANY_TIME, _not_public, try_again=False),
     Failure((ProxyInTrouble,), ANY_TIME, _not_reached, try_again=True),
     Failure((ProxyRefused,), ANY_TIME, _not_reached, try_again=False),
     Failure(CLOSED_BY_PEER, WAITING, _closed, try_again=True),

@@ -16,13 +16,15 @@ from types import SimpleNamespace
 import pytest
 from calibre_plugins.bookfusionbacksync.base import errors
 from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
-from calibre_plugins.bookfusionbacksync.base.errors import BadAnswer, Cancelled
+from calibre_plugins.bookfusionbacksync.base.errors import BackSyncError, BadAnswer, Cancelled
 from calibre_plugins.bookfusionbacksync.transport import client as http_client
 from calibre_plugins.bookfusionbacksync.transport.client import TRANSIENT_STATUSES, HttpClient, InFlightLimit
 from calibre_plugins.bookfusionbacksync.transport.request import Limits, Request
-from harness.network import ENDLESS, QUICK, Echo, RecordingCancel, cancelling, make_client, names, trust, while_held
+from harness.network import ENDLESS, QUICK, Echo, Proxy, RecordingCancel, cancelling, make_client, names, trust, while_held
 from harness.threads import inside, wait_until
 from harness.transport import TOKEN, WITH_ENDLESS_DELAYS, Verbatim, failure, get, post, told, whole_story
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from standins import faults
 from standins.common import Action, Exchange, Response, http_date, json_response, unused_port
 
@@ -536,3 +538,87 @@ def test_no_error_tells_a_url_a_header_or_a_body(server: Echo, name: str) -> Non
         error = failure(client, request, RecordingCancel())
     assert TOKEN not in whole_story(error)
     assert 'books?' not in whole_story(error)
+
+
+ODD_ADDRESSES = [
+    'https://[::1',
+    'https://[',
+    'https://]',
+    'https://[]',
+    'https://[::g]/',
+    'https://[::1]x/',
+    'https://books.example:99999/',
+    'https://books.example:-1/',
+    'https://books.example:x/',
+    'https://books.example:\u0663/',
+    'https://books.example:0/',
+    'https://',
+    'https://:443/',
+    'https://@/',
+    'https://.',
+    'https://..',
+    'https://.books.example/',
+    'https://books..example/',
+    'https://-books-.example/',
+    'https://' + 'x' * 64 + '.example/',
+    'https://' + 'x.' * 500 + 'example/',
+    'https://b\xfccher..example/',
+    'https://\xfc' + '\xfc' * 70 + '/',
+    'https://\u2100.example/',
+    'https://\ud800/',
+    'https://\U0001f600/',
+    'https://\u200b/',
+    'https://xn--/',
+    'https://xn--\xfc/',
+    'https://books%00.example/',
+    'https://books%2eexample/',
+    'https://*/',
+    'https://a,b;c/',
+    'https://"/',
+    'https://<script>/',
+    'https://\\\\server/share',
+    'https:///etc/passwd',
+    'https:books.example',
+    'https://books.example\\@other.example/',
+    'https://1.2.3.4.5/',
+    'https://999.1.1.1/',
+    'https://0x/',
+    'https://[v1.x]/',
+    'https://[::1%eth0]/',
+    'https://[::1%25]/',
+    'http://books.example:80:80/',
+    'http://books.example/\xfc',
+    'http://books.example/a b',
+    'http://books.example/\x00',
+    'http://\x7f/',
+    'ftp://books.example/',
+    'javascript:alert(1)',
+    '//books.example',
+    'books.example',
+    '?',
+    '#',
+    '',
+]
+
+
+@pytest.mark.parametrize('repeatable', [True, False])
+@pytest.mark.parametrize('proxy', [False, True], ids=['direct', 'proxy'])
+@pytest.mark.parametrize('url', ODD_ADDRESSES, ids=ascii)
+def test_an_odd_address_is_an_error_of_ours(
+    server: Echo, client: HttpClient, monkeypatch: pytest.MonkeyPatch, url: str, proxy: bool, repeatable: bool
+) -> None:
+    with Proxy(server, status=502) as running, names({}):
+        if proxy:
+            monkeypatch.setenv('all_proxy', f'http://127.0.0.1:{running.port}')
+        with pytest.raises(BackSyncError):
+            client.send(Request('GET', url, repeatable=repeatable), RecordingCancel())
+
+
+HOSTS = st.text(max_size=12) | st.text(st.sampled_from('a1.:[]%@-\xfc\u2100\uff11\u3002'), max_size=12)
+
+
+@settings(max_examples=300, deadline=None)
+@given(HOSTS, st.sampled_from(['', ':1', ':99999', ':x', '/a', '?b', '#c', ':0/']))
+def test_a_host_may_be_anything(host: str, rest: str) -> None:
+    with names({}), make_client(Limits(retry_delays=()), public_only=True) as client, pytest.raises(BackSyncError):
+        client.send(Request('GET', f'https://{host}{rest}'), Cancel())

@@ -415,6 +415,82 @@ def test_a_proxy_without_a_port_is_where_other_programs_look_for_it(
     assert (proxy.host, proxy.port) == ('proxy.example', port)
 
 
+LOCAL_ADDRESSES = ['10.0.0.1', '192.168.1.1', '169.254.169.254', '172.16.0.1', '127.0.0.1', '0.0.0.0']
+
+
+@pytest.mark.parametrize('address', LOCAL_ADDRESSES)
+def test_a_name_that_resolves_to_a_local_network_is_not_connected_to(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, '_connect', lambda *arguments: pytest.fail('it was connected to'))
+    with names({'covers.example': [(address, 443)]}), make_client(public_only=True) as client:
+        error = failure(client, Request('GET', 'https://covers.example/1.png'), RecordingCancel())
+    assert 'could not be reached (its address is one of a local network)' in str(error)
+
+
+@pytest.mark.parametrize('host', ['127.0.0.1', 'localhost', '[::1]', '127.1', '2130706433', '[::ffff:127.0.0.1]'])
+def test_this_computer_is_not_connected_to(server: Echo, host: str) -> None:
+    with names({'localhost': [('127.0.0.1', server.port)]}), make_client(public_only=True) as client:
+        failure(client, Request('GET', f'http://{host}:{server.port}/'), RecordingCancel())
+    assert server.count() == 0
+    assert server.connections == 0
+
+
+def test_of_several_addresses_the_public_ones_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+
+    def refuse(sock: socket.socket, address: tuple[Any, ...], deadline: float, cancel: Cancel) -> None:
+        tried.append(address[0])
+        raise ConnectionRefusedError(111, 'x')
+
+    monkeypatch.setattr(connections, '_connect', refuse)
+    places = [('192.168.1.1', 443), ('8.8.8.8', 443), ('10.0.0.1', 443), ('1.1.1.1', 443)]
+    with names({'covers.example': places}), make_client(Limits(retry_delays=()), public_only=True) as client:
+        failure(client, Request('GET', 'https://covers.example/1.png'))
+    assert tried == ['8.8.8.8', '1.1.1.1']
+
+
+def test_a_name_is_looked_at_each_time_that_it_is_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server of names may say something else the second time."""
+    monkeypatch.setattr(connections, '_connect', lambda *arguments: pytest.fail('it was connected to'))
+    request = Request('GET', 'https://covers.example/1.png')
+    with make_client(public_only=True) as client:
+        with names({}):
+            assert 'looked up' in str(failure(client, request, RecordingCancel()))
+        with names({'covers.example': [('192.168.1.1', 443)]}):
+            assert 'local network' in str(failure(client, request, RecordingCancel()))
+
+
+@pytest.mark.parametrize(
+    ('host', 'allowed'),
+    [
+        ('covers.example', True),
+        ('8.8.8.8', True),
+        ('192.168.1.1', False),
+        ('10.1', False),
+        ('0xa.0.0.1', False),
+        ('167772161', False),
+        ('[fd00::1]', False),
+        ('[fe80::1]', False),
+        ('\uff11\uff10.0.0.1', False),
+    ],
+)
+def test_behind_a_proxy_only_hosts_that_are_written_as_an_address_are_checked(
+    server: Echo, monkeypatch: pytest.MonkeyPatch, host: str, allowed: bool
+) -> None:
+    """The proxy itself, which looks names up, may well be in the local network."""
+    with Proxy(server) as proxy, make_client(public_only=True) as client:
+        monkeypatch.setenv('http_proxy', f'http://127.0.0.1:{proxy.port}')
+        monkeypatch.setenv('https_proxy', f'http://127.0.0.1:{proxy.port}')
+        plain, encrypted = Request('GET', f'http://{host}/'), Request('GET', f'https://{host}/')
+        if allowed:
+            assert client.send(plain, Cancel()).status == 200
+        else:
+            assert 'local network' in str(failure(client, plain, RecordingCancel()))
+            assert 'local network' in str(failure(client, encrypted, RecordingCancel()))
+    assert len(proxy.heads) == allowed
+
+
 def test_a_proxy_does_not_show_its_password() -> None:
     proxy = connections.Proxy('proxy.example', 8080, {'Proxy-Authorization': f'Basic {TOKEN}'})
     assert TOKEN not in f'{proxy!r}{proxy}'
