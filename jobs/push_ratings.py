@@ -54,7 +54,7 @@ from .hardcover_account import connected
 from .restriction import allowed_books
 from .send_ratings import AS_WANTED, ON_HARDCOVER, SETTLED, RatingSender
 from .shelf import find_survivors, read_shelf
-from .sync import OpenLibrary
+from .sync import OpenLibrary, clock_limit
 
 NO_ACCOUNT = Account(0, '', 0)
 
@@ -166,9 +166,15 @@ def read_ratings(library: Library, settings: Settings, ids: Collection[int] | No
     if settings.hardcover_add_unshelved:
         if state_of(ROW_OF_KEY['last_read_column'], settings.columns, columns) is ColumnState.USABLE:
             moments = library.values(settings.last_read_column, list(books))
-            read_on = {
-                book_id: local_day(moment) for book_id, moment in moments.items() if isinstance(moment, datetime)
-            }
+            limit = clock_limit()
+            dated = {book_id: moment for book_id, moment in moments.items() if isinstance(moment, datetime)}
+            read_on = {book_id: local_day(moment) for book_id, moment in dated.items() if moment < limit}
+            if wrong := len(dated) - len(read_on):
+                what = 'date is' if wrong == 1 else 'dates are'
+                reporter.log(
+                    f'Note: {wrong} last-read {what} from a wrong clock, '
+                    'so books with one that are added get the date of today.'
+                )
         else:
             reporter.log(
                 f'Note: there is no Date column {settings.last_read_column or "for the last reading"}, '

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 
 from ..base import errors
 from ..base.about import USER_AGENT
@@ -22,10 +22,21 @@ from ..base.reporter import Reporter
 from ..base.settings import Loaded, Settings, ensure_device, load, plugin_folder
 from ..base.text import Text, counted, text
 from ..library import last_sync
-from ..library.calibre_library import Cell, ColumnInfo, Library, Recording, Written, local_day
+from ..library.calibre_library import Cell, ColumnInfo, Library, Recording, Written, local_day, start_of_day
 from ..library.undo import UndoOutcome, UndoRecords
 from ..rules.records import IDENTIFIER, FetchedLibrary
-from ..rules.sync_plan import Change, Column, Skip, Snapshot, SyncPlan, SyncRules, log_line, make_plan, summary_lines
+from ..rules.sync_plan import (
+    DAYS_AHEAD,
+    Change,
+    Column,
+    Skip,
+    Snapshot,
+    SyncPlan,
+    SyncRules,
+    log_line,
+    make_plan,
+    summary_lines,
+)
 from ..services.bookfusion import AUTHENTICATING, Account, connect, fetch_library
 from ..services.bookfusion_answers import SERVICE
 from ..transport.client import HttpClient
@@ -99,7 +110,12 @@ def rules_for(library: Library, settings: Settings) -> tuple[SyncRules, list[str
             raise needed_column_error(state, name)
         elif state is not ColumnState.NOT_CHOSEN:
             problems.append(left_out(row, state, settings.columns, columns))
-    return SyncRules(chosen, settings.completed_threshold, settings.keep_newer_date), problems
+    return SyncRules(chosen, settings.completed_threshold, settings.keep_newer_date, clock_limit()), problems
+
+
+def clock_limit() -> datetime:
+    """The moment from which on a last-read date is from a wrong clock, as SyncRules has it, from today's date."""
+    return start_of_day(local_day(datetime.now(timezone.utc)) + timedelta(days=DAYS_AHEAD + 1))
 
 
 def needed_column_error(state: ColumnState, name: str) -> SettingsTrouble:

@@ -11,13 +11,13 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
 import apsw
 from calibre.db.search import ParseException
-from calibre.utils.date import as_local_time, is_date_undefined, utc_tz
+from calibre.utils.date import as_local_time, is_date_undefined, local_tz, utc_tz
 from calibre.utils.icu import lower as icu_lower
 
 from ..base import errors
@@ -84,6 +84,11 @@ Recording = Callable[[tuple[Cell, ...]], AbstractContextManager[None]]
 def local_day(moment: datetime) -> date:
     """The date in local time, which is what Calibre shows."""
     return as_local_time(moment).date()
+
+
+def start_of_day(day: date) -> datetime:
+    """The moment at which a day begins in Calibre's book list, in the local time zone."""
+    return datetime.combine(day, time(), local_tz)
 
 
 def _clean(value: Any) -> Value:

@@ -39,6 +39,8 @@ TITLES_CONTRADICT = 'another title on BookFusion has its number'
 MOST_NAMED_IN_A_NOTE = 10
 # Of a number that more records than this claim, only the first are compared with the book's title.
 MOST_CLAIMS_COMPARED = 100
+# A last-read date may be this many days ahead of today: it is tomorrow already in other time zones, and clocks differ.
+DAYS_AHEAD = 2
 # Books between two ticks: a millisecond or so, so that a cancel is seen and a window can paint.
 TICK = 100
 # What a title in a log line cannot show; half of a surrogate pair has no picture.
@@ -56,11 +58,16 @@ class Column:
 
 @dataclass(frozen=True)
 class SyncRules:
-    """Which columns are written, by role in the order of the table, and how. `threshold` is a percentage, 0-100."""
+    """Which columns are written, by role in the order of the table, and how. `threshold` is a percentage, 0-100.
+
+    `clock_limit` is the moment at which the third day after today begins where the reader lives (DAYS_AHEAD): a date
+    from then on comes from a wrong clock. None if every date is believed.
+    """
 
     by_role: Mapping[str, Column]
     threshold: float = 99.9
     keep_newer_date: bool = False
+    clock_limit: datetime | None = None
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -141,7 +148,10 @@ def plain(title: str) -> str:
 class RecordIndex:
     """Finds the records that claim an identifier: one map for each id space, never mixed."""
 
-    def __init__(self, records: Iterable[ReadingRecord], id_spaces: Sequence[str]) -> None:
+    def __init__(
+        self, records: Iterable[ReadingRecord], id_spaces: Sequence[str], clock_limit: datetime | None = None
+    ) -> None:
+        self._clock_limit = clock_limit
         self._spaces = tuple(id_spaces)
         self._maps: dict[str, dict[str, list[ReadingRecord]]] = {space: {} for space in id_spaces}
         self._settled: dict[str, list[Match]] = {}
@@ -153,8 +163,9 @@ class RecordIndex:
     def claims(self, identifier: str) -> list[Match]:
         """All records that claim the identifier, each once, the one to take first.
 
-        The id spaces count in their order; within one, the newest date wins, then the highest percentage. Beyond that
-        the choice is arbitrary, but the same whatever the order in which the records came.
+        The id spaces count in their order; within one, the newest date wins, unless it is from a wrong clock, then the
+        highest percentage. Beyond that the choice is arbitrary, but the same whatever the order in which the records
+        came.
         """
         claiming = [(space, found) for space in self._spaces if (found := self._maps[space].get(identifier))]
         if sum(len(records) for _space, records in claiming) < 2:
@@ -163,10 +174,19 @@ class RecordIndex:
         if identifier not in self._settled:
             spaces: dict[ReadingRecord, str] = {}
             for space, records in claiming:
-                for record in sorted(records, key=_rank) if len(records) > 1 else records:
+                for record in sorted(records, key=self._rank) if len(records) > 1 else records:
                     spaces.setdefault(record, space)
             self._settled[identifier] = [Match(record, space) for record, space in spaces.items()]
         return self._settled[identifier]
+
+    def _rank(self, record: ReadingRecord) -> tuple[object, ...]:
+        doubtful = record.known_date is None or _is_from_wrong_clock(record.known_date, self._clock_limit)
+        percentage = -1.0 if record.percentage is None else -1.0 - record.percentage
+        return (doubtful, *_age(record), percentage, repr(record))
+
+
+def _is_from_wrong_clock(moment: Value, clock_limit: datetime | None) -> bool:
+    return isinstance(moment, datetime) and clock_limit is not None and moment >= clock_limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,10 +258,6 @@ def _age(record: ReadingRecord) -> tuple[bool, float]:
     return (True, 0.0) if record.known_date is None else (False, -record.known_date.timestamp())
 
 
-def _rank(record: ReadingRecord) -> tuple[object, ...]:
-    return (*_age(record), -1.0 if record.percentage is None else -1.0 - record.percentage, repr(record))
-
-
 def make_plan(
     fetched: FetchedLibrary,
     snapshot: Snapshot,
@@ -249,7 +265,7 @@ def make_plan(
     tick: Callable[[int, int], None] = lambda done, total: None,
 ) -> SyncPlan:
     """The plan of a sync. `tick(done, total)` is called now and then while books are matched."""
-    index = RecordIndex(fetched.records, fetched.id_spaces)
+    index = RecordIndex(fetched.records, fetched.id_spaces, rules.clock_limit)
     plan = _Planner(snapshot, rules)
     total = len(snapshot.identifiers)
     for number, (book_id, identifier) in enumerate(snapshot.identifiers.items()):
@@ -324,7 +340,7 @@ class _Planner:
             detail = f'unreadable date {read_date.shown} (from {field}, match={match.space})'
             self._skip(book_id, Skip(book_id, title, UNREADABLE_DATE, detail), record)
         cells = {role: values.get(book_id) for role, _column, _rule, values in self._roles}
-        book = BookReading(record, completion(record, self._rules.threshold), cells, self._rules.keep_newer_date)
+        book = BookReading(record, completion(record, self._rules.threshold), cells, self._rules)
         justified = changed = False
         for role, column, rule, _values in self._roles:
             wanted = self._fitted(rule(book, column), column)
@@ -335,6 +351,11 @@ class _Planner:
                 changed = True
                 change = Change(book_id, title, column.name, role, old, wanted.value, wanted.source, match.space)
                 self._entries.append((self._place(book_id, title, record), change))
+                if _is_from_wrong_clock(wanted.value, self._rules.clock_limit):
+                    self._notes.append(
+                        f'Note: {title}: the date {wanted.source} is more than {DAYS_AHEAD} days ahead, so it is from '
+                        f'a wrong clock; the next one replaces it (match={match.space})'
+                    )
         if not justified:
             self._skipped[book_id] = UNREADABLE_DATE if isinstance(read_date, Unreadable) else NOTHING_READ
         elif not changed:
@@ -444,7 +465,7 @@ class BookReading(NamedTuple):
     record: ReadingRecord
     finished: str
     cells: Mapping[str, Value]
-    keep_newer_date: bool
+    rules: SyncRules
 
 
 class Wanted(NamedTuple):
@@ -462,8 +483,9 @@ def last_read(book: BookReading, _column: Column) -> Wanted | None:
     read_date, field = book.record.read_date
     if not isinstance(read_date, datetime):
         return None
-    held = book.cells['last_read']
-    return Wanted(read_date, f'from {field}', book.keep_newer_date and isinstance(held, datetime) and held > read_date)
+    held, rules = book.cells['last_read'], book.rules
+    is_newer = isinstance(held, datetime) and held > read_date and not _is_from_wrong_clock(held, rules.clock_limit)
+    return Wanted(read_date, f'from {field}', rules.keep_newer_date and is_newer)
 
 
 def completed(book: BookReading, _column: Column) -> Wanted | None:

@@ -27,6 +27,9 @@ from standins.faults import WrongShape
 OpenLibrary = Callable[[Path], LibraryDatabase]
 
 
+WRONG_CLOCK = 'is more than 2 days ahead, so it is from a wrong clock; the next one replaces it'
+
+
 class TestSync:
     def test_output_of_a_sync(
         self, make_library: Any, service: BookFusionStandIn, run_cli: Any, open_library: OpenLibrary
@@ -71,6 +74,27 @@ class TestSync:
         ]
         assert hashes(folder) == library
         assert hashes(plugin_folder(config_folder) / 'undo') == undo
+
+    @pytest.mark.parametrize('keep', [True, False])
+    def test_a_date_from_a_wrong_clock(
+        self, make_library: Any, service: BookFusionStandIn, quick_cli: Any, open_library: OpenLibrary, keep: bool
+    ) -> None:
+        folder = make_library([{'title': 'Emma', 'identifiers': {'bookfusion': 12}, '#dateread': READ}])
+        arguments = ('sync', '--library', folder)
+        settings = account(service, keep_newer_date=keep)
+        service.records = [LibraryRecord(12, title='Emma', last_read_at='2099-05-06T12:00:00Z')]
+        dry, done = quick_cli('sync', '--dry-run', *arguments[1:], settings=settings), quick_cli(*arguments)
+        assert done.stdout.splitlines() == [
+            f'Note: Emma: the date from last_read_at {WRONG_CLOCK} (match=id)',
+            'OK Emma -> 2099-05-06 (from last_read_at, match=id)',
+            'Done - 1 updated, 0 skipped.',
+        ]
+        assert dry.stdout.splitlines()[:2] == done.stdout.splitlines()[:2]
+        again = quick_cli(*arguments)
+        assert again.stdout.splitlines() == ['1 book already held every value.', 'Done - 0 updated, 0 skipped.']
+        service.records = [LibraryRecord(12, title='Emma', last_read_at=utc(0))]
+        assert quick_cli(*arguments).stdout.splitlines()[-1] == 'Done - 1 updated, 0 skipped.'
+        assert open_library(folder).new_api.field_for('#dateread', 1) == READ
 
     def test_three_hundred_books_twice(self, make_library: Any, service: BookFusionStandIn, run_cli: Any) -> None:
         service.records = generate_records(300)

@@ -158,6 +158,20 @@ def test_a_book_off_the_shelf_is_added_as_read(make_shelf: MakeShelf, dates_on_i
     assert len(shelf.service.catalogue.shelf) == 4
 
 
+@pytest.mark.parametrize('year', [2099, 9999])
+def test_a_date_from_a_wrong_clock_is_no_day_of_reading(make_shelf: MakeShelf, year: int) -> None:
+    wrong = READ_ON.replace(year=year, month=12, day=31)
+    books = [book('Left Hand', 13, 9, **{'#dateread': wrong}), book('Dune', 14, 2, **{'#dateread': READ_ON})]
+    catalogue = small_catalogue()
+    catalogue.works.append(Work(14, 'Dune'))
+    shelf = make_shelf(books, catalogue)
+    save({'hardcover_add_unshelved': True})
+    added = {change.title: change.read_on for change in shelf.plan().plan.changes}
+    assert added == {'Left Hand': None, 'Dune': READ_ON.astimezone().date()}
+    note = 'Note: 1 last-read date is from a wrong clock, so books with one that are added get the date of today.'
+    assert shelf.service.notes.lines.count(note) == 1
+
+
 def test_a_day_that_was_taken_is_not_sent_again(make_shelf: MakeShelf) -> None:
     shelf = make_shelf([book('Left Hand', 13, 9, **{'#dateread': READ_ON})], entry_on_insert=False)
     save({'hardcover_add_unshelved': True})

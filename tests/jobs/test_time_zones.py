@@ -1,16 +1,19 @@
-"""The day in the log is the day in Calibre's column, wherever the reader lives."""
+"""The day in the log is the day in Calibre's column, and today is today, wherever the reader lives."""
 
 from __future__ import annotations
 
 import json
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from pathlib import Path
+from time import sleep
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from harness.command_line import account
 from harness.commands import calibre_environment, executable, run
 from harness.time_zones import zone_of_calibre
+from standins.bookfusion import BookFusionStandIn, LibraryRecord
 
 ZONES = ['America/Los_Angeles', 'Asia/Kolkata', 'Pacific/Kiritimati']
 # The days of both switches in Los Angeles, their neighbours, and the ends of a month, a leap February and a year.
@@ -140,3 +143,52 @@ def test_log_and_column_show_the_same_day(
     newest_first = sorted(days, reverse=True)
     assert found['order'] == [newest_first, newest_first]
     assert found['again'] == 0
+
+
+def days_from_now(zone: tzinfo, days: int) -> datetime:
+    """The moment at which that day begins. Not asked for just before midnight, when today may end any moment."""
+    while (now := datetime.now(zone)).time() > time(23, 58):
+        sleep(1)
+    return datetime.combine(now.date() + timedelta(days=days), time(), zone).astimezone(timezone.utc)
+
+
+@pytest.mark.parametrize('name', ZONES)
+def test_a_newer_date_is_at_most_two_days_ahead(
+    name: str, make_library: Any, bookfusion: BookFusionStandIn, run_cli: Any, open_library: Any
+) -> None:
+    limit = days_from_now(zone_of_calibre(name), 3)
+    held = [limit - timedelta(days=3), limit - timedelta(days=1), limit - SECOND, limit, limit + timedelta(days=999)]
+    read = limit - timedelta(days=9)
+    bookfusion.records = [
+        LibraryRecord(100 + number, title='Emma', last_read_at=read.isoformat()) for number in range(len(held))
+    ]
+    folder = make_library(
+        [
+            {'title': 'Emma', 'identifiers': {'bookfusion': 100 + number}, '#dateread': moment}
+            for number, moment in enumerate(held)
+        ]
+    )
+    settings = account(bookfusion, keep_newer_date=True)
+    done = run_cli('sync', '--library', folder, settings=settings, env={'TZ': name})
+    assert done.last_line == 'Done - 2 updated, 0 skipped.', done
+    found = open_library(folder).new_api.all_field_for('#dateread', range(1, 6))
+    assert list(found.values()) == [*held[:3], read, read]
+
+
+@pytest.mark.parametrize('name', ZONES)
+def test_a_date_of_bookfusion_is_doubted_when_it_is_more_than_two_days_ahead(
+    name: str, make_library: Any, bookfusion: BookFusionStandIn, run_cli: Any
+) -> None:
+    limit = days_from_now(zone_of_calibre(name), 3)
+    sent = {'Sane': limit - SECOND, 'Wrong': limit}
+    bookfusion.records = [
+        LibraryRecord(100 + number, title=title, last_read_at=moment.isoformat())
+        for number, (title, moment) in enumerate(sent.items())
+    ]
+    folder = make_library(
+        [{'title': title, 'identifiers': {'bookfusion': 100 + number}} for number, title in enumerate(sent)]
+    )
+    done = run_cli('sync', '--library', folder, settings=account(bookfusion), env={'TZ': name})
+    notes = [line for line in done.stdout.splitlines() if line.startswith('Note:')]
+    assert [line.split(':')[1].strip() for line in notes] == ['Wrong']
+    assert done.last_line == 'Done - 2 updated, 0 skipped.'

@@ -44,6 +44,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 DATE, DONE = Column('#dateread', 'datetime'), Column('#completed', 'bool')
+# Today is 2024-11-05 in Los Angeles: its third day from then begins.
+LIMIT = '2024-11-08 08:00'
 DATES_ONLY = SyncRules({'last_read': DATE})
 FLAGS = SyncRules({'last_read': DATE, 'completed': DONE})
 STATES = Column('#state', 'enumeration', ('to read', 'READING', 'Completed'))
@@ -430,6 +432,50 @@ class TestDates:
         assert (plan.unchanged == {1}) is kept
         assert plan.skipped == {}
 
+    @pytest.mark.parametrize(
+        ('held', 'kept'), [('2099-01-01', False), (LIMIT, False), ('2024-11-08 07:59:59', True), ('2020-01-02', True)]
+    )
+    def test_a_date_from_a_wrong_clock_is_not_newer(self, held: str, kept: bool) -> None:
+        rules = SyncRules({'last_read': DATE}, keep_newer_date=True, clock_limit=at(LIMIT))
+        values = {'#dateread': {1: at(held)}}
+        plan = plan_for([record(5, last_read_at='2020-01-01')], {1: ('5', 'Dune')}, rules, values)
+        assert cells(plan) == ({} if kept else {(1, '#dateread'): at('2020-01-01')})
+        assert (plan.unchanged == {1}) is kept
+        assert plan.notes == ()
+
+    @pytest.mark.parametrize('held', [None, '2020-01-01', '2098-01-01', '2100-01-01'])
+    @pytest.mark.parametrize('keep', [True, False])
+    def test_a_date_from_a_wrong_clock_is_written_once_and_noted(self, held: str | None, keep: bool) -> None:
+        rules = SyncRules({'last_read': DATE}, keep_newer_date=keep, clock_limit=at(LIMIT))
+        records, books = [record(5, position_updated_at='2099-01-01')], {1: ('5', 'Dune')}
+        plan = plan_for(records, books, rules, {'#dateread': {1: None if held is None else at(held)}})
+        assert lines(plan) == ['OK Dune -> 2099-01-01 (from reading_position.updated_at, match=book_id)']
+        (note,) = plan.notes
+        assert note == (
+            'Note: Dune: the date from reading_position.updated_at is more than 2 days ahead, so it is from a wrong '
+            'clock; the next one replaces it (match=book_id)'
+        )
+        again = plan_for(records, books, rules, {'#dateread': {1: at('2099-01-01')}})
+        assert (again.entries, again.notes, again.unchanged) == ((), (), frozenset({1}))
+        later = plan_for([record(5, last_read_at='2024-11-05')], books, rules, {'#dateread': {1: at('2099-01-01')}})
+        assert (cells(later), later.notes) == ({(1, '#dateread'): at('2024-11-05')}, ())
+
+    def test_a_date_from_a_wrong_clock_is_not_the_newest_of_several_records(self) -> None:
+        records = [
+            record(5, last_read_at='2099-01-01', percentage=100.0),
+            record(5, last_read_at='2024-11-05', percentage=10.0),
+            record(5, last_read_at='2023-01-01', percentage=20.0),
+            record(6, percentage=30.0),
+            record(6, last_read_at='2098-01-01', percentage=40.0),
+            record(6, last_read_at='2099-01-01', percentage=50.0),
+        ]
+        rules = SyncRules({'last_read': DATE}, clock_limit=at(LIMIT))
+        books = {1: ('5', 'Dune'), 2: ('6', 'Emma')}
+        for order in (records, records[::-1]):
+            # Where all are from wrong clocks one of them is better than none.
+            expected = {(1, '#dateread'): at('2024-11-05'), (2, '#dateread'): at('2099-01-01')}
+            assert cells(plan_for(order, books, rules)) == expected
+
     def test_keep_newer_date_does_not_keep_the_flag_away(self) -> None:
         rules = SyncRules({'last_read': DATE, 'completed': DONE}, keep_newer_date=True)
         values = {'#dateread': {1: at('2024-01-01')}}
@@ -762,6 +808,7 @@ def worlds(draw: st.DrawFn) -> tuple[FetchedLibrary, Snapshot, SyncRules]:
         {role: column for role, column in columns.items() if column is not None},
         threshold=draw(st.sampled_from([0.0, 90.0, 99.9, 100.0])),
         keep_newer_date=draw(st.booleans()),
+        clock_limit=draw(st.sampled_from([None, *MOMENTS])),
     )
     count = draw(st.integers(0, 5))
     identifiers = st.sampled_from(['1', '2', ' 03 ', '4', 'x', '99', 'not a number'])
@@ -789,7 +836,9 @@ def verdict(here: str, there: str) -> str:
     return 'doubtful' if (here == 'Dune (1)') != (there == 'Dune (1)') else 'same'
 
 
-def expected_records(identifier: str, title: str, fetched: FetchedLibrary) -> list[ReadingRecord] | str:
+def expected_records(
+    identifier: str, title: str, fetched: FetchedLibrary, limit: datetime | None
+) -> list[ReadingRecord] | str:
     """The records that may be taken for a book (several where dates tie), REFUSED where titles leave none, or []."""
     plain_value = {' 03 ': '3'}.get(identifier, identifier)
     claims: dict[str, tuple[int, ReadingRecord]] = {}
@@ -811,9 +860,16 @@ def expected_records(identifier: str, title: str, fetched: FetchedLibrary) -> li
         return REFUSED if claims else []
     same = [(place, one) for place, one in left if verdict(title, one.title) == 'same'] or left
     first = min(place for place, _one in same)
-    long_ago = datetime.min.replace(tzinfo=timezone.utc)
-    newest = max(date_of(one) or long_ago for place, one in same if place == first)
-    return [one for place, one in same if place == first and (date_of(one) or long_ago) == newest]
+    newest = max(newness(one, limit) for place, one in same if place == first)
+    return [one for place, one in same if place == first and newness(one, limit) == newest]
+
+
+def newness(one: ReadingRecord, limit: datetime | None) -> tuple[bool, datetime]:
+    """The greater the newer; a date from a wrong clock, from `limit` on, is newer than none at all."""
+    when = date_of(one)
+    if when is None:
+        return False, datetime.min.replace(tzinfo=timezone.utc)
+    return limit is None or when < limit, when
 
 
 def date_of(one: ReadingRecord) -> datetime | None:
@@ -829,7 +885,8 @@ def justified(one: ReadingRecord, rules: SyncRules, held: Mapping[str, Value]) -
 
     wanted: dict[str, Value] = {}
     when, kept = date_of(one), held.get('#dateread')
-    if when is not None and not (rules.keep_newer_date and isinstance(kept, datetime) and kept > when):
+    limit = rules.clock_limit or datetime.max.replace(tzinfo=timezone.utc)
+    if when is not None and not (rules.keep_newer_date and isinstance(kept, datetime) and limit > kept > when):
         wanted['#dateread'] = when
     done = (one.percentage is not None and one.percentage >= rules.threshold) or 'completed' in one.lists
     if done:
@@ -886,7 +943,7 @@ def test_every_change_is_justified_by_its_record_and_none_is_missing(
     assert plan.updated | plan.unchanged | set(plan.skipped) == set(snapshot.identifiers)
     assert len(plan.updated) + len(plan.unchanged) + len(plan.skipped) == len(snapshot.identifiers)
     for book_id, identifier in snapshot.identifiers.items():
-        allowed = expected_records(identifier, snapshot.titles[book_id], fetched)
+        allowed = expected_records(identifier, snapshot.titles[book_id], fetched, rules.clock_limit)
         if allowed == REFUSED or not allowed:
             assert plan.skipped[book_id] == (TITLES_CONTRADICT if allowed else NOT_ON_BOOKFUSION)
             assert not any(change.book_id == book_id for change in plan.changes)
