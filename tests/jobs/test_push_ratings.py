@@ -169,7 +169,7 @@ def test_a_date_from_a_wrong_clock_is_no_day_of_reading(make_shelf: MakeShelf, y
     added = {change.title: change.read_on for change in shelf.plan().plan.changes}
     assert added == {'Left Hand': None, 'Dune': READ_ON.astimezone().date()}
     note = 'Note: 1 last-read date is from a wrong clock, so books with one that are added get the date of today.'
-    assert shelf.service.notes.lines.count(note) == 1
+    assert shelf.service.reporter.lines.count(note) == 1
 
 
 def test_a_day_that_was_taken_is_not_sent_again(make_shelf: MakeShelf) -> None:

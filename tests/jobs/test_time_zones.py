@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from harness.command_line import account
+from harness.bookfusion import account
 from harness.commands import calibre_environment, executable, run
 from harness.time_zones import zone_of_calibre
 from standins.bookfusion import BookFusionStandIn, LibraryRecord

@@ -20,7 +20,18 @@ from calibre_plugins.bookfusionbacksync.base.errors import BackSyncError, BadAns
 from calibre_plugins.bookfusionbacksync.transport import client as http_client
 from calibre_plugins.bookfusionbacksync.transport.client import TRANSIENT_STATUSES, HttpClient, InFlightLimit
 from calibre_plugins.bookfusionbacksync.transport.request import Limits, Request
-from harness.network import ENDLESS, QUICK, Echo, Proxy, RecordingCancel, cancelling, make_client, names, trust, while_held
+from harness.network import (
+    ENDLESS,
+    QUICK,
+    Echo,
+    Proxy,
+    RecordingCancel,
+    cancelling,
+    make_client,
+    names,
+    trust,
+    while_held,
+)
 from harness.threads import inside, wait_until
 from harness.transport import TOKEN, WITH_ENDLESS_DELAYS, Verbatim, failure, get, post, told, whole_story
 from hypothesis import given, settings
