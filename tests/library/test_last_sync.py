@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import json
 from pathlib import Path
 from typing import Any
@@ -25,15 +26,15 @@ def test_a_file_that_is_in_use_keeps_what_it_holds(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = last_sync.remember('one', 1, 0)
-    opened = Path.open
+    opened = os.open
 
-    def in_use(path: Path, *arguments: Any, **options: Any) -> Any:
-        if path.name == last_sync.FILE_NAME:
+    def in_use(path: Any, *arguments: Any, **options: Any) -> int:
+        if Path(path).name == last_sync.FILE_NAME:
             raise PermissionError(errno.EACCES, 'Permission denied')
         return opened(path, *arguments, **options)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, 'open', in_use)
+        patched.setattr(os, 'open', in_use)
         assert last_sync.recall('one') == last_sync.LastSync()
         with caplog.at_level('WARNING'):
             assert last_sync.remember('other', 2, 0).updated == 2
