@@ -9,6 +9,7 @@ line, given where they differ from the class above:
     |-- ServerTrouble           the network or the server failed
     |   |-- BadAnswer           the response is not what the API promises
     |   |-- RedirectedAway      a redirect that was not followed
+    |   |-- ErrorPage           an error status with a web page instead of data
     |   |-- ApiGone             404 or 410: the API no longer exists
     |   |-- OnlyThisFailed      this request failed; others may succeed
     |   |   `-- TimedOut        the server timed out; a smaller request may succeed
@@ -165,6 +166,11 @@ HARDCOVER_KEY_REFUSED = text(
     'Hardcover did not accept the key: it is wrong or has expired. Make a new one at hardcover.app/account/api '
     'and choose Configure Hardcover Account in the menu of this plugin.'
 )
+HARDCOVER_KEY_PROBABLY_REFUSED = text(
+    'Hardcover answered the first request with an error page (HTTP {status}), as it does for a key that it does not '
+    'accept. Try again in a few minutes; if it is the same then, make a new key at hardcover.app/account/api and '
+    'choose Configure Hardcover Account in the menu of this plugin.'
+)
 HARDCOVER_SCOPE_MISSING = text(
     'The Hardcover key lacks the permission {scope}. Make a new one with the link in Configure Hardcover Account, '
     'which has every permission ticked that this plugin needs.'
@@ -280,6 +286,14 @@ class RedirectedAway(ServerTrouble):
         super().__init__(REDIRECTED_AWAY, service=service, host=host)
         self.host = host
         self.origin = origin
+
+
+class ErrorPage(ServerTrouble):
+    """The server responded with the error `status` and a web page instead of data, after all retries."""
+
+    def __init__(self, service: str, status: int) -> None:
+        super().__init__(SERVER_TROUBLE, service=service, status=status)
+        self.status = status
 
 
 class ApiGone(ServerTrouble):

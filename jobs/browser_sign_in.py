@@ -22,7 +22,7 @@ from ..base.parsers import mapping, parse_number, parse_token
 from ..base.redaction import Secret
 from ..base.settings import Settings, load, save
 from ..base.text import Text, counted, text
-from ..services.bookfusion import GONE, SIGN_IN_REFUSED, USER_API_ACCEPT, Account, UserApi
+from ..services.bookfusion import GATEWAYS, GONE, SIGN_IN_REFUSED, USER_API_ACCEPT, Account, UserApi
 from ..services.bookfusion_answers import SERVICE
 from ..transport.client import HttpClient
 from ..transport.request import LONGEST_RETRY_AFTER, Limits, Request, Response, retry_after
@@ -251,7 +251,8 @@ class BrowserSignIn:
     def _send(self, client: HttpClient, path: str, payload: object, cancel: Cancel) -> Response:
         hand_back = ASKED_TO_WAIT if client is self._polling else frozenset()
         headers = {'Accept': USER_API_ACCEPT}
-        return client.send(Request('POST', self._base + path, headers, payload, hand_back=hand_back), cancel)
+        request = Request('POST', self._base + path, headers, payload, hand_back=hand_back, gateways=GATEWAYS)
+        return client.send(request, cancel)
 
 
 def is_trusted_page(address: str, loopback: bool = False) -> bool:

@@ -49,6 +49,8 @@ Result = TypeVar('Result')
 
 GONE = frozenset({404, 410})
 SIGN_IN_REFUSED = frozenset({400, 401, 403, 422})
+# BookFusion's own refusals are JSON (seen); a web page with this status is that of a gateway before it.
+GATEWAYS = frozenset({403})
 USER_API_MOST_PER_PAGE = 100
 USER_API_ACCEPT = 'application/json; api_version=10'
 ACCEPT_JSON = {'Accept': 'application/json, application/*+json'}
@@ -178,7 +180,8 @@ class PrivateApi:
             'login': self._account.email,
             'password': self._account.password.reveal(),
         }
-        response = self._client.send(Request('POST', f'{self._base}/v1/auth.json', ACCEPT_JSON, payload), cancel)
+        request = Request('POST', f'{self._base}/v1/auth.json', ACCEPT_JSON, payload, gateways=GATEWAYS)
+        response = self._client.send(request, cancel)
         _refuse_sign_in(response)
         return _token_from(response)
 
@@ -200,7 +203,8 @@ class PrivateApi:
             {'device': self._account.device, 'token': token.reveal(), 'page': number, 'per_page': per_page}
         )
         url = f'{self._base}/v3/library/books.json?{query}'
-        return self._client.send(Request('GET', url, ACCEPT_JSON, max_body=body_limit(per_page)), cancel)
+        request = Request('GET', url, ACCEPT_JSON, max_body=body_limit(per_page), gateways=GATEWAYS)
+        return self._client.send(request, cancel)
 
     def page(self, number: int, per_page: int, cancel: Cancel) -> Page[tuple[ReadingRecord, bool]]:
         """One page of records, as `record_page` reads it. Raises the same as `page_response`."""
@@ -243,7 +247,8 @@ class UserApi:
     def _sign_in(self, cancel: Cancel) -> Secret:
         payload = {'email': self._account.email, 'password': self._account.password.reveal()}
         headers = {'Accept': USER_API_ACCEPT}
-        response = self._client.send(Request('POST', f'{self._base}/api/v3/auth.json', headers, payload), cancel)
+        request = Request('POST', f'{self._base}/api/v3/auth.json', headers, payload, gateways=GATEWAYS)
+        response = self._client.send(request, cancel)
         _refuse_sign_in(response)
         if mapping(response.data).get('type') == 'web':
             raise SignInRefused(errors.BROWSER_ACCOUNT)
@@ -257,7 +262,9 @@ class UserApi:
     def _send(self, method: str, path: str, payload: object, cancel: Cancel, records: int = 1) -> Response:
         """Send a request for so many records. After a 401 it signs in again, once, if there is a password."""
         token = self._signed_in.token
-        request = Request(method, self._base + path, self._headers(token), payload, max_body=body_limit(records))
+        request = Request(
+            method, self._base + path, self._headers(token), payload, max_body=body_limit(records), gateways=GATEWAYS
+        )
         response = self._client.send(request, cancel)
         if response.status == 401 and not self._account.token:
             renewed = self._signed_in.renew(token, cancel)

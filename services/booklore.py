@@ -136,6 +136,9 @@ class Server:
             )
         if response.status in LOCKED_OUT:
             raise SignInRefused(errors.BOOKLORE_LOCKED)
+        if response.status == 403 and response.page.lstrip().startswith('<'):
+            # A web page comes from a proxy before BookLore, which has not seen the password.
+            raise ServerTrouble(errors.SERVER_TROUBLE, service=SERVICE, status=response.status)
         if response.status in LOG_IN_REFUSED:
             _refused.add(self._credentials)
             raise SignInRefused(errors.BOOKLORE_REFUSED)

@@ -27,6 +27,12 @@ from ..rules.hardcover_records import Candidate, Edition, HardcoverBook, ShelfEn
 
 LONGEST_REASON = 200
 SLUG = re.compile(r'[\w.~%+-]{1,300}')
+# What Hardcover and the Hasura behind it say of a key.
+KEY_TALK = re.compile(
+    r'\binvalid[-_ ](?:jwt|token|headers)\b|\bverify (?:the )?(?:jwt|token)\b|\bjwt ?expired\b|'
+    r"\bauthori[sz]ation\b['\"]?(?: or \S+)? header|\bheader\b.{0,20}\bauthori[sz]ation\b|\bjwt authentication",
+    re.IGNORECASE,
+)
 RETIRED = re.compile(r'weren.?t able to find that book', re.IGNORECASE)
 
 
@@ -129,6 +135,29 @@ def error_messages(data: object) -> list[str]:
     messages = [each if isinstance(each, str) else mapping(each).get('message') for each in listed[:10]]
     messages += [body.get('error'), body.get('message'), body.get('error_description')]
     return [message for message in messages if isinstance(message, str) and message]
+
+
+def error_codes(data: object) -> list[str]:
+    """The codes of `errors`, as `invalid-jwt`."""
+    found = mapping(data).get('errors')
+    listed = found if isinstance(found, list) else []
+    codes = [mapping(mapping(each).get('extensions')).get('code') for each in listed[:10]]
+    return [code for code in codes if isinstance(code, str)]
+
+
+def refuses_the_key(status: int, data: object, page: str = '') -> bool:
+    """Whether a response says that the key is wrong or has expired; `page` is the text of one that is not JSON.
+
+    Hardcover answers 401 (documented), but also 400 or 200 with a sentence about the header or the JWT (seen). A 403
+    is about a scope or a limit, never about the key (documented).
+    """
+    if status == 401:
+        return True
+    if status != 400 and not 200 <= status < 300:
+        return False
+    if any(value is not None for value in mapping(mapping(data).get('data')).values()):
+        return False
+    return any(KEY_TALK.search(said) for said in (*error_messages(data), *error_codes(data), page))
 
 
 def parse_write_result(raw: object, message: object) -> WriteResult:

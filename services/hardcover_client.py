@@ -19,6 +19,7 @@ from ..base.cancel import Cancel
 from ..base.errors import (
     BackSyncError,
     BadAnswer,
+    ErrorPage,
     OnlyThisFailed,
     ScopeMissing,
     ServerTrouble,
@@ -54,6 +55,7 @@ from .hardcover_answers import (
     parse_edition,
     parse_write_result,
     plain_reason,
+    refuses_the_key,
 )
 from .hardcover_operations import MOST_FIELDS, Kind, Operation
 from .hardcover_quota import Pace, shared_pace
@@ -86,8 +88,6 @@ def not_accepted(messages: Sequence[str], operation: Operation) -> BackSyncError
 def refusal(response: Response, operation: Operation) -> BackSyncError:
     """The error for a status that is neither a success nor gets better by trying again."""
     messages = error_messages(response.data)
-    if response.status == 401:
-        return SignInRefused(errors.HARDCOVER_KEY_REFUSED)
     if response.status == 403 and 'insufficient_scope' in messages:
         scope = parse_text(mapping(response.data).get('scope')) or operation.scope
         return ScopeMissing(errors.HARDCOVER_SCOPE_MISSING, scope=plain_reason(scope))
@@ -100,6 +100,10 @@ def refusal(response: Response, operation: Operation) -> BackSyncError:
 
 def bad_answer(reason: Text) -> BadAnswer:
     return BadAnswer(errors.UNEXPECTED_ANSWER, service=SERVICE, reason=reason)
+
+
+def _empty_search() -> OnlyThisFailed:
+    return OnlyThisFailed(errors.HARDCOVER_SEARCH_FAILED, reason=text('its answer was empty'))
 
 
 def rows_asked(operation: Operation, variables: Mapping[str, object]) -> int:
@@ -132,6 +136,8 @@ class Hardcover:
         self._url = url
         self._token = token
         self._lock = threading.Lock()
+        # Whether the key was accepted at least once.
+        self._answered = False
 
     @property
     def requests(self) -> int:
@@ -150,7 +156,7 @@ class Hardcover:
         )
         for attempt in range(TRIES):
             self.pace.take(operation.units, cancel)
-            response = self._http.send(request, cancel)
+            response = self._send(request, operation, cancel)
             if response.status != 429:
                 break
             self.pace.turned_away(response.headers, attempt)
@@ -161,11 +167,24 @@ class Hardcover:
             self.units += operation.units
         if response.status == 408:
             raise TimedOut(errors.TOO_SLOW, service=SERVICE)
+        if refuses_the_key(response.status, response.data, response.page):
+            raise SignInRefused(errors.HARDCOVER_KEY_REFUSED)
         if not response.ok:
             raise refusal(response, operation)
+        self._answered = True
         if not isinstance(response.data, dict):
             raise bad_answer(text('an object was expected'))
         return response.data
+
+    def _send(self, request: Request, operation: Operation, cancel: Cancel) -> Response:
+        """Sends a request. An error page at first means a key that is not accepted (seen)."""
+        try:
+            return self._http.send(request, cancel)
+        except ErrorPage as error:
+            # Whether a mutation was carried out is not known, and a refused key would mean that it was not.
+            if error.status != 500 or self._answered or operation.kind is Kind.MUTATION:
+                raise
+            raise SignInRefused(errors.HARDCOVER_KEY_PROBABLY_REFUSED, status=error.status) from None
 
     def _fields(self, operation: Operation, variables: Mapping[str, object], cancel: Cancel) -> Mapping[str, object]:
         """The `data` of a query. Raises where the answer has errors."""
@@ -283,6 +302,8 @@ class Hardcover:
 
     def _search(self, query: str, most: int, cancel: Cancel) -> list[Candidate]:
         answer = self._fields(operations.SEARCH_BOOKS, {'q': query, 'per_page': most}, cancel)['search']
+        if answer is None:
+            raise _empty_search()
         if not isinstance(answer, dict):
             raise bad_answer(text('a search result was expected'))
         if answer.get('error'):
@@ -290,9 +311,12 @@ class Hardcover:
         results = answer.get('results')
         if isinstance(results, str):
             try:
-                results = parse_json(results, body_limit(most) // BYTES_A_VALUE)
+                results = parse_json(results.strip() or 'null', body_limit(most) // BYTES_A_VALUE)
             except (ValueError, RecursionError):
-                results = None
+                raise bad_answer(text('a list of hits was expected')) from None
+        # Seen as null, {} and [], and with null in place of the hits: that search failed, others may not.
+        if not results or mapping(results).get('hits', ...) is None:
+            raise _empty_search()
         hits = mapping(results).get('hits')
         if not isinstance(hits, list):
             raise bad_answer(text('a list of hits was expected'))

@@ -19,7 +19,7 @@ from ..base import errors
 from ..base.address import checked_address, origin_of, same_service, shown_address
 from ..base.cancel import Cancel
 from ..base.durations import duration
-from ..base.errors import BadAnswer, RedirectedAway, ServerTrouble
+from ..base.errors import BadAnswer, ErrorPage, RedirectedAway, ServerTrouble
 from ..base.text import Text, text
 from .body import TooManyValues, parse_json
 from .connection import POLL_INTERVAL, Connection
@@ -181,7 +181,9 @@ class HttpClient:
             too_much = True
         except (ValueError, RecursionError):
             pass
-        response = Response(raw.status, raw.headers, None)
+        if raw.status in request.gateways and not too_much:
+            raise self._server_says_later(raw)
+        response = Response(raw.status, raw.headers, None, raw.page)
         if not response.ok:
             return response
         if too_much:
@@ -190,7 +192,7 @@ class HttpClient:
 
     def _server_says_later(self, response: RawResponse) -> TryFailed:
         status = response.status
-        if status == 429 or status >= 500:
+        if status != 408:
             # The limit changes before this request frees its place, so that no other request takes it.
             self.strained = True
             self._in_flight.tighten()
@@ -200,6 +202,8 @@ class HttpClient:
             error = ServerTrouble(errors.TOO_MANY_REQUESTS, service=self.service, wait=wait)
         elif status == 408:
             error = ServerTrouble(errors.TOO_SLOW, service=self.service)
+        elif response.is_web_page:
+            error = ErrorPage(self.service, status)
         else:
             error = ServerTrouble(errors.SERVER_TROUBLE, service=self.service, status=status)
         # A server that responds with 429 or 503 has not executed the request (assumed).

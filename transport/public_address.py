@@ -46,5 +46,5 @@ def literal_address(host: str) -> str:
     try:
         # Resolvers accept fewer parts, and hexadecimal and octal numbers.
         return socket.inet_ntoa(socket.inet_aton(plain))
-    except OSError:
+    except (OSError, ValueError):
         return ''

@@ -20,6 +20,8 @@ LARGEST_RECORD = 64 * 1024
 # Bytes of a body's limit for each value of its JSON. Records of BookFusion have 25 bytes a value, texts included, and
 # are a small part of the limit.
 BYTES_A_VALUE = 32
+# Bytes of an error page that are kept.
+LONGEST_PAGE = 10_000
 # Seconds. If a server asks for a longer pause, the request fails instead.
 LONGEST_RETRY_AFTER = 60.0
 
@@ -58,6 +60,7 @@ class Request:
     `hand_back`   transient statuses that are returned instead of retried
     `raw`         True if the response is not JSON but, for instance, a picture; `data` then is the body
     `max_body`    the largest body of the response in bytes, after inflating, if Limits.max_body is not smaller
+    `gateways`    error statuses that come from a gateway, and are retried, if the body is not JSON
     """
 
     method: str
@@ -68,6 +71,7 @@ class Request:
     hand_back: frozenset[int] = frozenset()
     raw: bool = False
     max_body: int = body_limit(1)
+    gateways: frozenset[int] = frozenset()
 
     @property
     def max_values(self) -> int:
@@ -77,11 +81,15 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """A response. Header names are in lower case. `data` is the parsed JSON, None for an error without JSON."""
+    """A response. Header names are in lower case. `data` is the parsed JSON, None for an error without JSON.
+
+    `page` is the beginning of such an error's body. It must not be shown: it may be anything.
+    """
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
     data: object = field(repr=False)
+    page: str = field(default='', repr=False)
 
     @property
     def ok(self) -> bool:
@@ -96,6 +104,16 @@ class RawResponse:
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+
+    @property
+    def page(self) -> str:
+        """The first LONGEST_PAGE bytes of the body as text."""
+        return self.body[:LONGEST_PAGE].decode(errors='replace')
+
+    @property
+    def is_web_page(self) -> bool:
+        """True if the body is HTML, which begins with `<`; JSON never does."""
+        return self.page.lstrip('\ufeff \t\r\n').startswith('<')
 
 
 def parse_http_date(value: str) -> datetime | None:

@@ -168,6 +168,7 @@ TRANSIENT: dict[str, tuple[Action, Ends]] = {
     'truncated body': (faults.Truncated(), always(BROKE_OFF, 4, reason='the answer was cut short')),
     'truncated in a chunk': (faults.Truncated(chunked=True), always(BROKE_OFF, 4, reason='the answer was cut short')),
     'not HTTP': (faults.NotHttp(), always(BROKE_OFF, 4, reason='the answer was garbled')),
+    '403 as a web page': (faults.Html(403), always(errors.SERVER_TROUBLE, 4, status=403)),
     '408': (faults.Status(408), always(errors.TOO_SLOW, 4)),
     '429': (faults.Status(429), always(errors.TOO_MANY_REQUESTS, 4, wait='a few minutes')),
     '429 for seconds': (
@@ -191,7 +192,6 @@ LASTING: dict[str, tuple[Action, Ends]] = {
     '400': (faults.Status(400), status(400)),
     '401': (faults.Status(401), status(401)),
     '403': (faults.Status(403), status(403)),
-    '403 as a web page': (faults.Html(403), status(403)),
     '404': (faults.Status(404), status(404)),
     '404 as a web page': (faults.Html(404), status(404)),
     '405': (faults.Status(405), status(405)),
@@ -406,7 +406,7 @@ def test_fault_for_good(server: BookFusionStandIn, untouched: Rig, written: Rig,
 
 @pytest.mark.parametrize(('name', 'phase'), FOR_ONCE, ids=row_name)
 def test_fault_for_once(server: BookFusionStandIn, written: Rig, name: str, phase: Phase) -> None:
-    """154 rows: each of 22 faults that another try may mend, once, in each of 7 phases."""
+    """161 rows: each of 23 faults that another try may mend, once, in each of 7 phases."""
     action, _ends = TRANSIENT[name]
     prepare(server, phase)
     fault = server.fail(action, phase.path, when=phase.meant)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -40,7 +41,7 @@ from calibre_plugins.bookfusionbacksync.rules.hardcover_records import (
 from calibre_plugins.bookfusionbacksync.rules.records import CalibreBook
 from harness.hardcover import MakeShelf, Shelf, first, skip, small_catalogue
 from harness.network import ENDLESS, cancelling, while_held
-from standins.faults import CloseWithoutAnswer, Hang, Html, Status
+from standins.faults import CloseWithoutAnswer, Hang, Html, Status, WrongShape
 from standins.hardcover import (
     FIRST_WORDS,
     SECOND_WORDS,
@@ -574,6 +575,35 @@ def test_a_batch_that_fails_is_not_the_end(make_shelf: MakeShelf) -> None:
     outcome = shelf.fetch(choose=first)
     assert [each.book_id for each in outcome.failed] == [1]
     assert [match.book.book_id for match in outcome.stored] == [2]
+
+
+@pytest.mark.parametrize('results', [None, {}, [], {'hits': None}], ids=repr)
+def test_an_empty_answer_to_a_search_fails_its_book_only(make_shelf: MakeShelf, results: Any) -> None:
+    shelf = make_shelf([emma(), dune()])
+    empty = WrongShape({'data': {'search': {'ids': [], 'results': results, 'error': None}}})
+    shelf.service.server.fail(empty, when=lambda sent: b'SearchBooks' in sent.body)
+    outcome = shelf.fetch(choose=first)
+    assert outcome.stopped is None
+    assert [each.book_id for each in outcome.failed] == [1]
+    assert 'its answer was empty' in str(outcome.failed[0].why)
+    assert [match.book.book_id for match in outcome.stored] == [2]
+    assert shelf.hardcover() == {}
+
+
+def test_odd_addresses_of_covers_do_not_end_it(make_shelf: MakeShelf) -> None:
+    works = [
+        replace(work, image_url=url)
+        for work in small_catalogue().works
+        for url in ['https://[::1', 'https://covers.example:99999/1.png', 'https://covers..example/1.png']
+    ]
+    works = [replace(work, id=work.id + 100 * number) for number, work in enumerate(works)]
+    shelf = make_shelf([emma(), dune()], Catalogue(works=works))
+    outcome = shelf.fetch(choose=first)
+    assert outcome.stopped is None
+    assert len(outcome.stored) == 2
+    question = find_candidates(shelf.open, shelf.service.notes, Cancel(), 1, shelf.service.pace)
+    assert len(question.candidates) == 3
+    assert question.covers == {}
 
 
 # What ends it early keeps what was done.

@@ -334,10 +334,53 @@ def test_a_refused_sign_in_is_tried_once(server: BookFusionStandIn, way: str, st
     assert server.count() == (1 if way == 'private' else 2)
 
 
-def test_a_refusal_may_come_as_a_web_page(server: BookFusionStandIn) -> None:
-    server.fail(faults.Html(403))
+@pytest.mark.parametrize('status', [400, 401, 422])
+def test_a_refusal_may_come_as_a_web_page(server: BookFusionStandIn, status: int) -> None:
+    server.fail(faults.Html(status))
     assert isinstance(Reader(server).error(), SignInRefused)
     assert server.count() == 1
+
+
+GATEWAY_PAGES = {
+    'a page': faults.Html(403),
+    'a text': faults.Status(403, body=b'error code: 1020'),
+    'nothing': faults.Empty(403),
+    'cut JSON': faults.Status(403, body=b'{"error": '),
+}
+
+
+@pytest.mark.parametrize('way', ['private', 'user'])
+@pytest.mark.parametrize('page', GATEWAY_PAGES)
+def test_a_403_without_json_is_that_of_a_gateway(server: BookFusionStandIn, way: str, page: str) -> None:
+    """Nobody's password is wrong: it is trouble, and tried again like any other."""
+    reader = Reader(server, way)
+    server.fail(GATEWAY_PAGES[page], reader.sign_in_path, times=None)
+    error = reader.error()
+    assert error.sentence.template == errors.SERVER_TROUBLE.template
+    assert 'HTTP 403' in str(error)
+    assert error.exit_code == 1
+    assert server.count(reader.sign_in_path) == 4
+
+
+@pytest.mark.parametrize('way', WAYS)
+@pytest.mark.parametrize('where', ['sign-in', 'page', 'later page', 'position'])
+def test_a_gateway_that_lets_the_next_try_through(server: BookFusionStandIn, way: str, where: str) -> None:
+    server.records = generate_records(25)
+    server.inline_positions = False
+    reader = Reader(server, way)
+    path = {'sign-in': reader.sign_in_path, 'position': POSITIONS}.get(where, reader.page_path)
+    fault = server.fail(faults.Html(403), path, after=1 if where == 'later page' else 0)
+    assert len(reader.read().records) == 25
+    assert fault.hits == (0 if (way, where) in (('browser', 'sign-in'), ('private', 'position')) else 1)
+
+
+@pytest.mark.parametrize('way', ['private', 'user'])
+def test_a_gateway_in_the_way_of_a_renewal_is_not_a_wrong_password(server: BookFusionStandIn, way: str) -> None:
+    server.records = generate_records(25)
+    reader = Reader(server, way)
+    server.fail(faults.Status(401), reader.page_path, after=1, times=None)
+    server.fail(faults.Html(403), reader.sign_in_path, after=1, times=None)
+    assert reader.error().exit_code == 1
 
 
 @pytest.mark.parametrize('status', [404, 410])

@@ -29,7 +29,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standins import faults
 from standins.booklore import LOGIN, BookLoreStandIn
-from standins.common import unused_port
+from standins.common import Action, unused_port
 
 
 @pytest.fixture
@@ -66,6 +66,23 @@ def test_a_log_in_without_a_usable_token(server: BookLoreStandIn, answer: object
     with pytest.raises(BadAnswer, match='no access token'):
         log_in(server)
     assert len(server.requests) == 1
+
+
+def test_a_web_page_that_forbids_is_no_wrong_password(server: BookLoreStandIn) -> None:
+    """A proxy before BookLore has it: the password is good, and is not remembered as a refused one."""
+    server.fail(faults.Html(403), LOGIN)
+    with pytest.raises(ServerTrouble, match='HTTP 403'):
+        log_in(server)
+    assert len(server.requests) == 1
+    log_in(server)
+
+
+@pytest.mark.parametrize('action', [faults.Status(403), faults.Empty(403), faults.Html(401)], ids=repr)
+def test_a_refused_password(server: BookLoreStandIn, action: Action) -> None:
+    """Spring answers 403 without a body where it means a wrong password."""
+    server.fail(action, LOGIN)
+    with pytest.raises(SignInRefused, match='user name or the password'):
+        log_in(server)
 
 
 def test_nobody_there() -> None:

@@ -196,6 +196,112 @@ def test_a_wrong_or_expired_token(service: Service) -> None:
     assert service.server.count() == 1
 
 
+def of_graphql(message: str, code: str = '') -> WrongShape:
+    error: dict[str, Any] = {'message': message}
+    if code:
+        error['extensions'] = {'path': '$', 'code': code}
+    return WrongShape({'errors': [error]})
+
+
+KEY_REFUSALS = {
+    '401': Status(401),
+    '401 without JSON': Html(401),
+    '400 about the header': Status(400, body={'error': 'Malformed Authorization header'}),
+    '400 with errors': Status(400, body={'errors': [{'message': "Missing 'Authorization' or 'Cookie' header"}]}),
+    '400 with a code': Status(400, body={'errors': [{'message': 'no', 'extensions': {'code': 'invalid-headers'}}]}),
+    '400 as a text': Status(400, body=b'Bad request: the header "Authorization" is not valid'),
+    '400 as a page': Status(400, body=b'<html><body><h1>Invalid Authorization header</h1></body></html>'),
+    '400 with a token': Status(400, body={'error': 'invalid_token'}),
+    '200 with a code': of_graphql('no', 'invalid-jwt'),
+    '200 with the word': of_graphql('invalid-jwt'),
+    '200 with a bare word': WrongShape({'errors': ['invalid-jwt']}),
+    '200 with an error': WrongShape({'error': 'Unable to verify token'}),
+    '200 with data': WrongShape({'data': None, 'errors': [{'message': 'Could not verify JWT: JWTExpired'}]}),
+    '200 with null data': WrongShape({'data': {'me': None}, 'errors': ['Could not verify JWT: JWSError']}),
+    '200 of a proxy': of_graphql('Missing Authorization header in JWT authentication mode', 'invalid-headers'),
+}
+
+
+@every_ask
+@pytest.mark.parametrize('how', KEY_REFUSALS)
+def test_a_refused_key_is_told_as_what_it_is(service: Service, how: str, ask: Ask, scope: str) -> None:
+    service.server.fail(KEY_REFUSALS[how], times=None)
+    error = failure(service, ask)
+    assert type(error) is SignInRefused
+    assert error.exit_code == 3
+    assert str(error).startswith('Hardcover did not accept the key: it is wrong or has expired.')
+    assert service.server.count() == 1
+
+
+@pytest.mark.parametrize(
+    'action',
+    [
+        of_graphql('The search for "JWT in Action" failed'),
+        of_graphql('The book "Invalid Tokens, Vol. 2" is locked'),
+        of_graphql("field 'me' not found in type: 'query_root'", 'validation-failed'),
+        Status(400, body={'error': 'invalid_query', 'error_description': 'variables are missing'}),
+        Status(400, body=b'<html><body>400 Bad Request: Request Header Or Cookie Too Large</body></html>'),
+        Status(403, body={'error': 'invalid_token_scope'}),
+        Status(403, body=b'<html>Invalid Authorization header</html>'),
+        Status(404, body=b'<html>Authorization header</html>'),
+    ],
+    ids=repr,
+)
+def test_what_is_not_about_the_key_is_told_as_something_else(service: Service, action: Any) -> None:
+    service.server.fail(action, times=None)
+    assert type(failure(service)) is not SignInRefused
+
+
+def test_a_write_that_was_done_in_part_is_not_taken_for_refused(service: Service) -> None:
+    answer = {
+        'data': {'r0': {'id': 31, 'error': None}, 'r1': None},
+        'errors': [{'message': 'Could not verify JWT: JWTExpired', 'path': ['r1']}],
+    }
+    service.server.fail(WrongShape(answer))
+    with service.client() as hardcover:
+        done, failed = hardcover.rate([(31, 2.5), (32, 1.0)], service.cancel)
+    assert done.error is None
+    assert 'JWTExpired' in str(failed.error)
+
+
+@every_read
+def test_an_error_page_at_first_means_the_key(service: Service, ask: Ask) -> None:
+    """It may also be what it says, so it is tried again, and the sentence begins with that."""
+    service.server.fail(Html(500), times=None)
+    error = failure(service, ask)
+    assert type(error) is SignInRefused
+    assert error.exit_code == 3
+    assert 'an error page (HTTP 500), as it does for a key that it does not accept. Try again' in str(error)
+    assert service.server.count() == 4
+
+
+def test_an_error_page_that_goes_away_means_nothing(service: Service) -> None:
+    service.server.fail(Html(500), times=2)
+    with service.client() as hardcover:
+        assert hardcover.who_am_i(service.cancel) == ACCOUNT
+
+
+@pytest.mark.parametrize('action', [Html(502), Html(503), Status(500), Status(500, body=b'oops'), Empty(500)], ids=repr)
+def test_other_trouble_at_first_is_not_the_key(service: Service, action: Any) -> None:
+    service.server.fail(action, times=None)
+    assert isinstance(failure(service), ServerTrouble)
+
+
+def test_an_error_page_later_is_not_the_key(service: Service) -> None:
+    with service.client() as hardcover:
+        hardcover.who_am_i(service.cancel)
+        service.server.fail(Html(500), times=None)
+        with pytest.raises(ServerTrouble, match='HTTP 500'):
+            hardcover.who_am_i(service.cancel)
+
+
+@pytest.mark.parametrize('name', ['rate', 'add', 'add_reads', 'date_reads'])
+def test_an_error_page_after_a_write_says_nothing_of_the_key(service: Service, name: str) -> None:
+    """A refused key would mean that nothing was written; this may have been."""
+    service.server.fail(Html(500), times=None)
+    assert isinstance(failure(service, ASKS[name][0]), ServerTrouble)
+
+
 def test_no_token_asks_nobody(service: Service) -> None:
     assert isinstance(failure(service, token=''), SettingsTrouble)
     assert service.server.count() == 0
@@ -344,10 +450,24 @@ def test_answers_of_the_wrong_shape(service: Service, shape: Any) -> None:
     assert isinstance(failure(service), BadAnswer)
 
 
+EMPTY_RESULTS: list[Any] = [None, [], {}, {'hits': None}, {'found': 0, 'hits': None}]
+EMPTY_RESULTS += ['', ' ', 'null', '{}', '[]', '{"hits": null}']
+
+
 @pytest.mark.parametrize(
-    'results',
-    [None, [], 'not json', {}, {'hits': None}, {'hits': 'x'}, '{"hits": 3}'],
-    ids=repr,
+    'answer', [None, *({'ids': [], 'results': results, 'error': None} for results in EMPTY_RESULTS)], ids=repr
+)
+def test_an_empty_answer_to_a_search_fails_that_search_only(service: Service, answer: Any) -> None:
+    service.server.fail(WrongShape({'data': {'search': answer}}))
+    error = failure(service, search)
+    assert isinstance(error, OnlyThisFailed)
+    assert str(error) == 'The search on Hardcover failed (its answer was empty). Try again later.'
+    with service.client() as hardcover:
+        assert [candidate.book_id for candidate in search(hardcover, service.cancel)] == [11]
+
+
+@pytest.mark.parametrize(
+    'results', ['not json', {'hits': 'x'}, {'found': 3}, [{'hits': []}], 7, '{"hits": 3}', '[1'], ids=repr
 )
 def test_searches_of_the_wrong_shape(service: Service, results: Any) -> None:
     service.server.fail(WrongShape({'data': {'search': {'ids': [], 'results': results, 'error': None}}}))

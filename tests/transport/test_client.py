@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import pytest
 from calibre_plugins.bookfusionbacksync.base import errors
 from calibre_plugins.bookfusionbacksync.base.cancel import Cancel
-from calibre_plugins.bookfusionbacksync.base.errors import BackSyncError, BadAnswer, Cancelled
+from calibre_plugins.bookfusionbacksync.base.errors import BackSyncError, BadAnswer, Cancelled, ErrorPage
 from calibre_plugins.bookfusionbacksync.transport import client as http_client
 from calibre_plugins.bookfusionbacksync.transport.client import TRANSIENT_STATUSES, HttpClient, InFlightLimit
 from calibre_plugins.bookfusionbacksync.transport.request import Limits, Request
@@ -114,6 +114,53 @@ def test_a_status_can_be_handed_back(server: Echo, client: HttpClient) -> None:
     server.fail(faults.Status(429, {'Retry-After': '5'}))
     answer = client.send(get(server, hand_back=frozenset({429})), Cancel())
     assert (answer.status, answer.headers['retry-after'], server.count()) == (429, '5', 1)
+
+
+def test_what_an_error_said_without_json_is_kept_but_not_shown(server: Echo, client: HttpClient) -> None:
+    server.fail(faults.Status(400, body=b'Bad Authorization header ' + b'x' * 20_000))
+    response = client.send(get(server), Cancel())
+    assert (response.data, response.page[:25], len(response.page)) == (None, 'Bad Authorization header ', 10_000)
+    assert 'Authorization' not in repr(response)
+    server.fail(faults.Status(400))
+    assert client.send(get(server), Cancel()).page == ''
+
+
+@pytest.mark.parametrize('status', [403, 418])
+def test_a_status_may_be_that_of_a_gateway(server: Echo, status: int) -> None:
+    request = get(server, gateways=frozenset({status}))
+    cancel = RecordingCancel()
+    with make_client() as client:
+        server.fail(faults.Status(status))
+        assert client.send(request, cancel).status == status
+        server.fail(faults.Html(status), times=2)
+        assert client.send(request, cancel).status == 200
+        assert (len(cancel.waits), client.strained) == (2, True)
+        server.fail(faults.Html(status), times=None)
+        assert told(failure(client, request, cancel), errors.SERVER_TROUBLE)
+        server.clear_faults()
+        server.fail(faults.Status(status, {'Retry-After': '17'}, b'go away'))
+        assert client.send(request, cancel).status == 200
+        assert cancel.waits[-1] == 17
+
+
+@pytest.mark.parametrize(
+    ('body', 'page'),
+    [
+        (b'<html></html>', True),
+        (b' \r\n\t<!DOCTYPE html>', True),
+        (b'\xef\xbb\xbf<html>', True),
+        (b'{"error": "<b>no</b>"}', False),
+        (b'oops', False),
+        (b'', False),
+    ],
+)
+def test_a_web_page_in_place_of_an_error_is_told_apart(
+    server: Echo, client: HttpClient, body: bytes, page: bool
+) -> None:
+    server.fail(faults.Status(500, body=body), times=None)
+    error = failure(client, get(server), RecordingCancel())
+    assert isinstance(error, ErrorPage) is page
+    assert told(error, errors.SERVER_TROUBLE)
 
 
 def test_a_raw_answer_is_the_body_as_it_came(server: Echo, client: HttpClient) -> None:

@@ -56,6 +56,7 @@ def test_addresses_of_a_local_network_and_what_is_none(address: str) -> None:
         ('\xfc..b', ''),
         ('\xfc' * 70, ''),
         ('', ''),
+        ('1\x00', ''),
     ],
 )
 def test_hosts_that_are_written_as_an_address(host: str, address: str) -> None:
