@@ -29,7 +29,7 @@ from ..rules.booklore_matching import BookLoreBook
 from ..rules.hardcover_records import SourceMatch
 from ..rules.isbn import asin, isbns_in, make_codes
 from ..transport.client import HttpClient
-from ..transport.request import LARGEST_BODY, Limits, Request, Response, body_limit
+from ..transport.request import LARGEST_BODY, Limits, Request, Response, body_limit, is_web_page
 from .hardcover_answers import parse_slug
 
 SERVICE = 'BookLore'
@@ -136,7 +136,7 @@ class Server:
             )
         if response.status in LOCKED_OUT:
             raise SignInRefused(errors.BOOKLORE_LOCKED)
-        if response.status == 403 and response.page.lstrip().startswith('<'):
+        if response.status == 403 and is_web_page(response.page):
             # A web page comes from a proxy before BookLore, which has not seen the password.
             raise ServerTrouble(errors.SERVER_TROUBLE, service=SERVICE, status=response.status)
         if response.status in LOG_IN_REFUSED:

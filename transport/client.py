@@ -24,7 +24,7 @@ from ..base.text import Text, text
 from .body import TooManyValues, parse_json
 from .connection import POLL_INTERVAL, Connection
 from .failures import RAISED, Attempt, Stage, TryFailed, error_for
-from .request import LONGEST_RETRY_AFTER, Limits, RawResponse, Request, Response, retry_after
+from .request import LONGEST_RETRY_AFTER, Limits, RawResponse, Request, Response, is_web_page, retry_after
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # Statuses after which a request is retried. 520 to 524 are those of Cloudflare's gateways (documented).
@@ -202,7 +202,7 @@ class HttpClient:
             error = ServerTrouble(errors.TOO_MANY_REQUESTS, service=self.service, wait=wait)
         elif status == 408:
             error = ServerTrouble(errors.TOO_SLOW, service=self.service)
-        elif response.is_web_page:
+        elif is_web_page(response.page):
             error = ErrorPage(self.service, status)
         else:
             error = ServerTrouble(errors.SERVER_TROUBLE, service=self.service, status=status)

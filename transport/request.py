@@ -79,6 +79,11 @@ class Request:
         return self.max_body // BYTES_A_VALUE
 
 
+def is_web_page(page: str) -> bool:
+    """True if a body is HTML or XML, judged by its beginning: JSON never begins with `<`."""
+    return page.lstrip('\ufeff \t\r\n').startswith('<')
+
+
 @dataclass(frozen=True)
 class Response:
     """A response. Header names are in lower case. `data` is the parsed JSON, None for an error without JSON.
@@ -109,11 +114,6 @@ class RawResponse:
     def page(self) -> str:
         """The first LONGEST_PAGE bytes of the body as text."""
         return self.body[:LONGEST_PAGE].decode(errors='replace')
-
-    @property
-    def is_web_page(self) -> bool:
-        """True if the body is HTML, which begins with `<`; JSON never does."""
-        return self.page.lstrip('\ufeff \t\r\n').startswith('<')
 
 
 def parse_http_date(value: str) -> datetime | None:
