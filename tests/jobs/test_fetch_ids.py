@@ -601,7 +601,7 @@ def test_odd_addresses_of_covers_do_not_end_it(make_shelf: MakeShelf) -> None:
     outcome = shelf.fetch(choose=first)
     assert outcome.stopped is None
     assert len(outcome.stored) == 2
-    question = find_candidates(shelf.open, shelf.service.notes, Cancel(), 1, shelf.service.pace)
+    question = find_candidates(shelf.open, shelf.service.reporter, Cancel(), 1, shelf.service.pace)
     assert len(question.candidates) == 3
     assert question.covers == {}
 
