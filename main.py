@@ -38,7 +38,7 @@ from .base.errors import (
 )
 from .base.reporter import Reporter
 from .base.settings import plugin_folder
-from .gui.book_list import BOOK_NOT_SHOWN, BookList
+from .gui.book_list import BookList
 from .gui.first_run import FirstRunPage
 from .gui.job_runner import Jobs
 from .gui.job_view import JobState, JobView
@@ -139,7 +139,7 @@ class MainDialog(Dialog):
             self,
         )
         self.result_bar = ResultBar(self.book_list, self)
-        self.result_bar.not_shown.connect(self._book_not_shown)
+        self.result_bar.said.connect(self._books_shown)
         self.log.lead_to_books(self.result_bar.show_book_of_line)
         row.addWidget(self.selected_only)
         row.addStretch(1)
@@ -349,8 +349,13 @@ class MainDialog(Dialog):
             return None
         return self.jobs.library() if getattr(self.gui, 'current_db', None) is not None else None
 
-    def _book_not_shown(self) -> None:
-        self.job_view.say(BOOK_NOT_SHOWN.translated(_, ngettext))
+    def _books_shown(self, not_shown: str) -> None:
+        """Say which books of the result the list does not show, and nothing else once all are shown."""
+        outcome = self.result_bar.outcome
+        if not_shown:
+            self.job_view.say(not_shown)
+        elif outcome is not None:
+            self.job_view.say(outcome.status.translated(_, ngettext))
 
     def library_changed(self) -> None:
         """Adapt to a library switch: hide the result buttons and close the preview, which belong to the old library."""

@@ -14,6 +14,7 @@ from calibre.gui2 import Application
 from calibre.gui2.widgets2 import Dialog
 from qt.core import (
     QDialogButtonBox,
+    QHBoxLayout,
     QHeaderView,
     QIcon,
     QLabel,
@@ -30,10 +31,10 @@ from ..base import errors, log_file
 from ..base.errors import BackSyncError, Cancelled, LibraryTrouble
 from ..base.text import one_line
 from ..sync_worker import Job, Worker
-from .book_list import BOOK_NOT_SHOWN, BookList
+from .book_list import BOOK_GONE, BookList
 from .job_runner import Jobs
 from .job_view import ANOTHER_JOB, JobState, JobView
-from .widgets import Notice, plain_tip, push_button
+from .widgets import Notice, plain_tip, push_button, show_hidden_button
 
 if TYPE_CHECKING:
     from calibre_builtins import _, load_translations, ngettext
@@ -55,9 +56,14 @@ class ResultRow:
 
 
 class ResultPage(QWidget):
-    """The result of a job as a sentence, and a table of books. A double click calls `show_book(book id)`."""
+    """The result of a job as a sentence, and a table of books. A double click calls `show_book(book id)`.
 
-    def __init__(self, parent: QWidget, show_book: Callable[[int], None]) -> None:
+    `show_hidden()` is called by a button that is there while a book is hidden.
+    """
+
+    def __init__(
+        self, parent: QWidget, show_book: Callable[[int], None], show_hidden: Callable[[], object] = lambda: None
+    ) -> None:
         super().__init__(parent)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -72,7 +78,11 @@ class ResultPage(QWidget):
         layout.addWidget(self.sentence)
         layout.addWidget(self.more)
         layout.addWidget(self.table, 1)
-        layout.addWidget(self.note)
+        self.show_hidden = show_hidden_button(show_hidden, self)
+        row = QHBoxLayout()
+        row.addWidget(self.note, 1)
+        row.addWidget(self.show_hidden)
+        layout.addLayout(row)
         # Without a table, keep the sentences at the top.
         layout.addStretch(0)
 
@@ -123,9 +133,10 @@ class ResultPage(QWidget):
         # Without a grid, the next column would otherwise start right after the longest word.
         table.setColumnWidth(1, table.columnWidth(1) + 2 * table.fontMetrics().averageCharWidth())
 
-    def say(self, words: str) -> None:
-        """Show a note below the table; '' hides it."""
+    def say(self, words: str, hidden: bool = False) -> None:
+        """Show a note below the table, '' for none, and whether the book that it is about can be shown."""
         self.note.say(words)
+        self.show_hidden.setVisible(hidden)
 
     def as_text(self) -> str:
         """The result as plain text, with one line for each book."""
@@ -148,6 +159,8 @@ class JobDialog(Dialog):
         self.book_list = BookList(gui)
         self._library_id = jobs.library().library_id
         self.open_library = jobs.library_opener()
+        # The book that was double-clicked last.
+        self._wanted_book = 0
         log_file.start()
         Dialog.__init__(
             self,
@@ -167,7 +180,7 @@ class JobDialog(Dialog):
         self.job_view.state_changed.connect(self._state_changed)
         self.pages = QStackedWidget(self)
         self.progress_page = self._make_progress_page()
-        self.result_page = ResultPage(self.pages, self._show_book)
+        self.result_page = ResultPage(self.pages, self._show_book, self._show_hidden)
         self.pages.addWidget(self.progress_page)
         self.pages.addWidget(self.result_page)
         layout.addWidget(self.pages)
@@ -234,8 +247,17 @@ class JobDialog(Dialog):
         close.setFocus()
 
     def _show_book(self, book_id: int) -> None:
-        shown = self.jobs.has_open(self._library_id) and self.book_list.show(book_id)
-        self.result_page.say('' if shown else BOOK_NOT_SHOWN.translated(_, ngettext))
+        self._wanted_book = book_id
+        if not self.jobs.has_open(self._library_id):
+            self.result_page.say(BOOK_GONE.translated(_, ngettext))
+            return
+        not_shown = self.book_list.show(book_id)
+        self.result_page.say(not_shown.words(_, ngettext), not_shown.hidden > 0)
+
+    def _show_hidden(self) -> None:
+        if self.jobs.has_open(self._library_id):
+            self.book_list.leave_restrictions()
+        self._show_book(self._wanted_book)
 
     def _copy(self) -> None:
         Application.instance().clipboard().setText(f'{self.result_page.as_text()}\n\n{self.job_view.log.toPlainText()}')

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from qt.core import QHBoxLayout, QIcon, QMenu, QWidget, pyqtSignal
@@ -15,8 +16,8 @@ from ..base.redaction import redact
 from ..jobs.sync import SyncOutcome
 from ..library.calibre_library import local_day
 from ..rules.sync_plan import NOT_ON_BOOKFUSION, NOTHING_READ, TITLES_CONTRADICT, UNREADABLE_DATE, Skip, log_line
-from .book_list import BookList
-from .widgets import menu_button, push_button
+from .book_list import BookList, NotShown
+from .widgets import menu_button, push_button, show_hidden_button
 
 if TYPE_CHECKING:
     from calibre_builtins import _, load_translations, ngettext
@@ -38,10 +39,10 @@ class ResultBar(QWidget):
     """Two buttons, each visible only while there are books to show.
 
     Signals:
-        not_shown(): the book of a log line cannot be shown.
+        said(str): which of the books are not in the list, and why; '' if now all of them are.
     """
 
-    not_shown = pyqtSignal()
+    said = pyqtSignal(str)
 
     def __init__(self, book_list: BookList, parent: QWidget) -> None:
         super().__init__(parent)
@@ -50,16 +51,22 @@ class ResultBar(QWidget):
         self._books_of_lines: dict[str, list[int]] | None = None
         tip = _('Mark these books and show them in the library')
         self.show_updated = push_button('show_updated', '', tip, self._mark_updated, self, 'marked.png')
+        self.show_hidden = show_hidden_button(self._show_hidden, self)
+        self._show_again: Callable[[], NotShown] | None = None
+        self._said = ''
         self.show_skipped, self._reasons = menu_button('show_skipped', '', tip, self, 'marked.png')
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.show_hidden)
         row.addWidget(self.show_updated)
         row.addWidget(self.show_skipped)
         self.forget()
 
     def forget(self) -> None:
         """Drop the result and hide the buttons, for example after a library switch."""
-        self.outcome = self._books_of_lines = None
+        self.outcome = self._books_of_lines = self._show_again = None
+        self._said = ''
+        self.show_hidden.hide()
         self.show_updated.hide()
         self.show_skipped.hide()
 
@@ -88,12 +95,27 @@ class ResultBar(QWidget):
 
     def _mark_updated(self) -> None:
         if self.outcome is not None:
-            self.book_list.mark(self.outcome.book_ids, 'updated')
+            book_ids = self.outcome.book_ids
+            self._show(lambda: self.book_list.mark(book_ids, 'updated'))
 
     def _mark_skipped(self, reason: str) -> None:
         if self.outcome is not None:
-            skips = self.outcome.skips.items()
-            self.book_list.mark({book_id for book_id, why in skips if reason in ('', why)}, 'skipped')
+            book_ids = {book_id for book_id, why in self.outcome.skips.items() if reason in ('', why)}
+            self._show(lambda: self.book_list.mark(book_ids, 'skipped'))
+
+    def _show(self, show: Callable[[], NotShown]) -> None:
+        """Show books, say which of them are not shown, and offer to show the hidden ones."""
+        not_shown = show()
+        self._show_again = show
+        self.show_hidden.setVisible(not_shown.hidden > 0)
+        before, self._said = self._said, not_shown.words(_, ngettext)
+        if self._said or before:
+            self.said.emit(self._said)
+
+    def _show_hidden(self) -> None:
+        if self._show_again is not None:
+            self.book_list.leave_restrictions()
+            self._show(self._show_again)
 
     def show_book_of_line(self, line: str, number: int) -> None:
         """Select the book of a log line. `number` is the number of equal lines before it, to tell their books apart."""
@@ -108,5 +130,6 @@ class ResultBar(QWidget):
                     line_in_log = redact(log_line(entry, local_day))
                     self._books_of_lines.setdefault(line_in_log, []).append(entry.book_id)
         books = self._books_of_lines.get(line, ())
-        if books and not self.book_list.show(books[min(number, len(books) - 1)]):
-            self.not_shown.emit()
+        if books:
+            book_id = books[min(number, len(books) - 1)]
+            self._show(lambda: self.book_list.show(book_id))

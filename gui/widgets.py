@@ -169,6 +169,20 @@ def push_button(
     return button
 
 
+def show_hidden_button(clicked: Callable[[], object], parent: QWidget) -> QPushButton:
+    """A hidden button, for books that the book list does not show."""
+    button = push_button(
+        'show_hidden',
+        _('Show &hidden books'),
+        _('Leave the virtual library and the restriction in the main window, and show all of these books'),
+        clicked,
+        parent,
+        'minus.png',
+    )
+    button.hide()
+    return button
+
+
 def menu_button(name: str, words: str, tip: str, parent: QWidget, icon: str) -> tuple[QPushButton, QMenu]:
     """A button that only opens a menu. Returns both."""
     button = push_button(name, words, tip, lambda: None, parent, icon)

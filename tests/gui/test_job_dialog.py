@@ -43,9 +43,29 @@ def test_a_result_leads_to_a_book_that_a_search_hides(open_hardcover_desk: OpenH
     table.itemDoubleClicked.emit(table.item(0, 0))
     assert desk.book_view.shown == [2]
     assert note.isVisible()
-    assert note.label.text() == 'That book is not in the library as it is shown now.'
+    assert note.label.text() == ('That book is hidden by the virtual library or the restriction in the main window.')
     table.itemDoubleClicked.emit(table.item(1, 0))
     assert not note.isVisible()
+    assert not dialog.result_page.show_hidden.isVisible()
+    table.itemDoubleClicked.emit(table.item(0, 0))
+    desk.click_in(dialog, 'show_hidden')
+    assert desk.book_view.shown == [2, 2, 1]
+    assert not note.isVisible()
+    assert not dialog.result_page.show_hidden.isVisible()
+
+
+def test_a_result_leads_to_no_book_that_was_deleted(open_hardcover_desk: OpenHardcoverDesk) -> None:
+    desk = open_hardcover_desk([{'title': 'Emma'}])
+    dialog = FetchDialog(desk.window, desk.jobs)
+    desk.qtbot.addWidget(dialog)
+    dialog.show()
+    dialog.show_result('Done', 'ok.png', rows=[ResultRow(1, 'Emma', 'Stored')])
+    desk.api.remove_books([1])
+    desk.book_view.not_in_the_virtual_library = {1}
+    table = dialog.result_page.table
+    table.itemDoubleClicked.emit(table.item(0, 0))
+    assert dialog.result_page.note.label.text() == 'That book is not in the library that is open now.'
+    assert not dialog.result_page.show_hidden.isVisible()
 
 
 def test_a_result_of_another_library_leads_to_no_book(
@@ -63,7 +83,7 @@ def test_a_result_of_another_library_leads_to_no_book(
     table = dialog.result_page.table
     table.itemDoubleClicked.emit(table.item(0, 0))
     assert desk.book_view.shown == []
-    assert dialog.result_page.note.label.text() == 'That book is not in the library as it is shown now.'
+    assert dialog.result_page.note.label.text() == 'That book is not in the library that is open now.'
 
 
 def test_the_log_is_read_from_left_to_right_and_with_the_keyboard(

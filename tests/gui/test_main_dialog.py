@@ -18,6 +18,7 @@ from calibre.constants import numeric_version
 from calibre.gui2 import Application
 from calibre_plugins.bookfusionbacksync.base import settings
 from calibre_plugins.bookfusionbacksync.base.redaction import Secret
+from calibre_plugins.bookfusionbacksync.gui.book_list import NotShown
 from calibre_plugins.bookfusionbacksync.gui.check_dialog import CheckDialog
 from calibre_plugins.bookfusionbacksync.gui.help_dialog import HelpDialog
 from calibre_plugins.bookfusionbacksync.gui.log_view import LogView
@@ -59,22 +60,33 @@ BOOKS = [
 
 
 class Asked:
-    """The book list, as far as the window asks something of it; see test_first_five_minutes for the real one."""
+    """The book list, as far as the window asks something of it; see test_hidden_books for the real one.
+
+    It hides book 3 until it is asked to leave its restrictions.
+    """
 
     def __init__(self, selected: tuple[int, ...] = ()) -> None:
         self.shown: list[int] = []
         self.marked: list[tuple[set[int], str]] = []
         self._selected = list(selected)
+        self._hidden = {3}
 
     def selected(self) -> list[int]:
         return self._selected
 
-    def show(self, book_id: int) -> bool:
+    def show(self, book_id: int) -> NotShown:
         self.shown.append(book_id)
-        return book_id != 3
+        return self._not_shown({book_id})
 
-    def mark(self, book_ids: Any, name: str) -> None:
+    def mark(self, book_ids: Any, name: str) -> NotShown:
         self.marked.append((set(book_ids), name))
+        return self._not_shown(set(book_ids))
+
+    def leave_restrictions(self) -> None:
+        self._hidden.clear()
+
+    def _not_shown(self, book_ids: set[int]) -> NotShown:
+        return NotShown(hidden=len(book_ids & self._hidden), gone=0, of=len(book_ids))
 
 
 @pytest.fixture
@@ -258,7 +270,11 @@ def test_double_click_shows_the_book(desk: Any) -> None:
         assert book_list.shown == books
     double_click(log, 3)
     assert book_list.shown == [1, 2, 1, 3]
-    assert desk.status == 'That book is not in the library as it is shown now.'
+    assert desk.status == 'That book is hidden by the virtual library or the restriction in the main window.'
+    desk.click('show_hidden')
+    assert book_list.shown[-1] == 3
+    assert desk.status.startswith('Done - 2 updated')
+    assert not desk.child('show_hidden').isVisible()
     cursor = log.textCursor()
     cursor.setPosition(0)
     log.setTextCursor(cursor)
@@ -278,7 +294,12 @@ def test_shows_updated_and_skipped_books(desk: Any) -> None:
     for action in entries.values():
         action.trigger()
     assert book_list.marked == [({1, 2}, 'updated'), ({3, 4}, 'skipped'), ({3}, 'skipped'), ({4}, 'skipped')]
+    assert not desk.child('show_hidden').isVisible()
+    entries['&All skipped books'].trigger()
+    assert desk.status == '1 of these books is hidden by the virtual library or the restriction in the main window.'
+    assert desk.child('show_hidden').isVisible()
     desk.run('sync_now')
+    assert not desk.child('show_hidden').isVisible()
     assert not desk.child('show_updated').isVisible()
     desk.run('undo')
     assert not desk.child('show_skipped').isVisible()

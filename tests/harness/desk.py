@@ -81,6 +81,12 @@ class LibraryWindow(QWidget):
     def current_view(self) -> BookView:
         return self.library_view
 
+    def apply_virtual_library(self) -> None:
+        self.library_view.not_in_the_virtual_library.clear()
+
+    def clear_additional_restriction(self) -> None:
+        self.library_view.clear()
+
 
 def held_worker(released: threading.Event, result: Any = None) -> Worker:
     """A job that runs until the event is set, and does not listen to a cancel."""

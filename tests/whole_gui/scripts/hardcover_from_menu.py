@@ -79,7 +79,7 @@ class Desk:
 
     def lead_to_the_first_book(self, kind: str) -> list[Any]:
         """Double-clicks the first row of the result while a search hides its book, then while it is in no virtual
-        library that is shown: which books are selected, and what the window says.
+        library that is shown, then has the hidden book shown: which books are selected, and what the window says.
         """
         window, search = self.helpers.window(kind), self.gui.search
         table = self.helpers.child(window, 'results', QTableWidget)
@@ -91,7 +91,9 @@ class Desk:
             table.itemDoubleClicked.emit(table.item(0, 0))
             selected = self.gui.library_view.get_selected_ids()
             found.append([table.item(0, 0).text(), list(selected), note.text() if note.isVisible() else ''])
-        self.gui.apply_virtual_library()
+        self.press(kind, 'show_hidden')
+        selected = self.gui.library_view.get_selected_ids()
+        found.append([table.item(0, 0).text(), list(selected), note.text() if note.isVisible() else ''])
         return found
 
     def result(self, kind: str) -> list[Any]:
