@@ -63,6 +63,11 @@ MARKERS = frozenset(
 ONLY_BEFORE_DIGITS = frozenset('no t v b del nr num'.split())
 NEVER_BEFORE_NUMBER_WORDS = ONLY_BEFORE_DIGITS | frozenset('tom том ep pt bk bd'.split())
 MARKERS_AROUND_DIGITS = frozenset('第 巻 卷 권 冊 册 部 集 話 话 제 편'.split())
+# Counters that follow a number in Chinese signs also without the `第` before it.
+COUNTERS_OF_VOLUMES = frozenset('巻 卷 冊 册'.split())
+# The first, the middle and the last volume of two or three; they tell books apart as numbers do.
+HALVES = frozenset('上 中 下 상 중 하'.split())
+EDITION_WORDS = frozenset('edition editions auflage ausgabe edicion edizione edicao'.split())
 # What `C++` and its kin are called here; as words they tell books apart as numbers do.
 LANGUAGES = {'c++': 'cplusplus', 'c#': 'csharp', 'f#': 'fsharp', 'c': 'c'}
 
@@ -77,6 +82,37 @@ _TENS = {
     word: 10 * number
     for number, word in enumerate('twenty thirty forty fifty sixty seventy eighty ninety'.split(), start=2)
 }
+
+
+def _numbered(words: str) -> dict[str, int]:
+    """The number of each word: those before the first stroke mean 1, those after it 2, and so on."""
+    return {word: number for number, same in enumerate(words.split('/'), start=1) for word in same.split()}
+
+
+# Number words of other languages, folded. They are numbers only after a marker: `Tome deux`, `Teil zwei`.
+_OTHER_UNITS = _numbered(
+    'eins un une uno una um een один одна / zwei deux dos due dois duas twee два две / drei trois tres tre drie три /'
+    'vier quatre cuatro quattro quatro четыре / funf fuenf cinq cinco cinque vijf пять / sechs six seis sei zes шесть /'
+    'sieben sept siete sette sete zeven семь / acht huit ocho otto oito восемь / neun neuf nueve nove negen девять /'
+    'zehn dix diez dieci dez tien десять'
+)
+# Ordinals are numbers only beside a marker: `Zweiter Band`, `Book the Second`, `Часть вторая`.
+_ORDINALS = _numbered(
+    'first erster erste erstes premier premiere primer primero primera primo prima primeiro primeira eerste '
+    'первый первая первое /'
+    'second zweiter zweite zweites deuxieme seconde segundo segunda secondo seconda tweede второй вторая второе /'
+    'third dritter dritte drittes troisieme tercer tercero tercera terzo terza terceiro terceira derde '
+    'третий третья третье /'
+    'fourth vierter vierte viertes quatrieme cuarto cuarta quarto quarta vierde четвертый четвертая четвертое /'
+    'fifth funfter funfte funftes cinquieme quinto quinta vijfde пятый пятая пятое /'
+    'sixth sechster sechste sechstes sixieme sexto sexta sesto sesta zesde шестой шестая шестое /'
+    'seventh siebter siebte siebtes siebenter septieme septimo septima settimo settima setimo setima zevende '
+    'седьмой седьмая седьмое /'
+    'eighth achter achte achtes huitieme octavo octava ottavo ottava oitavo oitava achtste восьмой восьмая восьмое /'
+    'ninth neunter neunte neuntes neuvieme noveno novena nono nona negende девятый девятая девятое /'
+    'tenth zehnter zehnte zehntes dixieme decimo decima tiende десятый десятая десятое'
+)
+_CHINESE_DIGITS = {sign: number for number, sign in enumerate('〇一二三四五六七八九')}
 _ROMAN = re.compile(r'(?=[ivx])x{0,3}(?:ix|iv|v?i{0,3})')
 _ROMAN_VALUES = {'i': 1, 'v': 5, 'x': 10}
 
@@ -234,12 +270,59 @@ def _number_at(tokens: Sequence[Token], place: int, after_marker: str) -> tuple[
         return token.text.lstrip('0') or '0', 1
     if after_marker in ONLY_BEFORE_DIGITS:
         return '', 0
+    if after_marker:
+        between = 1 if token.text == 'the' and place + 1 < len(tokens) else 0
+        if ordinal := _ORDINALS.get(tokens[place + between].text):
+            return str(ordinal), 1 + between
+        if after_marker not in NEVER_BEFORE_NUMBER_WORDS and token.text in _OTHER_UNITS:
+            return str(_OTHER_UNITS[token.text]), 1
     value, used = _number_words(tokens, place)
     if used and after_marker not in NEVER_BEFORE_NUMBER_WORDS:
         return str(value), used
     if after_marker and (value := roman_number(token.text)):
         return str(value), 1
     return '', 0
+
+
+def _ordinal_at(tokens: Sequence[Token], place: int) -> tuple[str, int]:
+    """(digits, how many tokens) of an ordinal before a marker, `Zweiter Band`, or an edition; ('', 0) elsewhere."""
+    ordinal = _ORDINALS.get(tokens[place].text)
+    if not ordinal or place + 1 >= len(tokens):
+        return '', 0
+    following = tokens[place + 1].text
+    if following in EDITION_WORDS:
+        return str(ordinal), 1
+    return (str(ordinal), 2) if following in MARKERS - ONLY_BEFORE_DIGITS else ('', 0)
+
+
+def _chinese_number_at(tokens: Sequence[Token], place: int) -> tuple[str, int]:
+    """(digits, how many tokens) of `第二部`, `三巻`, `上巻`, and of a `上` or `하` that ends the title."""
+    start = place + (tokens[place].text == '第')
+    signs = ''
+    for token in tokens[start : start + 3]:
+        if token.text not in _CHINESE_DIGITS and token.text != '十':
+            break
+        signs += token.text
+    after = tokens[start + len(signs)].text if start + len(signs) < len(tokens) else ''
+    counters = COUNTERS_OF_VOLUMES if start == place else MARKERS_AROUND_DIGITS
+    if signs and after in counters:
+        return _chinese_value(signs), start - place + len(signs) + 1
+    if tokens[place].text in HALVES:
+        following = tokens[place + 1].text if place + 1 < len(tokens) else ''
+        if following in COUNTERS_OF_VOLUMES:
+            return tokens[place].text, 2
+        if not following and not tokens[place].optional_break:
+            return tokens[place].text, 1
+    return '', 0
+
+
+def _chinese_value(signs: str) -> str:
+    """The digits of a number up to 99 in Chinese signs: `十二` is 12, `二十` is 20, `一二` is 12."""
+    tens, ten, units = signs.partition('十')
+    if not ten:
+        return ''.join(str(_CHINESE_DIGITS[sign]) for sign in signs).lstrip('0') or '0'
+    value = 10 * _CHINESE_DIGITS.get(tens[-1:], 1) + _CHINESE_DIGITS.get(units[:1], 0)
+    return str(value)
 
 
 def _is_roman_here(tokens: Sequence[Token], place: int) -> bool:
@@ -264,6 +347,13 @@ def _with_numbers(tokens: Sequence[Token]) -> Iterator[Token]:
                 yield Token(digits, token.optional_break, is_number=True)
                 place += 1 + used
                 continue
+        digits, used = _ordinal_at(tokens, place)
+        if not used:
+            digits, used = _chinese_number_at(tokens, place)
+        if used:
+            yield Token(digits, token.optional_break, is_number=True)
+            place += used
+            continue
         neighbours = (*tokens[max(0, place - 1) : place], *tokens[place + 1 : place + 2])
         if token.text in MARKERS_AROUND_DIGITS and any(neighbour.is_number for neighbour in neighbours):
             place += 1
@@ -285,7 +375,7 @@ def _with_numbers(tokens: Sequence[Token]) -> Iterator[Token]:
 
 def tokens_of(text: str) -> tuple[Token, ...]:
     """The words and numbers of folded text: numbers in one notation, without leading article and conjunctions."""
-    text = re.sub(r'(\d),(?=\d{3}(?!\d))', r'\1', text)
+    text = re.sub(r'(\d)(?:,(?=\d{3}(?!\d))|[ .](?=000(?!\d)))', r'\1', text)
     moved = re.fullmatch(r"(.*\S),\s*([^\s,]+?)'?\s*", text)
     if moved and moved[2] in ARTICLES:
         text = moved[1]

@@ -45,8 +45,9 @@ class Title:
     series: tuple[str, ...] = ()
 
 
-# Where a subtitle begins: a colon with a blank (`10:04` and `Re:Zero` have none), or the old-fashioned `; or, `.
-_SUBTITLE = re.compile(r':\s+|;\s+or,?\s+|,\s+or,\s+')
+# Where a subtitle begins: a colon with a blank (`10:04` and `Re:Zero` have none), or the old-fashioned `; or, `, which
+# comes with and without its comma: `The Hobbit, or There and Back Again`.
+_SUBTITLE = re.compile(r'(?::|[,;](?=\s+or\b))\s+(?:or[,:]?\s+)?')
 _DESCRIPTION = re.compile(
     r'(?:\s*[:,;]|\s+[\u2012-\u2015-])\s*'
     r"(?:(?:an?|the)\s+(?:[\w'.-]+\s+){0,3}(?:novel|novella|memoir|thriller|mystery|romance)(?:\s+of\s+[\w'-]+)?"
