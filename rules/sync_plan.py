@@ -168,8 +168,12 @@ class RecordIndex:
         came.
         """
         claiming = [(space, found) for space in self._spaces if (found := self._maps[space].get(identifier))]
-        if sum(len(records) for _space, records in claiming) < 2:
-            return [Match(records[0], space) for space, records in claiming]
+        if not claiming:
+            return []
+        space, record = claiming[0][0], claiming[0][1][0]
+        # Most records of the user API have their global id in two places.
+        if all(len(found) == 1 and found[0] is record for _space, found in claiming):
+            return [Match(record, space)]
         # All records of a server may have the same id, a zero say, and so may many books: each is looked at once.
         if identifier not in self._settled:
             spaces: dict[ReadingRecord, str] = {}
@@ -300,14 +304,19 @@ class _Planner:
             if not (identifier.isascii() and identifier.isdecimal()):
                 self._odd_identifiers.append(book_id)
             return
+        match = claims[0] if is_sure(claims) else self._choose(book_id, identifier, claims, id_spaces)
+        if match is not None:
+            self._books_of.setdefault(identifier, []).append(book_id)
+            self._take(book_id, match)
+
+    def _choose(self, book_id: int, identifier: str, claims: Sequence[Match], id_spaces: Sequence[str]) -> Match | None:
+        """The claim that the book's title allows; says why where there are several, or none."""
         choice = choose(claims, self._snapshot.title(book_id), id_spaces)
         if choice.match is None:
             self._refuse(book_id, choice.first)
-            return
-        if len(claims) > 1:
+        elif len(claims) > 1:
             self._note_collision(book_id, identifier, claims, choice)
-        self._books_of.setdefault(identifier, []).append(book_id)
-        self._take(book_id, choice.match)
+        return choice.match
 
     def _title(self, book_id: int) -> str:
         return plain(self._snapshot.titles.get(book_id, ''))
