@@ -71,7 +71,8 @@ def plan_ratings(
 ) -> PlannedPush:
     """Compares Calibre's ratings with the shelf; sends nothing. Raises BackSyncError.
 
-    Costs one unit for the account and one or two for each hundred books with a Hardcover id.
+    Costs one unit for the account, one or two for each hundred books with a Hardcover id, one for each hundred of
+    them that are not on the shelf, and two for each hundred of these that were merged.
     """
     reporter.status(READING)
     with open_library() as library:

@@ -351,7 +351,11 @@ def test_a_merger_that_leads_elsewhere_is_not_the_end(make_shelf: MakeShelf) -> 
     catalogue.works += [Work(14, 'Emma', 'emma-14', canonical_id=15), Work(15, 'Emma and Persuasion', 'both')]
     books = [emma(hardcover_book='14', isbn=isbn13(11)), emma(hardcover_book='14', hardcover_slug='emma')]
     shelf = make_shelf(books, catalogue)
-    assert len(shelf.fetch().stored) == 2
+
+    def never(books: Sequence[CalibreBook], cancel: Cancel) -> Mapping[int, SourceMatch]:
+        raise AssertionError(books)
+
+    assert len(shelf.fetch(last_source=never).stored) == 2
     assert [shelf.hardcover(number)['hardcover-id'] for number in (1, 2)] == ['11', '11']
 
 
